@@ -1,0 +1,337 @@
+/**
+ * Barista on the wire: Apache Thrift, framed transport, binary protocol, the three services multiplexed on one port
+ * under their own names ("KeyValue:get"). A stock Thrift client in any language can talk to a replica.
+ *
+ * Every method takes one request and returns one reply, so that both can grow by optional fields. Times are whole
+ * numbers from 0 to 2^53 - 1. Strings are UTF-8. A failed call answers with `Failure`; what the protocol expects (a key
+ * that is absent, a replica that lacks what a session needs) is part of the reply. A frame is at most 16 MiB, a list at
+ * most 65,536 elements.
+ */
+namespace * barista
+
+/** A replica in one life of its storage. */
+struct Origin {
+  /** The operator's name for the replica: 1 to 256 bytes. */
+  1: required string id
+  /** From 1; never repeats for that id, fixed when the replica's storage is created. */
+  2: required i64 incarnation
+}
+
+/** Orders a write the same everywhere: by accept time, then by origin. */
+struct AcceptStamp {
+  /** The origin's clock reading given to the write; strictly increasing per origin. */
+  1: required i64 acceptTime
+  2: required Origin origin
+}
+
+/** One entry of a version vector. */
+struct VectorEntry {
+  1: required Origin origin
+  /** The highest accept time known of it; 0 if it has no writes yet. */
+  2: required i64 acceptTime
+}
+
+/** Origin -> highest accept time; no origin twice. */
+typedef list<VectorEntry> VersionVector
+
+/** Sets the key to a value. */
+struct PutOperation {
+  /** At most 1 MiB; may be empty. */
+  1: required binary value
+}
+
+/** Makes the key absent. */
+struct DeleteOperation {
+}
+
+/** What a write does to its key: exactly one field is set. */
+union Operation {
+  1: PutOperation put
+  /** `delete` is a reserved word. */
+  2: DeleteOperation remove
+}
+
+/** A call that failed, with a code of docs/ERRORS.md. */
+exception Failure {
+  /** Stable; for programs. */
+  1: required string code
+  /** What was wrong, with its particulars; for people. */
+  2: required string message
+  /** What to do about it. */
+  3: required string advice
+}
+
+// ---------------------------------------------------------------------------------------------------- for clients
+
+/** Sets a key. */
+struct PutRequest {
+  /** Names who writes: 1 to 256 bytes. A client that loses its counter takes a new id. */
+  1: required string client
+  /** The client's own counter. (client, clientTime) names the write: a retry carries the same pair and takes effect once. */
+  2: required i64 clientTime
+  /** 1 byte to 4 KiB. */
+  3: required string key
+  /** At most 1 MiB; may be empty. */
+  4: required binary value
+  /** The highest accept time the session has read or written; the new write is stamped after it. Absent: 0. */
+  5: optional i64 after
+  /** What the replica must hold before it may take the write (writes-follow-reads, monotonic-writes). */
+  6: optional VersionVector needs
+}
+
+/** Makes a key absent. The fields are those of PutRequest. */
+struct DeleteRequest {
+  1: required string client
+  2: required i64 clientTime
+  3: required string key
+  4: optional i64 after
+  5: optional VersionVector needs
+}
+
+/** Exactly one field is set. */
+union WriteReply {
+  /** Accepted here; the stamp goes into the session. */
+  1: AcceptStamp accepted
+  /** ERR_DEP: what of `needs` the replica lacks. Nothing was written. */
+  2: MissingReply missing
+}
+
+/** Reads a key. */
+struct GetRequest {
+  /** 1 byte to 4 KiB. */
+  1: required string key
+  /** What the session needs for this key (read-your-writes, monotonic-reads). */
+  2: optional VersionVector needs
+}
+
+/** A value and the write it comes from. */
+struct FoundReply {
+  1: required binary value
+  /** Goes into the session. */
+  2: required AcceptStamp stamp
+}
+
+/** ERR_KEY: the key is absent. */
+struct AbsentReply {
+}
+
+/** ERR_DEP: the replica lacks something the session needs. */
+struct MissingReply {
+  1: required VersionVector missing
+}
+
+/** Exactly one field is set. `missing` is tested before `absent`. */
+union GetReply {
+  1: FoundReply found
+  2: AbsentReply absent
+  3: MissingReply missing
+}
+
+/** What clients call. */
+service KeyValue {
+  WriteReply put(1: PutRequest request) throws (1: Failure failure)
+  /** Deletes a key (`delete` is a reserved word). Deleting what is absent is a write like any other. */
+  WriteReply remove(1: DeleteRequest request) throws (1: Failure failure)
+  GetReply get(1: GetRequest request) throws (1: Failure failure)
+}
+
+// ------------------------------------------------------------------------------------------------ between replicas
+
+/** On equal accept times, which origin stands later in the total order and so wins. */
+enum TieBreak {
+  HIGHER = 1
+  LOWER = 2
+}
+
+/** How accept times are made. */
+enum ClockKind {
+  /** A counter. */
+  LOGICAL = 1
+  /** A hybrid logical clock: wall-clock milliseconds * 2048 + a counter. */
+  HYBRID = 2
+}
+
+/** What all replicas of a cluster agree on; peers refuse each other if they differ. */
+struct ClusterTerms {
+  1: required i32 protocol
+  2: required string cluster
+  3: required TieBreak tieBreak
+  4: required ClockKind clock
+}
+
+/** Where an interrupted transfer stands. */
+struct Resume {
+  /** Per origin, the accept time up to which batches were received. */
+  1: required VersionVector received
+  /** The responder's `seen` of the last batch; `received` is meaningful only where this is dominated. */
+  2: required VersionVector target
+}
+
+/** One step of anti-entropy: the requester says what it has, the responder keeps nothing between two steps. */
+struct PullRequest {
+  1: required ClusterTerms terms
+  /** Who asks. */
+  2: required Origin sender
+  /** The id of the replica that is meant. */
+  3: required string recipient
+  /** What the requester may claim to hold. */
+  4: required VersionVector seen
+  5: optional Resume resume
+  /** From 1. The responder stops at whichever of the two comes first, and sends at least one write if any is left. */
+  6: required i32 writesMax
+  7: required i32 bytesMax
+}
+
+/** A write as batches carry it; origin and client are places in the batch's tables. */
+struct BatchWrite {
+  1: required i32 origin
+  2: required i64 acceptTime
+  3: required i32 client
+  4: required i64 clientTime
+  5: required string key
+  6: required Operation operation
+}
+
+/** The next writes the requester lacks. */
+struct PullBatch {
+  /** Who answers. */
+  1: required Origin sender
+  /** True if the batch goes on from `resume.received`, false if it starts from `seen`. */
+  2: required bool resumed
+  /** The origins that `writes` name. */
+  3: required list<Origin> origins
+  /** The client ids that `writes` name. */
+  4: required list<string> clients
+  /** In stamp order. */
+  5: required list<BatchWrite> writes
+  /** The responder's `seen`, fixed in the same step as `writes`. */
+  6: required VersionVector seen
+  /** True if writes are left after these. */
+  7: required bool more
+}
+
+/** What replicas call on each other. */
+service Replication {
+  /** The next batch of writes the requester lacks. */
+  PullBatch pull(1: PullRequest request) throws (1: Failure failure)
+}
+
+// --------------------------------------------------------------------------------- for operators and for the master
+
+/** Nothing to say. */
+struct Empty {
+}
+
+/** Links this replica to a peer, or moves the link to another address. */
+struct LinkRequest {
+  1: required string peer
+  2: required string host
+  3: required i32 port
+  /** The peer's incarnation, where it is known. */
+  4: optional i64 incarnation
+}
+
+/** Cuts the link to a peer: nothing is asked of it and nothing answered to it. Idempotent. */
+struct UnlinkRequest {
+  1: required string peer
+}
+
+/** A link as this replica sees it. */
+struct LinkStatus {
+  1: required string peer
+  2: required string host
+  3: required i32 port
+  /** The code of the last pull's failure; absent if it succeeded or none was tried. */
+  4: optional string lastError
+}
+
+/** What a replica says of itself. */
+struct StatusReply {
+  1: required Origin origin
+  2: required ClusterTerms terms
+  /** What it may claim to hold. */
+  3: required VersionVector seen
+  /** Live writes in the log. */
+  4: required i64 writes
+  5: required list<LinkStatus> links
+}
+
+/** Pulls until nothing is left, from several neighbours at once. */
+struct StabilizeRequest {
+  /** The neighbours to pull from; absent: all that are linked. */
+  1: optional list<string> peers
+  /** Answer after about this many milliseconds, finished or not. */
+  2: required i32 budgetMs
+}
+
+/** How the pull from one neighbour ended. */
+struct PullOutcome {
+  1: required string peer
+  /** True if the neighbour had nothing left to give. */
+  2: required bool done
+  /** Set if it failed. */
+  3: optional string errorCode
+  4: optional string errorMessage
+}
+
+struct StabilizeReply {
+  1: required list<PullOutcome> outcomes
+  /** What the replica may claim to hold afterwards. */
+  2: required VersionVector seen
+}
+
+/** A page of the store. */
+struct StoreRequest {
+  /** Keys after this one; absent: from the first. */
+  1: optional string after
+  /** At most so many entries, from 1; a page also ends at about 1 MiB. */
+  2: required i32 entriesMax
+}
+
+struct StoreEntry {
+  1: required string key
+  2: required binary value
+}
+
+struct StoreReply {
+  /** Ascending by the key's UTF-8 bytes. */
+  1: required list<StoreEntry> entries
+  /** True if entries are left after these. */
+  2: required bool more
+}
+
+/** A page of the write log. */
+struct LogRequest {
+  /** Writes after this stamp; absent: from the first. */
+  1: optional AcceptStamp after
+  /** At most so many writes, from 1; a page also ends at about 1 MiB. */
+  2: required i32 writesMax
+}
+
+/** A write with everything the log knows of it. */
+struct LogEntry {
+  1: required AcceptStamp stamp
+  2: required string client
+  3: required i64 clientTime
+  4: required string key
+  5: required Operation operation
+}
+
+struct LogReply {
+  /** In the total order. */
+  1: required list<LogEntry> entries
+  /** True if writes are left after these. */
+  2: required bool more
+}
+
+/** What operators call. Bind it to a trusted network: it can cut links and end the replica. */
+service Admin {
+  StatusReply status(1: Empty request) throws (1: Failure failure)
+  Empty link(1: LinkRequest request) throws (1: Failure failure)
+  Empty unlink(1: UnlinkRequest request) throws (1: Failure failure)
+  StabilizeReply stabilize(1: StabilizeRequest request) throws (1: Failure failure)
+  StoreReply store(1: StoreRequest request) throws (1: Failure failure)
+  LogReply log(1: LogRequest request) throws (1: Failure failure)
+  /** Ends the replica in order, after it answered. */
+  Empty shutdown(1: Empty request) throws (1: Failure failure)
+}

@@ -1,0 +1,13 @@
+/** Guards against our own mistakes: always on, and loud. Never for bad input, which gets a coded error. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new AssertionError(message);
+}
+
+export class AssertionError extends Error {
+  override readonly name = 'AssertionError';
+}
+
+/** Makes a switch over a union exhaustive at compile time. */
+export function unreachable(value: never): never {
+  throw new AssertionError(`unreachable: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,32 @@
+/** Sizes every replica of a cluster must agree on; what exceeds one is refused where it enters. */
+export interface Limits {
+  readonly idBytesMax: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  idBytesMax: 256,
+  keyBytesMax: 4 * 1024,
+  valueBytesMax: 1024 * 1024,
+};
+
+/** Accept times, client times and incarnations are exact integers in every language that speaks the protocol. */
+export const TIME_MAX = Number.MAX_SAFE_INTEGER;
+
+/** Bytes of `text` in UTF-8, or -1 if it holds a lone surrogate and so has no UTF-8 form. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes += 1;
+    else if (unit < 0x800) bytes += 2;
+    else if (unit < 0xd800 || unit > 0xdfff) bytes += 3;
+    else {
+      const next = text.charCodeAt(++i);
+      if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return -1;
+      bytes += 4;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,11 @@
+/** Wall-clock milliseconds since 1970. May jump or go backwards. */
+export interface Clock {
+  now(): number;
+}
+
+export interface Timers {
+  /** Calls `run` once, after at least `delayMs`; the returned function cancels it. */
+  after(delayMs: number, run: () => void): Cancel;
+}
+
+export type Cancel = () => void;

@@ -1,0 +1,58 @@
+import type { Origin, ReplicaId } from '../base/ids.js';
+import type { Done } from '../base/outcome.js';
+import type { PullReply, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from './messages.js';
+import type { VersionVector } from './version-vector.js';
+import type { Write } from './write.js';
+
+/**
+ * What a replica keeps. Reads are synchronous and see every change made so far; changes become durable together, in
+ * the order made, when a later `flush` answers. A crash takes back every change since the last flush that answered,
+ * and never a part of them. Implementations run `runStorageConformance` of tests/storage.
+ */
+export interface ReplicaStorage<Op> {
+  /** The live writes on `key`, ascending in the total order; empty if none. Callers do not keep or change it. */
+  history(key: string): readonly Write<Op>[];
+  /** Adds a write, `position` being where it stands in its key's history. Its stamp is not yet present. */
+  insert(write: Write<Op>, position: number): void;
+  /** Drops the write at `position` of the history of `key`. */
+  remove(key: string, position: number): void;
+  /** The live writes of `origin` with accept time above `after` and at most `upTo`, ascending. Found by search, not by a pass. */
+  run(origin: Origin, after: number, upTo: number): Iterator<Write<Op>>;
+  /** The keys that have live writes, ascending by code point, after `after` if it is given. */
+  keys(after?: string): Iterator<string>;
+  /** The number of live writes. */
+  readonly size: number;
+  /** The vector as stored; what `saveSeen` said last. Empty at first. */
+  loadSeen(): VersionVector;
+  saveSeen(origin: Origin, acceptTime: number): void;
+  /** True if there are changes that no flush has been asked for. */
+  readonly dirty: boolean;
+  /** Makes every change made before the call durable. May answer before it returns. */
+  flush(done: Done<void>): void;
+}
+
+/** How a replica reaches its peers. */
+export interface PeerDialer<Op> {
+  /** Never fails by itself: an address where nobody listens shows as failed pulls. */
+  dial(peer: ReplicaId, address: Address): PeerConnection<Op>;
+}
+
+export interface PeerConnection<Op> {
+  /** Answers within `timeoutMs`: with the reply, or with ERR_CONN, ERR_TIMEOUT or another coded error. */
+  pull(request: PullRequest, timeoutMs: number, done: Done<PullReply<Op>>): void;
+  /** What is under way fails with ERR_CLOSED. */
+  close(): void;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How a client reaches one replica. */
+export interface ClientConnection<Op, Value> {
+  /** As `pull`: answers within `timeoutMs`. */
+  write(request: WriteRequest<Op>, timeoutMs: number, done: Done<WriteReply>): void;
+  read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Value>>): void;
+  close(): void;
+}

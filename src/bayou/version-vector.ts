@@ -1,0 +1,91 @@
+import { compareOrigins, type Origin } from '../base/ids.js';
+
+/**
+ * For each origin, the highest accept time known of it (Terry et al., SOSP 1995, section 4). An origin at time 0 is
+ * known as a member and has no writes yet.
+ */
+export class VersionVector {
+  readonly #times: Map<Origin, number>;
+
+  constructor(entries?: Iterable<readonly [Origin, number]>) {
+    this.#times = new Map(entries);
+  }
+
+  get size(): number {
+    return this.#times.size;
+  }
+
+  /** The accept time of `origin`, 0 if it is not known. */
+  get(origin: Origin): number {
+    return this.#times.get(origin) ?? 0;
+  }
+
+  has(origin: Origin): boolean {
+    return this.#times.has(origin);
+  }
+
+  covers(origin: Origin, time: number): boolean {
+    return this.get(origin) >= time;
+  }
+
+  dominates(other: VersionVector): boolean {
+    if (other === this) return true;
+    for (const [origin, time] of other.#times) if (!this.covers(origin, time)) return false;
+    return true;
+  }
+
+  equals(other: VersionVector): boolean {
+    if (other.size !== this.size) return false;
+    for (const [origin, time] of other.#times) if (this.#times.get(origin) !== time) return false;
+    return true;
+  }
+
+  /** Raises the entry of `origin`; an entry never goes back. True if that changed anything. */
+  raise(origin: Origin, time: number): boolean {
+    const old = this.#times.get(origin);
+    if (old !== undefined && old >= time) return false;
+    this.#times.set(origin, time);
+    return true;
+  }
+
+  merge(other: VersionVector): void {
+    for (const [origin, time] of other.#times) this.raise(origin, time);
+  }
+
+  clone(): VersionVector {
+    return new VersionVector(this.#times);
+  }
+
+  /** What of `other` this vector does not cover; null if nothing. */
+  missing(other: VersionVector): VersionVector | null {
+    let lacking: VersionVector | null = null;
+    for (const [origin, time] of other.#times) {
+      if (this.covers(origin, time)) continue;
+      lacking ??= new VersionVector();
+      lacking.raise(origin, time);
+    }
+    return lacking;
+  }
+
+  highestTime(): number {
+    let highest = 0;
+    for (const time of this.#times.values()) if (time > highest) highest = time;
+    return highest;
+  }
+
+  /** In no particular order; the order of insertion. */
+  entries(): IterableIterator<[Origin, number]> {
+    return this.#times.entries();
+  }
+
+  /** By replica id, then by incarnation. */
+  sorted(): [Origin, number][] {
+    return [...this.#times].sort(([a], [b]) => compareOrigins(a, b));
+  }
+
+  toString(): string {
+    return this.sorted()
+      .map(([origin, time]) => `${origin}:${time}`)
+      .join(' ');
+  }
+}

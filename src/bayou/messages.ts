@@ -31,8 +31,7 @@ export interface WriteRequest<Op> {
 export type WriteReply =
   | { readonly kind: 'accepted'; readonly stamp: AcceptStamp }
   /** ERR_DEP: the replica does not hold what the session needs; nothing was written. */
-  | { readonly kind: 'missing'; readonly missing: VersionVector }
-  | Refused;
+  | { readonly kind: 'missing'; readonly missing: VersionVector };
 
 export interface ReadRequest {
   readonly key: string;
@@ -68,7 +67,6 @@ export interface PullRequest {
 }
 
 export interface PullBatch<Op> {
-  readonly kind: 'batch';
   readonly from: Origin;
   /** True if the batch goes on from `resume.received`; false if it starts from `seen`. */
   readonly resumed: boolean;
@@ -80,8 +78,7 @@ export interface PullBatch<Op> {
   readonly more: boolean;
 }
 
-export type PullReply<Op> = PullBatch<Op> | Refused;
-
+/** The core's answer to what it cannot do; the driver turns it into the coded error of the same name. */
 export interface Refused {
   readonly kind: 'refused';
   readonly code: ErrorCode;

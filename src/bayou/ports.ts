@@ -1,6 +1,17 @@
 import type { Origin, ReplicaId } from '../base/ids.js';
 import type { Done } from '../base/outcome.js';
-import type { PullReply, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from './messages.js';
+import type {
+  LinkRequest,
+  LogReply,
+  LogRequest,
+  StabilizeReply,
+  StabilizeRequest,
+  Status,
+  StoreReply,
+  StoreRequest,
+  UnlinkRequest,
+} from './admin-messages.js';
+import type { PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from './messages.js';
 import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 
@@ -37,22 +48,52 @@ export interface PeerDialer<Op> {
   dial(peer: ReplicaId, address: Address): PeerConnection<Op>;
 }
 
-export interface PeerConnection<Op> {
-  /** Answers within `timeoutMs`: with the reply, or with ERR_CONN, ERR_TIMEOUT or another coded error. */
-  pull(request: PullRequest, timeoutMs: number, done: Done<PullReply<Op>>): void;
-  /** What is under way fails with ERR_CLOSED. */
-  close(): void;
-}
-
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
+/*
+ * The three faces of a replica as others reach it. Every call answers exactly once, within `timeoutMs`: with the reply,
+ * or with ERR_CONN, ERR_TIMEOUT, ERR_CLOSED or the coded error the replica answered.
+ */
+
+/** How a replica reaches one peer. */
+export interface PeerConnection<Op> {
+  pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<Op>>): void;
+  /** What is under way fails with ERR_CLOSED. */
+  close(): void;
+}
+
 /** How a client reaches one replica. */
 export interface ClientConnection<Op, Value> {
-  /** As `pull`: answers within `timeoutMs`. */
   write(request: WriteRequest<Op>, timeoutMs: number, done: Done<WriteReply>): void;
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Value>>): void;
   close(): void;
+}
+
+/** How an operator, or the master, reaches one replica. */
+export interface AdminConnection<Op, Value> {
+  status(timeoutMs: number, done: Done<Status>): void;
+  link(request: LinkRequest, timeoutMs: number, done: Done<void>): void;
+  unlink(request: UnlinkRequest, timeoutMs: number, done: Done<void>): void;
+  stabilize(request: StabilizeRequest, timeoutMs: number, done: Done<StabilizeReply>): void;
+  store(request: StoreRequest, timeoutMs: number, done: Done<StoreReply<Value>>): void;
+  log(request: LogRequest, timeoutMs: number, done: Done<LogReply<Op>>): void;
+  shutdown(timeoutMs: number, done: Done<void>): void;
+  close(): void;
+}
+
+/** What a replica answers, however it is reached: the driver implements it. Every call answers exactly once. */
+export interface ReplicaService<Op, Value> {
+  write(request: WriteRequest<Op>, done: Done<WriteReply>): void;
+  read(request: ReadRequest, done: Done<ReadReply<Value>>): void;
+  pull(request: PullRequest, done: Done<PullBatch<Op>>): void;
+  status(done: Done<Status>): void;
+  link(request: LinkRequest, done: Done<void>): void;
+  unlink(request: UnlinkRequest, done: Done<void>): void;
+  stabilize(request: StabilizeRequest, done: Done<StabilizeReply>): void;
+  store(request: StoreRequest, done: Done<StoreReply<Value>>): void;
+  log(request: LogRequest, done: Done<LogReply<Op>>): void;
+  shutdown(done: Done<void>): void;
 }

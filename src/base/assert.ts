@@ -6,8 +6,3 @@ export function assert(condition: boolean, message: string): asserts condition {
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }
-
-/** Makes a switch over a union exhaustive at compile time. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`unreachable: ${JSON.stringify(value)}`);
-}

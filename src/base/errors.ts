@@ -3,15 +3,19 @@
  * that is absent, a replica that lacks what a session needs) are values, not errors; our own mistakes are assertions.
  */
 const CATALOGUE = {
+  ERR_DEP: 'The replica lacks what the session needs. Reach one that has it, or wait for anti-entropy.',
   ERR_CONN: 'Check that a replica is running at that address, and the link to it; a retry is safe.',
-  ERR_TIMEOUT: 'The replica hangs or is overloaded. The operation may have taken effect; a retry with the same client time is safe.',
+  ERR_TIMEOUT:
+    'The replica hangs or is overloaded. The operation may have taken effect; a retry with the same client time is safe.',
   ERR_INVALID_ID: 'Ids are 1 to 256 bytes of UTF-8 without control characters.',
   ERR_INVALID_KEY: 'Keys are 1 to 4,096 bytes of UTF-8.',
   ERR_INVALID_VALUE: 'Values are at most 1,048,576 bytes.',
   ERR_INVALID_TIME: 'Times are whole numbers from 0 to 9,007,199,254,740,991; incarnations start at 1.',
   ERR_CLIENT_TIME: 'A client time names one operation once and for all. A client that lost its counter needs a new id.',
-  ERR_CLOCK_EXHAUSTED: 'An accept time reached the largest exact integer, so no later stamp exists. Find who stamped so far ahead.',
-  ERR_PROTOCOL: 'The bytes are not what barista.thrift describes: framed, binary, multiplexed. Compare the versions on both sides.',
+  ERR_CLOCK_EXHAUSTED:
+    'An accept time reached the largest exact integer, so no later stamp exists. Find who stamped so far ahead.',
+  ERR_PROTOCOL:
+    'The bytes are not what barista.thrift describes: framed, binary, multiplexed. Compare the versions on both sides.',
   ERR_FRAME_TOO_LARGE: 'Send less at a time, or raise the frame limit on both sides.',
   ERR_UNKNOWN_METHOD: 'Names are Service:method, as in barista.thrift. Compare the versions on both sides.',
   ERR_OVERLOADED: 'Too much is waiting on this replica. Wait and retry.',
@@ -20,9 +24,11 @@ const CATALOGUE = {
   ERR_TIE_BREAK_MISMATCH: 'The tie-break is a property of the cluster. Start every replica with the same --tie-break.',
   ERR_CLOCK_MISMATCH: 'The clock is a property of the cluster. Start every replica with the same --clock.',
   ERR_IDENTITY: 'Another replica answers at that address. Link the id to its real address.',
-  ERR_FORGED_STAMPS: 'A peer holds stamps this replica never gave: its storage was copied or restored, or the peer lies. Give one of them a new incarnation.',
+  ERR_FORGED_STAMPS:
+    'A peer holds stamps this replica never gave: its storage was copied or restored, or the peer lies. Give one of them a new incarnation.',
   ERR_NOT_LINKED: 'Link the two replicas first, on both sides.',
-  ERR_PORT_IN_USE: 'Choose another port, or 0 for one that is free; cleanup-ports.sh ends replicas that an earlier run left behind.',
+  ERR_PORT_IN_USE:
+    'Choose another port, or 0 for one that is free; cleanup-ports.sh ends replicas that an earlier run left behind.',
   ERR_START: 'The replica did not start; its own message says why.',
   ERR_DIED: 'The replica process ended by itself; its last words are on standard error.',
   ERR_CLOSED: 'It was closed; open it again.',
@@ -30,6 +36,7 @@ const CATALOGUE = {
   ERR_SYNTAX: 'See `barista master --help` for what each command takes.',
   ERR_UNKNOWN_ID: 'Join it first.',
   ERR_DUPLICATE_ID: 'Servers and clients share one space of ids; choose another.',
+  ERR_INVALID_LINK: 'A link joins two different replicas, or a client and a replica.',
   ERR_PAUSED: 'Resume it first.',
   ERR_OPTION: 'See --help for the options.',
   ERR_STORAGE: 'The storage refused the write. Nothing was acknowledged that is not stored.',

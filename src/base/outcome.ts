@@ -4,7 +4,9 @@ import type { BaristaError } from './errors.js';
  * How a fallible step ended, as a value. Ports and the driver answer with outcomes through callbacks, not promises, so
  * that a simulated cluster runs to completion inside one event and one seed replays it.
  */
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: BaristaError };
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: BaristaError };
 
 /** Called exactly once. */
 export type Done<T> = (outcome: Outcome<T>) => void;

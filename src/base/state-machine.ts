@@ -7,6 +7,8 @@ export interface StateMachine<Op, Value> {
   isBlind(operation: Op): boolean;
   /** The key's value after `operation`; undefined means absent. Pure. */
   apply(before: Value | undefined, operation: Op): Value | undefined;
+  /** About how many bytes the operation takes, for bounding batches. */
+  sizeOf(operation: Op): number;
   /** True if two operations are the same: a retry carries the same operation under the same client time. */
   equal(a: Op, b: Op): boolean;
 }

@@ -1,5 +1,5 @@
-import type { ReplicaId, Origin } from '../base/ids.js';
 import type { ErrorCode } from '../base/errors.js';
+import type { Origin, ReplicaId } from '../base/ids.js';
 import type { ClusterTerms } from './messages.js';
 import type { Address } from './ports.js';
 import type { VersionVector } from './version-vector.js';

@@ -1,5 +1,5 @@
-import type { ClientId, Origin, ReplicaId } from '../base/ids.js';
 import type { ErrorCode } from '../base/errors.js';
+import type { ClientId, Origin, ReplicaId } from '../base/ids.js';
 import type { VersionVector } from './version-vector.js';
 import type { AcceptStamp, TieBreak, Write } from './write.js';
 

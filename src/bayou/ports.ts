@@ -27,7 +27,12 @@ export interface ReplicaStorage<Op> {
   insert(write: Write<Op>, position: number): void;
   /** Drops the write at `position` of the history of `key`. */
   remove(key: string, position: number): void;
-  /** The live writes of `origin` with accept time above `after` and at most `upTo`, ascending. Found by search, not by a pass. */
+  /** The origins that have, or had, writes here. */
+  origins(): Iterable<Origin>;
+  /**
+   * The live writes of `origin` with accept time above `after` and at most `upTo`, ascending. Found by search, not by a
+   * pass. Stays valid while writes are inserted and removed.
+   */
   run(origin: Origin, after: number, upTo: number): Iterator<Write<Op>>;
   /** The keys that have live writes, ascending by code point, after `after` if it is given. */
   keys(after?: string): Iterator<string>;

@@ -6,6 +6,7 @@ export type KvOperation = { readonly kind: 'put'; readonly value: Uint8Array } |
 export const kvMachine: StateMachine<KvOperation, Uint8Array> = {
   isBlind: () => true,
   apply: (_before, operation) => (operation.kind === 'put' ? operation.value : undefined),
+  sizeOf: (operation) => (operation.kind === 'put' ? operation.value.length : 0),
   equal: (a, b) => a.kind === b.kind && (a.kind === 'delete' || b.kind === 'delete' || sameBytes(a.value, b.value)),
 };
 

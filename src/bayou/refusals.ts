@@ -1,0 +1,93 @@
+import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { type ClusterTerms, type PullBatch, type PullRequest, type Refused, refused } from './messages.js';
+import type { VersionVector } from './version-vector.js';
+import type { StampOrder } from './write.js';
+
+/** Why a peer's request is not answered; null if it may be. */
+export function checkPullRequest(
+  request: PullRequest,
+  self: Origin,
+  terms: ClusterTerms,
+  seen: VersionVector,
+): Refused | null {
+  const id = replicaIdOf(self);
+  const differing = checkTerms(request.terms, terms);
+  if (differing !== null) return differing;
+  if (request.to !== id) return refused('ERR_IDENTITY', `this is replica ${id}, not ${request.to}`);
+  if (request.from === self) return refused('ERR_IDENTITY', `the requester says it is ${self}, which is this replica`);
+  const claims = [request.seen, ...(request.resume === null ? [] : [request.resume.received, request.resume.target])];
+  for (const claim of claims) {
+    const forged = checkOwnStamps(request.from, claim, self, seen);
+    if (forged !== null) return forged;
+  }
+  return null;
+}
+
+function checkTerms(theirs: ClusterTerms, ours: ClusterTerms): Refused | null {
+  if (theirs.protocol !== ours.protocol) {
+    return refused(
+      'ERR_VERSION_MISMATCH',
+      `this replica speaks protocol ${ours.protocol}, the requester ${theirs.protocol}`,
+    );
+  }
+  if (theirs.cluster !== ours.cluster) {
+    return refused(
+      'ERR_CLUSTER_MISMATCH',
+      `this replica is of cluster "${ours.cluster}", the requester of "${theirs.cluster}"`,
+    );
+  }
+  if (theirs.tieBreak !== ours.tieBreak) {
+    return refused(
+      'ERR_TIE_BREAK_MISMATCH',
+      `this replica breaks ties ${ours.tieBreak}, the requester ${theirs.tieBreak}`,
+    );
+  }
+  if (theirs.clock !== ours.clock) {
+    return refused('ERR_CLOCK_MISMATCH', `this replica's clock is ${ours.clock}, the requester's ${theirs.clock}`);
+  }
+  return null;
+}
+
+function checkOwnStamps(peer: Origin, claim: VersionVector, self: Origin, seen: VersionVector): Refused | null {
+  const given = seen.get(self);
+  const claimed = claim.get(self);
+  if (claimed <= given) return null;
+  return refused(
+    'ERR_FORGED_STAMPS',
+    `${peer} claims writes of ${self} up to ${claimed}, but ${self} has given stamps up to ${given}`,
+  );
+}
+
+/**
+ * Why a batch cannot be used; null if it can. What the order and the vectors of a batch promise is what `received` and
+ * `seen` rest on, so a peer's word is not taken for it.
+ */
+export function checkBatch<Op>(
+  batch: PullBatch<Op>,
+  peer: ReplicaId,
+  request: PullRequest,
+  base: VersionVector,
+  self: Origin,
+  seen: VersionVector,
+  order: StampOrder,
+): Refused | null {
+  if (replicaIdOf(batch.from) !== peer) return refused('ERR_IDENTITY', `${batch.from} answers where ${peer} was asked`);
+  const forged = checkOwnStamps(batch.from, batch.seen, self, seen);
+  if (forged !== null) return forged;
+  const broken = (what: string): Refused => refused('ERR_PROTOCOL', `the batch from ${batch.from} ${what}`);
+  if (batch.resumed && request.resume === null) return broken('goes on with a transfer that was not named');
+  if (batch.resumed && request.resume !== null && !batch.seen.dominates(request.resume.target)) {
+    return broken('goes on with a transfer its vector does not dominate');
+  }
+  if (batch.more && batch.writes.length === 0) return broken('is empty but says that more is left');
+  let previous = null;
+  for (const write of batch.writes) {
+    if (write.origin === self)
+      return refused('ERR_FORGED_STAMPS', `${batch.from} sends back ${self}'s own write ${write.acceptTime}`);
+    if (previous !== null && order(previous, write) >= 0) return broken('is not in stamp order');
+    if (base.covers(write.origin, write.acceptTime)) return broken('holds a write that was not asked for');
+    if (!batch.seen.covers(write.origin, write.acceptTime)) return broken('holds a write its vector does not cover');
+    previous = write;
+  }
+  return null;
+}

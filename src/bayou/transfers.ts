@@ -1,0 +1,51 @@
+import type { ReplicaId } from '../base/ids.js';
+import type { Resume } from './messages.js';
+import type { VersionVector } from './version-vector.js';
+
+interface Transfer {
+  /** Everything at or below is held here, or replaced by what is held here or still to come under `target`. */
+  readonly received: VersionVector;
+  /** The `seen` of the last reply; null before the first. */
+  readonly target: VersionVector | null;
+}
+
+/**
+ * Where each pull of this replica stands. A transfer is chained to the vector its last reply carried: it goes on with
+ * any peer whose `seen` dominates that target, which the peer decides, since only it knows its vector.
+ */
+export class Transfers {
+  readonly #active = new Map<ReplicaId, Transfer>();
+  /** The last transfer that was cut, for the next peer to go on with. */
+  #interrupted: Resume | null = null;
+
+  /** What the next request to `peer` says of the transfer; null if it starts from `seen`. */
+  resume(peer: ReplicaId, seen: VersionVector): Resume | null {
+    const from = this.#active.get(peer) ?? this.#interrupted;
+    if (from === null || from.target === null) {
+      this.#active.set(peer, { received: seen, target: null });
+      return null;
+    }
+    const received = from.received.clone();
+    received.merge(seen);
+    this.#active.set(peer, { received, target: from.target });
+    return { received, target: from.target };
+  }
+
+  /** A batch is integrated; the transfer's `received` is now `received`, its target the reply's `seen`. */
+  advance(peer: ReplicaId, received: VersionVector, target: VersionVector): void {
+    this.#active.set(peer, { received, target });
+  }
+
+  /** The last reply left nothing: `seen` now dominates `target`. */
+  finish(peer: ReplicaId, seen: VersionVector): void {
+    this.#active.delete(peer);
+    if (this.#interrupted !== null && seen.dominates(this.#interrupted.target)) this.#interrupted = null;
+  }
+
+  /** The peer did not answer, or answered what cannot be used. */
+  interrupt(peer: ReplicaId): void {
+    const transfer = this.#active.get(peer);
+    this.#active.delete(peer);
+    if (transfer?.target != null) this.#interrupted = { received: transfer.received, target: transfer.target };
+  }
+}

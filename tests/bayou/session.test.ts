@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { GUARANTEES, type Guarantee, Session } from '../../src/bayou/session.js';
+
+const A = originOf('a' as ReplicaId, 1);
+const B = originOf('b' as ReplicaId, 1);
+const at = (origin: typeof A, acceptTime: number) => ({ origin, acceptTime });
+
+function session(...guarantees: Guarantee[]): Session<string> {
+  return new Session<string>('c' as ClientId, guarantees);
+}
+
+function needs(s: Session<string>, key: string): string {
+  return s.read(key).needs?.toString() ?? '';
+}
+
+describe('a session', () => {
+  test('gives each operation a client time of its own', () => {
+    const s = session();
+    expect([s.write('k', 'op').clientTime, s.write('k', 'op').clientTime]).toEqual([1, 2]);
+  });
+
+  test('stamps what it writes after all it has read and written, whatever it guarantees', () => {
+    const s = session();
+    s.wrote('k', at(A, 5), true);
+    s.found('l', at(B, 9));
+    s.wrote('m', at(A, 7), true);
+    expect(s.write('n', 'op').after).toBe(9);
+  });
+
+  test('by default a key needs the last value written or read there, and no other key does', () => {
+    const s = session('read-your-writes', 'monotonic-reads');
+    s.wrote('k', at(A, 1), true);
+    expect(needs(s, 'k')).toBe('a#1:1');
+    s.found('k', at(B, 4));
+    expect(needs(s, 'k')).toBe('b#1:4');
+    s.wrote('k', at(A, 5), true);
+    expect(needs(s, 'k')).toBe('a#1:5');
+    expect(needs(s, 'l')).toBe('');
+  });
+
+  test('an operation that reads what it changes adds to what its key needs', () => {
+    const s = session('read-your-writes');
+    s.wrote('k', at(A, 1), true);
+    s.wrote('k', at(B, 4), false);
+    expect(needs(s, 'k')).toBe('a#1:1 b#1:4');
+  });
+
+  test('each read guarantee asks only for its own half', () => {
+    const own = session('read-your-writes');
+    own.found('k', at(B, 4));
+    expect(needs(own, 'k')).toBe('');
+    const seen = session('monotonic-reads');
+    seen.found('k', at(B, 4));
+    seen.wrote('k', at(A, 5), true);
+    expect(needs(seen, 'k')).toBe('b#1:4');
+  });
+
+  test('the write guarantees ask for the whole session', () => {
+    const writes = (...guarantees: Guarantee[]): string => {
+      const s = session(...guarantees);
+      s.wrote('k', at(A, 1), true);
+      s.found('l', at(B, 4));
+      return s.write('m', 'op').needs?.toString() ?? '';
+    };
+    expect(writes('monotonic-writes')).toBe('a#1:1');
+    expect(writes('writes-follow-reads')).toBe('b#1:4');
+    expect(writes(...GUARANTEES)).toBe('a#1:1 b#1:4');
+    expect(writes('read-your-writes', 'monotonic-reads')).toBe('');
+  });
+});

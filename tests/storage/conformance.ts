@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { promised } from '../../src/base/outcome.js';
+import type { ReplicaStorage } from '../../src/bayou/ports.js';
+import type { Write } from '../../src/bayou/write.js';
+import type { KvOperation } from '../../src/machine/kv.js';
+
+const A = originOf('a' as ReplicaId, 1);
+const B = originOf('b' as ReplicaId, 1);
+
+function write(origin: typeof A, acceptTime: number, key: string): Write<KvOperation> {
+  const operation = { kind: 'put', value: new TextEncoder().encode(`${acceptTime}@${origin}`) } as const;
+  return { origin, acceptTime, client: 'c' as ClientId, clientTime: acceptTime, key, operation };
+}
+
+function times(run: Iterator<Write<KvOperation>>): number[] {
+  const found: number[] = [];
+  for (let next = run.next(); next.done !== true; next = run.next()) found.push(next.value.acceptTime);
+  return found;
+}
+
+function all<T>(items: Iterator<T>): T[] {
+  const found: T[] = [];
+  for (let next = items.next(); next.done !== true; next = items.next()) found.push(next.value);
+  return found;
+}
+
+/** What every storage adapter must do. `make` gives an empty one. */
+export function runStorageConformance(name: string, make: () => ReplicaStorage<KvOperation>): void {
+  describe(`${name} keeps the storage contract`, () => {
+    let storage: ReplicaStorage<KvOperation>;
+    beforeEach(() => {
+      storage = make();
+    });
+
+    test('an empty one has nothing', () => {
+      expect(storage.size).toBe(0);
+      expect(storage.history('k')).toEqual([]);
+      expect(all(storage.keys())).toEqual([]);
+      expect([...storage.origins()]).toEqual([]);
+      expect(times(storage.run(A, 0, 100))).toEqual([]);
+      expect(storage.loadSeen().size).toBe(0);
+    });
+
+    test('a history keeps its writes where they were put', () => {
+      storage.insert(write(A, 2, 'k'), 0);
+      storage.insert(write(B, 5, 'k'), 1);
+      storage.insert(write(B, 1, 'k'), 0);
+      storage.insert(write(A, 4, 'k'), 2);
+      expect(storage.history('k').map((w) => w.acceptTime)).toEqual([1, 2, 4, 5]);
+      expect(storage.size).toBe(4);
+    });
+
+    test('keys are told apart, whatever they are called', () => {
+      for (const key of ['__proto__', 'constructor', 'a b', '\u0000', 'é', '😀']) {
+        storage.insert(write(A, storage.size + 1, key), 0);
+        expect(storage.history(key)).toHaveLength(1);
+      }
+      expect(storage.history('toString')).toEqual([]);
+    });
+
+    test('keys come in the order of their code points, from any place', () => {
+      const keys = ['b', 'a', '\uffff', '😀', 'ab', 'z'];
+      for (const [i, key] of keys.entries()) storage.insert(write(A, i + 1, key), 0);
+      const sorted = ['a', 'ab', 'b', 'z', '\uffff', '😀'];
+      expect(all(storage.keys())).toEqual(sorted);
+      expect(all(storage.keys('ab'))).toEqual(['b', 'z', '\uffff', '😀']);
+      expect(all(storage.keys('aa'))).toEqual(sorted.slice(1));
+      expect(all(storage.keys('😀'))).toEqual([]);
+    });
+
+    test('a run holds one origin, between two times', () => {
+      for (const time of [1, 3, 4, 7]) storage.insert(write(A, time, `k${time}`), 0);
+      storage.insert(write(B, 2, 'other'), 0);
+      expect(times(storage.run(A, 0, 100))).toEqual([1, 3, 4, 7]);
+      expect(times(storage.run(A, 1, 4))).toEqual([3, 4]);
+      expect(times(storage.run(A, 2, 2))).toEqual([]);
+      expect(times(storage.run(A, 7, Number.POSITIVE_INFINITY))).toEqual([]);
+      expect(times(storage.run(B, 0, 100))).toEqual([2]);
+      expect([...storage.origins()].sort()).toEqual([A, B]);
+    });
+
+    test('a late write finds its place in its run', () => {
+      for (const time of [1, 9, 4, 6]) storage.insert(write(A, time, `k${time}`), 0);
+      expect(times(storage.run(A, 0, 100))).toEqual([1, 4, 6, 9]);
+    });
+
+    test('a removed write is gone from its history and its run, and may come again', () => {
+      storage.insert(write(A, 1, 'k'), 0);
+      storage.insert(write(A, 2, 'k'), 1);
+      storage.remove('k', 0);
+      expect(storage.history('k').map((w) => w.acceptTime)).toEqual([2]);
+      expect(times(storage.run(A, 0, 100))).toEqual([2]);
+      expect(storage.size).toBe(1);
+      storage.insert(write(A, 1, 'k'), 0);
+      expect(times(storage.run(A, 0, 100))).toEqual([1, 2]);
+      storage.remove('k', 1);
+      storage.remove('k', 0);
+      expect(all(storage.keys())).toEqual([]);
+      expect(storage.size).toBe(0);
+    });
+
+    test('a run stays valid while writes come and go', () => {
+      for (let time = 1; time <= 1_000; time++) storage.insert(write(A, time, `k${time}`), 0);
+      const run = storage.run(A, 0, 1_000);
+      const seen: number[] = [];
+      for (let next = run.next(); next.done !== true; next = run.next()) {
+        const { acceptTime } = next.value;
+        seen.push(acceptTime);
+        storage.remove(`k${acceptTime}`, 0);
+        if (acceptTime < 1_000 && acceptTime % 3 === 0) storage.remove(`k${acceptTime + 1}`, 0);
+      }
+      const expected: number[] = [];
+      for (let time = 1; time <= 1_000; time++) {
+        expected.push(time);
+        if (time % 3 === 0) time++;
+      }
+      expect(seen).toEqual(expected);
+      expect(storage.size).toBe(0);
+    });
+
+    test('the vector is what was saved last, and never goes back', () => {
+      storage.saveSeen(A, 0);
+      storage.saveSeen(B, 5);
+      storage.saveSeen(B, 7);
+      expect(storage.loadSeen().sorted()).toEqual([
+        [A, 0],
+        [B, 7],
+      ]);
+    });
+
+    test('after a flush nothing is left to flush', async () => {
+      storage.insert(write(A, 1, 'k'), 0);
+      await promised<void>((done) => storage.flush(done));
+      expect(storage.dirty).toBe(false);
+    });
+  });
+}

@@ -1,0 +1,211 @@
+import { BaristaError } from '../base/errors.js';
+import { compareIds, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import type { Log } from '../base/log.js';
+import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
+import type { Clock, Timers } from '../base/time.js';
+import {
+  type LinkRequest,
+  type LogReply,
+  type LogRequest,
+  PAGE_BYTES_MAX,
+  type PullOutcome,
+  type StabilizeReply,
+  type StabilizeRequest,
+  type Status,
+  type StoreReply,
+  type StoreRequest,
+  type UnlinkRequest,
+} from '../bayou/admin-messages.js';
+import type {
+  PullBatch,
+  PullRequest,
+  ReadReply,
+  ReadRequest,
+  Refused,
+  WriteReply,
+  WriteRequest,
+} from '../bayou/messages.js';
+import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
+import type { Integrated, Replica } from '../bayou/replica.js';
+import type { KvOperation } from '../machine/kv.js';
+import { FlushGate } from './flush-gate.js';
+import { Link, type PullSteps } from './link.js';
+import { takePage } from './page.js';
+import type { DriverSettings } from './settings.js';
+
+export interface DriverConfig {
+  readonly replica: Replica<KvOperation, Uint8Array>;
+  readonly storage: ReplicaStorage<KvOperation>;
+  readonly dialer: PeerDialer<KvOperation>;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly settings: DriverSettings;
+  /** Called once when someone asked the replica to end, after the answer is given. */
+  readonly onShutdown: () => void;
+}
+
+/**
+ * The one loop of a replica, whatever world it runs in: take an input, step the core, persist, then send and answer. It
+ * owns the links and the waiting; what to say and to keep is the core's.
+ */
+export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullSteps<KvOperation> {
+  readonly #replica: Replica<KvOperation, Uint8Array>;
+  readonly #config: DriverConfig;
+  readonly #gate: FlushGate;
+  readonly #links = new Map<ReplicaId, Link<KvOperation>>();
+
+  constructor(config: DriverConfig) {
+    this.#config = config;
+    this.#replica = config.replica;
+    this.#gate = new FlushGate(config.storage, config.settings.heldAnswersMax);
+  }
+
+  /** Cuts all links and lets go of every timer. */
+  close(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  write(request: WriteRequest<KvOperation>, done: Done<WriteReply>): void {
+    const overload = this.#gate.overload();
+    if (overload !== null) return done(fail(overload));
+    this.#gate.answer(done, outcomeOf(this.#replica.accept(request, this.#config.clock.now())));
+  }
+
+  read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
+    const overload = this.#gate.overload();
+    if (overload !== null) return done(fail(overload));
+    this.#gate.answer(done, succeed(this.#replica.read(request)));
+  }
+
+  pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
+    const refusal = this.#replica.refusalOf(request);
+    if (refusal !== null) {
+      this.#config.log.warn({ from: request.from, code: refusal.code }, `refused a pull: ${refusal.message}`);
+      return done(fail(new BaristaError(refusal.code, refusal.message)));
+    }
+    const peer = replicaIdOf(request.from);
+    if (!this.#links.has(peer)) {
+      return done(
+        fail(new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`)),
+      );
+    }
+    this.#gate.answer(done, outcomeOf(this.#replica.serve(request)));
+  }
+
+  link(request: LinkRequest, done: Done<void>): void {
+    const { peer, address, incarnation } = request;
+    const { settings, timers, dialer } = this.#config;
+    if (peer === this.#replica.id)
+      return done(fail(new BaristaError('ERR_IDENTITY', `replica ${peer} cannot be its own peer`)));
+    const old = this.#links.get(peer);
+    if (old === undefined && this.#links.size >= settings.linksMax) {
+      return done(fail(new BaristaError('ERR_OVERLOADED', `a replica has at most ${settings.linksMax} links`)));
+    }
+    if (incarnation !== null) this.#replica.meet(originOf(peer, incarnation));
+    if (old === undefined || old.address.host !== address.host || old.address.port !== address.port) {
+      old?.close();
+      this.#links.set(peer, new Link(peer, address, dialer.dial(peer, address), this, settings, timers));
+    }
+    this.#gate.answer(done, succeed(undefined));
+  }
+
+  unlink(request: UnlinkRequest, done: Done<void>): void {
+    const link = this.#links.get(request.peer);
+    this.#links.delete(request.peer);
+    link?.close();
+    done(succeed(undefined));
+  }
+
+  stabilize(request: StabilizeRequest, done: Done<StabilizeReply>): void {
+    const peers = request.peers ?? [...this.#links.keys()];
+    const outcomes = new Map<ReplicaId, PullOutcome>(peers.map((peer) => [peer, { peer, done: false, error: null }]));
+    let left = outcomes.size;
+    let answered = false;
+    const answer = (): void => {
+      if (answered) return;
+      answered = true;
+      cancel();
+      this.#gate.answer(done, succeed({ outcomes: [...outcomes.values()], seen: this.#replica.seen() }));
+    };
+    const cancel = this.#config.timers.after(request.budgetMs, answer);
+    if (left === 0) return answer();
+    for (const peer of outcomes.keys()) {
+      this.#pullFrom(peer, (outcome) => {
+        const error = outcome.ok ? null : { code: outcome.error.code, message: outcome.error.message };
+        outcomes.set(peer, { peer, done: outcome.ok, error });
+        left -= 1;
+        if (left === 0) answer();
+      });
+    }
+  }
+
+  status(done: Done<Status>): void {
+    const links = [...this.#links.values()]
+      .map(({ peer, address, lastError }) => ({ peer, address, lastError }))
+      .sort((a, b) => compareIds(a.peer, b.peer));
+    const { origin, terms, logSize } = this.#replica;
+    this.#gate.answer(done, succeed({ origin, terms, seen: this.#replica.seen(), writes: logSize, links }));
+  }
+
+  store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
+    const entries = this.#replica.entries(request.after);
+    const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
+    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }));
+  }
+
+  log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
+    const page = takePage(this.#replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
+      this.#replica.bytesOf(write),
+    );
+    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }));
+  }
+
+  shutdown(done: Done<void>): void {
+    this.#gate.answer((outcome) => {
+      done(outcome);
+      this.#config.onShutdown();
+    }, succeed(undefined));
+  }
+
+  nextPull(peer: ReplicaId): PullRequest {
+    const { batchWritesMax: writesMax, batchBytesMax: bytesMax } = this.#config.settings;
+    return this.#replica.nextPull(peer, { writesMax, bytesMax });
+  }
+
+  integrate(
+    peer: ReplicaId,
+    request: PullRequest,
+    batch: PullBatch<KvOperation>,
+    done: Done<Integrated | Refused>,
+  ): void {
+    this.#gate.answer(done, succeed(this.#replica.integrate(peer, request, batch)));
+  }
+
+  interrupted(peer: ReplicaId): void {
+    this.#replica.interrupted(peer);
+  }
+
+  pullFailed(peer: ReplicaId, error: BaristaError): void {
+    this.#config.log.warn({ peer, code: error.code }, `pull failed: ${error.message}`);
+  }
+
+  #pullFrom(peer: ReplicaId, done: Done<void>): void {
+    const link = this.#links.get(peer);
+    if (link === undefined) {
+      return done(
+        fail(new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`)),
+      );
+    }
+    link.pull(done);
+  }
+}
+
+function outcomeOf<T extends object>(reply: T | Refused): Outcome<T> {
+  return isRefused(reply) ? fail(new BaristaError(reply.code, reply.message)) : succeed(reply);
+}
+
+function isRefused(reply: object): reply is Refused {
+  return 'kind' in reply && reply.kind === 'refused';
+}

@@ -1,0 +1,22 @@
+/** How a driver behaves; every wait, queue and size has its limit here. */
+export interface DriverSettings {
+  /** The period of anti-entropy with each neighbour; null: only when asked. */
+  readonly antiEntropyMs: number | null;
+  /** How long a neighbour may take for one batch. */
+  readonly pullTimeoutMs: number;
+  /** A batch ends at whichever of the two comes first. */
+  readonly batchWritesMax: number;
+  readonly batchBytesMax: number;
+  readonly linksMax: number;
+  /** Answers that wait for a flush; beyond it clients get ERR_OVERLOADED. */
+  readonly heldAnswersMax: number;
+}
+
+export const DEFAULT_SETTINGS: DriverSettings = {
+  antiEntropyMs: null,
+  pullTimeoutMs: 2_000,
+  batchWritesMax: 4_096,
+  batchBytesMax: 1024 * 1024,
+  linksMax: 4_096,
+  heldAnswersMax: 65_536,
+};

@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { BaristaError } from '../../src/base/errors.js';
+import { type Done, fail, type Outcome, succeed } from '../../src/base/outcome.js';
+import { FlushGate } from '../../src/driver/flush-gate.js';
+
+/** A storage whose flushes end when the test says so. */
+class SlowStorage {
+  dirty = false;
+  readonly flushes: Done<void>[] = [];
+
+  flush(done: Done<void>): void {
+    this.dirty = false;
+    this.flushes.push(done);
+  }
+}
+
+describe('the flush gate', () => {
+  let storage: SlowStorage;
+  let gate: FlushGate;
+  let answers: string[];
+  const answer = (name: string): void =>
+    gate.answer(
+      (outcome: Outcome<string>) => answers.push(outcome.ok ? outcome.value : `${name} ${outcome.error.code}`),
+      succeed(name),
+    );
+
+  beforeEach(() => {
+    storage = new SlowStorage();
+    gate = new FlushGate(storage, 3);
+    answers = [];
+  });
+
+  test('answers at once while there is nothing to make durable', () => {
+    answer('a');
+    expect(answers).toEqual(['a']);
+    expect(storage.flushes).toHaveLength(0);
+  });
+
+  test('holds an answer until what it rests on is durable', () => {
+    storage.dirty = true;
+    answer('a');
+    expect(answers).toEqual([]);
+    storage.flushes[0]?.(succeed(undefined));
+    expect(answers).toEqual(['a']);
+  });
+
+  test('one flush serves all that waited for it, in order, also a read that saw what is not durable yet', () => {
+    storage.dirty = true;
+    answer('first');
+    storage.dirty = true;
+    answer('second');
+    answer('read');
+    expect(storage.flushes).toHaveLength(1);
+    storage.flushes[0]?.(succeed(undefined));
+    expect(answers).toEqual(['first']);
+    expect(storage.flushes).toHaveLength(2);
+    storage.flushes[1]?.(succeed(undefined));
+    expect(answers).toEqual(['first', 'second', 'read']);
+  });
+
+  test('a failed flush fails every answer that rested on it', () => {
+    storage.dirty = true;
+    answer('a');
+    storage.flushes[0]?.(fail(new BaristaError('ERR_STORAGE', 'disk full')));
+    expect(answers).toEqual(['a ERR_STORAGE']);
+  });
+
+  test('says so when too many wait', () => {
+    storage.dirty = true;
+    for (const name of ['a', 'b', 'c']) answer(name);
+    expect(gate.overload()).toBeNull();
+    answer('d');
+    expect(gate.overload()?.code).toBe('ERR_OVERLOADED');
+    storage.flushes[0]?.(succeed(undefined));
+    expect(gate.overload()).toBeNull();
+  });
+});

@@ -1,0 +1,55 @@
+import type { Origin } from '../base/ids.js';
+import { SILENT_LOG } from '../base/log.js';
+import type { ClusterTerms } from '../bayou/messages.js';
+import type { Address } from '../bayou/ports.js';
+import { Replica } from '../bayou/replica.js';
+import { Driver } from '../driver/driver.js';
+import type { DriverSettings } from '../driver/settings.js';
+import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { MemoryStorage } from '../storage/memory.js';
+import { SimConnection } from './connection.js';
+import type { SimNetwork } from './network.js';
+import { SimProcess } from './process.js';
+import type { Scheduler } from './scheduler.js';
+
+export interface SimReplicaSpec {
+  readonly origin: Origin;
+  readonly terms: ClusterTerms;
+  readonly settings: DriverSettings;
+}
+
+/** A replica of the simulated world: the real driver, core and storage, on virtual time. */
+export class SimReplica {
+  readonly address: Address;
+  readonly process: SimProcess;
+  readonly #network: SimNetwork;
+
+  constructor(spec: SimReplicaSpec, scheduler: Scheduler, network: SimNetwork) {
+    this.#network = network;
+    const process = new SimProcess(scheduler);
+    const storage = new MemoryStorage<KvOperation>();
+    const replica = new Replica({ origin: spec.origin, terms: spec.terms, machine: kvMachine, storage });
+    const driver = new Driver({
+      replica,
+      storage,
+      dialer: { dial: (_peer, address) => new SimConnection(network.connect(process, address)) },
+      clock: process,
+      timers: process,
+      log: SILENT_LOG,
+      settings: spec.settings,
+      onShutdown: () => this.kill(),
+    });
+    this.process = process;
+    this.address = network.listen({ process, service: driver });
+  }
+
+  /** A connection for a caller: a client, an operator, another replica. */
+  connectFrom(caller: SimProcess): SimConnection {
+    return new SimConnection(this.#network.connect(caller, this.address));
+  }
+
+  /** Ends it at once: no timer of it runs again, and callers find nobody there. */
+  kill(): void {
+    this.process.kill();
+  }
+}

@@ -5,7 +5,7 @@
  * Every method takes one request and returns one reply, so that both can grow by optional fields. Times are whole
  * numbers from 0 to 2^53 - 1. Strings are UTF-8. A failed call answers with `Failure`; what the protocol expects (a key
  * that is absent, a replica that lacks what a session needs) is part of the reply. A frame is at most 16 MiB, a list at
- * most 65,536 elements.
+ * most 65,536 elements. Ids and cluster names are 1 to 256 bytes without control characters; hosts 1 to 255 bytes.
  */
 namespace * barista
 
@@ -185,6 +185,7 @@ struct PullRequest {
 /** A write as batches carry it; origin and client are places in the batch's tables. */
 struct BatchWrite {
   1: required i32 origin
+  /** From 1. */
   2: required i64 acceptTime
   3: required i32 client
   4: required i64 clientTime
@@ -284,7 +285,7 @@ struct StabilizeReply {
 struct StoreRequest {
   /** Keys after this one; absent: from the first. */
   1: optional string after
-  /** At most so many entries, from 1; a page also ends at about 1 MiB. */
+  /** At most so many entries, from 1 (more than 65,536 means 65,536); a page also ends at about 1 MiB. */
   2: required i32 entriesMax
 }
 
@@ -304,7 +305,7 @@ struct StoreReply {
 struct LogRequest {
   /** Writes after this stamp; absent: from the first. */
   1: optional AcceptStamp after
-  /** At most so many writes, from 1; a page also ends at about 1 MiB. */
+  /** At most so many writes, from 1 (more than 65,536 means 65,536); a page also ends at about 1 MiB. */
   2: required i32 writesMax
 }
 

@@ -1,0 +1,126 @@
+import type {
+  LinkRequest,
+  LinkStatus,
+  LogReply,
+  LogRequest,
+  PullOutcome,
+  StabilizeReply,
+  StabilizeRequest,
+  Status,
+  StoreReply,
+  StoreRequest,
+  UnlinkRequest,
+} from '../bayou/admin-messages.js';
+import type { Write } from '../bayou/write.js';
+import type { KvOperation } from '../machine/kv.js';
+import { operation } from './operation-codec.js';
+import { clusterTerms } from './pull-codec.js';
+import {
+  clientId,
+  elementsMax,
+  errorCode,
+  host,
+  incarnation,
+  key,
+  message,
+  milliseconds,
+  port,
+  replicaId,
+  time,
+  value,
+} from './scalars.js';
+import { bool, type Codec, list, structOf } from './schema.js';
+import { acceptStamp, origin, versionVector } from './stamp-codec.js';
+
+/* The messages of service Admin. */
+
+export const empty: Codec<void> = structOf<void>('Empty').build(() => undefined);
+
+export const linkRequest: Codec<LinkRequest> = structOf<LinkRequest>('LinkRequest')
+  .required(1, 'peer', replicaId, (request) => request.peer)
+  .required(2, 'host', host, (request) => request.address.host)
+  .required(3, 'port', port, (request) => request.address.port)
+  .optional(4, 'incarnation', incarnation, (request) => request.incarnation)
+  .build((peer, host, port, incarnation) => ({ peer, address: { host, port }, incarnation }));
+
+export const unlinkRequest: Codec<UnlinkRequest> = structOf<UnlinkRequest>('UnlinkRequest')
+  .required(1, 'peer', replicaId, (request) => request.peer)
+  .build((peer) => ({ peer }));
+
+const linkStatus: Codec<LinkStatus> = structOf<LinkStatus>('LinkStatus')
+  .required(1, 'peer', replicaId, (link) => link.peer)
+  .required(2, 'host', host, (link) => link.address.host)
+  .required(3, 'port', port, (link) => link.address.port)
+  .optional(4, 'lastError', errorCode, (link) => link.lastError)
+  .build((peer, host, port, lastError) => ({ peer, address: { host, port }, lastError }));
+
+export const statusReply: Codec<Status> = structOf<Status>('StatusReply')
+  .required(1, 'origin', origin, (status) => status.origin)
+  .required(2, 'terms', clusterTerms, (status) => status.terms)
+  .required(3, 'seen', versionVector, (status) => status.seen)
+  .required(4, 'writes', time, (status) => status.writes)
+  .required(5, 'links', list(linkStatus), (status) => status.links)
+  .build((origin, terms, seen, writes, links) => ({ origin, terms, seen, writes, links }));
+
+export const stabilizeRequest: Codec<StabilizeRequest> = structOf<StabilizeRequest>('StabilizeRequest')
+  .optional(1, 'peers', list(replicaId), (request) => request.peers)
+  .required(2, 'budgetMs', milliseconds, (request) => request.budgetMs)
+  .build((peers, budgetMs) => ({ peers, budgetMs }));
+
+const pullOutcome: Codec<PullOutcome> = structOf<PullOutcome>('PullOutcome')
+  .required(1, 'peer', replicaId, (outcome) => outcome.peer)
+  .required(2, 'done', bool, (outcome) => outcome.done)
+  .optional(3, 'errorCode', errorCode, ({ error }) => error?.code ?? null)
+  .optional(4, 'errorMessage', message, ({ error }) => error?.message ?? null)
+  .build((peer, done, code, message) => ({
+    peer,
+    done,
+    error: code === null ? null : { code, message: message ?? '' },
+  }));
+
+export const stabilizeReply: Codec<StabilizeReply> = structOf<StabilizeReply>('StabilizeReply')
+  .required(1, 'outcomes', list(pullOutcome), (reply) => reply.outcomes)
+  .required(2, 'seen', versionVector, (reply) => reply.seen)
+  .build((outcomes, seen) => ({ outcomes, seen }));
+
+export const storeRequest: Codec<StoreRequest> = structOf<StoreRequest>('StoreRequest')
+  .optional(1, 'after', key, (request) => request.after)
+  .required(2, 'entriesMax', elementsMax, (request) => request.entriesMax)
+  .build((after, entriesMax) => ({ after, entriesMax }));
+
+type StoreEntry = StoreReply<Uint8Array>['entries'][number];
+
+const storeEntry: Codec<StoreEntry> = structOf<StoreEntry>('StoreEntry')
+  .required(1, 'key', key, (entry) => entry.key)
+  .required(2, 'value', value, (entry) => entry.value)
+  .build((key, value) => ({ key, value }));
+
+export const storeReply: Codec<StoreReply<Uint8Array>> = structOf<StoreReply<Uint8Array>>('StoreReply')
+  .required(1, 'entries', list(storeEntry), (reply) => reply.entries)
+  .required(2, 'more', bool, (reply) => reply.more)
+  .build((entries, more) => ({ entries, more }));
+
+export const logRequest: Codec<LogRequest> = structOf<LogRequest>('LogRequest')
+  .optional(1, 'after', acceptStamp, (request) => request.after)
+  .required(2, 'writesMax', elementsMax, (request) => request.writesMax)
+  .build((after, writesMax) => ({ after, writesMax }));
+
+const logEntry: Codec<Write<KvOperation>> = structOf<Write<KvOperation>>('LogEntry')
+  .required(1, 'stamp', acceptStamp, (write) => write)
+  .required(2, 'client', clientId, (write) => write.client)
+  .required(3, 'clientTime', time, (write) => write.clientTime)
+  .required(4, 'key', key, (write) => write.key)
+  .required(5, 'operation', operation, (write) => write.operation)
+  .build(({ origin, acceptTime }, client, clientTime, key, operation) => ({
+    origin,
+    acceptTime,
+    client,
+    clientTime,
+    key,
+    operation,
+  }));
+
+export const logReply: Codec<LogReply<KvOperation>> = structOf<LogReply<KvOperation>>('LogReply')
+  .required(1, 'entries', list(logEntry), (reply) => reply.entries)
+  .required(2, 'more', bool, (reply) => reply.more)
+  .build((entries, more) => ({ entries, more }));

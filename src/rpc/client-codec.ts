@@ -1,0 +1,92 @@
+import { assert } from '../base/assert.js';
+import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
+import type { VersionVector } from '../bayou/version-vector.js';
+import type { KvOperation } from '../machine/kv.js';
+import { clientId, key, time, value } from './scalars.js';
+import { type Codec, structOf, unionOf } from './schema.js';
+import { acceptStamp, versionVector } from './stamp-codec.js';
+
+/* The messages of service KeyValue. A put and a delete are one request to us, and two methods on the wire. */
+
+type KvWrite = WriteRequest<KvOperation>;
+
+export const putRequest: Codec<KvWrite> = structOf<KvWrite>('PutRequest')
+  .required(1, 'client', clientId, (request) => request.client)
+  .required(2, 'clientTime', time, (request) => request.clientTime)
+  .required(3, 'key', key, (request) => request.key)
+  .required(4, 'value', value, ({ operation }) => {
+    assert(operation.kind === 'put', 'only a put is sent as one');
+    return operation.value;
+  })
+  .optional(5, 'after', time, afterOf)
+  .optional(6, 'needs', versionVector, (request) => request.needs)
+  .build((client, clientTime, key, value, after, needs) => ({
+    client,
+    clientTime,
+    key,
+    operation: { kind: 'put', value },
+    after: after ?? 0,
+    needs,
+  }));
+
+export const deleteRequest: Codec<KvWrite> = structOf<KvWrite>('DeleteRequest')
+  .required(1, 'client', clientId, (request) => request.client)
+  .required(2, 'clientTime', time, (request) => request.clientTime)
+  .required(3, 'key', key, (request) => request.key)
+  .optional(4, 'after', time, afterOf)
+  .optional(5, 'needs', versionVector, (request) => request.needs)
+  .build((client, clientTime, key, after, needs) => ({
+    client,
+    clientTime,
+    key,
+    operation: { kind: 'delete' },
+    after: after ?? 0,
+    needs,
+  }));
+
+function afterOf(request: KvWrite): number | null {
+  return request.after === 0 ? null : request.after;
+}
+
+type Missing = { readonly kind: 'missing'; readonly missing: VersionVector };
+
+const missingReply: Codec<Missing> = structOf<Missing>('MissingReply')
+  .required(1, 'missing', versionVector, (reply) => reply.missing)
+  .build((missing) => ({ kind: 'missing', missing }));
+
+type Accepted = Extract<WriteReply, { kind: 'accepted' }>;
+
+/** An AcceptStamp on the wire. */
+const acceptedReply: Codec<Accepted> = {
+  shape: acceptStamp.shape,
+  wireType: acceptStamp.wireType,
+  read: (reader) => ({ kind: 'accepted', stamp: acceptStamp.read(reader) }),
+  write: (writer, reply) => acceptStamp.write(writer, reply.stamp),
+};
+
+export const writeReply: Codec<WriteReply> = unionOf<WriteReply>('WriteReply')
+  .arm(1, 'accepted', acceptedReply, (reply) => reply.kind === 'accepted')
+  .arm(2, 'missing', missingReply, (reply) => reply.kind === 'missing')
+  .build();
+
+export const getRequest: Codec<ReadRequest> = structOf<ReadRequest>('GetRequest')
+  .required(1, 'key', key, (request) => request.key)
+  .optional(2, 'needs', versionVector, (request) => request.needs)
+  .build((key, needs) => ({ key, needs }));
+
+type GetReply = ReadReply<Uint8Array>;
+type Found = Extract<GetReply, { kind: 'found' }>;
+type Absent = Extract<GetReply, { kind: 'absent' }>;
+
+const foundReply: Codec<Found> = structOf<Found>('FoundReply')
+  .required(1, 'value', value, (reply) => reply.value)
+  .required(2, 'stamp', acceptStamp, (reply) => reply.stamp)
+  .build((value, stamp) => ({ kind: 'found', value, stamp }));
+
+const absentReply: Codec<Absent> = structOf<Absent>('AbsentReply').build(() => ({ kind: 'absent' }));
+
+export const getReply: Codec<GetReply> = unionOf<GetReply>('GetReply')
+  .arm(1, 'found', foundReply, (reply) => reply.kind === 'found')
+  .arm(2, 'absent', absentReply, (reply) => reply.kind === 'absent')
+  .arm(3, 'missing', missingReply, (reply) => reply.kind === 'missing')
+  .build();

@@ -1,0 +1,135 @@
+import fc from 'fast-check';
+import { BaristaError, ERROR_CODES } from '../../src/base/errors.js';
+import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { utf8Length } from '../../src/base/limits.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
+
+/* Values of every kind the wire carries, with the edges of each among them. */
+
+const idText = fc.oneof(
+  fc.constantFrom('__proto__', 'constructor', '1', 'a#b', 'é日😀', 'x'.repeat(256)),
+  fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what ids may not hold
+    .filter((id) => utf8Length(id) > 0 && utf8Length(id) <= 256 && !/[\u0000-\u001f\u007f-\u009f]/u.test(id)),
+);
+const clientId = idText.map((id) => id as ClientId);
+const replicaId = idText.map((id) => id as ReplicaId);
+
+const key = fc.oneof(
+  fc.constantFrom('__proto__', 'hasOwnProperty', '\0', 'k'.repeat(4096), '日'.repeat(1365), ' '),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 80 }),
+);
+
+const value = fc.oneof(
+  fc.uint8Array({ maxLength: 120 }),
+  fc.constantFrom(0, 48, 49, 5000).map((n) => new Uint8Array(n)),
+);
+
+const timeFrom = (min: number): fc.Arbitrary<number> =>
+  fc.oneof(
+    fc.constantFrom(min, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER),
+    fc.maxSafeNat().filter((time) => time >= min),
+  );
+const time = timeFrom(0);
+const fromOne = timeFrom(1);
+
+const origin = fc.tuple(replicaId, fromOne).map(([id, incarnation]) => originOf(id, incarnation));
+const stamp = fc.record({ origin, acceptTime: time });
+const vector = fc.array(fc.tuple(origin, time), { maxLength: 6 }).map((entries) => new VersionVector(entries));
+
+const orNull = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(values, { nil: null });
+
+const put = fc.record({ kind: fc.constant('put' as const), value });
+const remove = fc.constant({ kind: 'delete' as const });
+const operation = fc.oneof(put, remove);
+
+const writeRequestOf = <Op>(op: fc.Arbitrary<Op>) =>
+  fc.record({ client: clientId, clientTime: time, key, operation: op, after: time, needs: orNull(vector) });
+export const putRequest = writeRequestOf(put);
+export const deleteRequest = writeRequestOf(remove);
+export const getRequest = fc.record({ key, needs: orNull(vector) });
+
+const missing = fc.record({ kind: fc.constant('missing' as const), missing: vector });
+export const writeReply = fc.oneof(fc.record({ kind: fc.constant('accepted' as const), stamp }), missing);
+export const getReply = fc.oneof(
+  fc.record({ kind: fc.constant('found' as const), value, stamp }),
+  fc.constant({ kind: 'absent' as const }),
+  missing,
+);
+
+const terms = fc.record({
+  protocol: fc.integer(),
+  cluster: idText,
+  tieBreak: fc.constantFrom('higher' as const, 'lower' as const),
+  clock: fc.constantFrom('logical' as const, 'hybrid' as const),
+});
+const count = fc.integer({ min: 1, max: 65_536 });
+
+export const pullRequest = fc.record({
+  terms,
+  from: origin,
+  to: replicaId,
+  seen: vector,
+  resume: orNull(fc.record({ received: vector, target: vector })),
+  writesMax: count,
+  bytesMax: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+});
+
+// Few origins and clients, so that batches name them again and again.
+const write = fc.array(origin, { minLength: 1, maxLength: 3 }).chain((origins) =>
+  fc.record({
+    origin: fc.constantFrom(...origins),
+    acceptTime: fromOne,
+    client: clientId,
+    clientTime: time,
+    key,
+    operation,
+  }),
+);
+
+export const pullBatch = fc.record({
+  from: origin,
+  resumed: fc.boolean(),
+  writes: fc.array(write, { maxLength: 8 }),
+  seen: vector,
+  more: fc.boolean(),
+});
+
+const address = fc.record({
+  host: fc.constantFrom('localhost', '::1', '127.0.0.1'),
+  port: fc.integer({ min: 1, max: 65_535 }),
+});
+const errorCode = fc.constantFrom(...ERROR_CODES);
+const message = fc.string({ unit: 'grapheme' });
+
+export const linkRequest = fc.record({ peer: replicaId, address, incarnation: orNull(fromOne) });
+export const unlinkRequest = fc.record({ peer: replicaId });
+export const status = fc.record({
+  origin,
+  terms,
+  seen: vector,
+  writes: time,
+  links: fc.array(fc.record({ peer: replicaId, address, lastError: orNull(errorCode) }), { maxLength: 4 }),
+});
+export const stabilizeRequest = fc.record({
+  peers: orNull(fc.array(replicaId, { maxLength: 4 })),
+  budgetMs: fc.nat({ max: 2 ** 31 - 1 }),
+});
+export const stabilizeReply = fc.record({
+  outcomes: fc.array(
+    fc.record({ peer: replicaId, done: fc.boolean(), error: orNull(fc.record({ code: errorCode, message })) }),
+    { maxLength: 4 },
+  ),
+  seen: vector,
+});
+export const storeRequest = fc.record({ after: orNull(key), entriesMax: count });
+export const storeReply = fc.record({
+  entries: fc.array(fc.record({ key, value }), { maxLength: 5 }),
+  more: fc.boolean(),
+});
+export const logRequest = fc.record({ after: orNull(stamp), writesMax: count });
+export const logReply = fc.record({ entries: fc.array(write, { maxLength: 5 }), more: fc.boolean() });
+export const nothing = fc.constant(undefined);
+
+export const failure = fc.tuple(errorCode, message).map(([code, text]) => new BaristaError(code, text));

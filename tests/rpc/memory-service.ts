@@ -1,0 +1,77 @@
+import { type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { succeed } from '../../src/base/outcome.js';
+import type { Status } from '../../src/bayou/admin-messages.js';
+import type { ClusterTerms } from '../../src/bayou/messages.js';
+import type { ReplicaService } from '../../src/bayou/ports.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
+import type { Write } from '../../src/bayou/write.js';
+import type { KvOperation } from '../../src/machine/kv.js';
+
+export type KvService = ReplicaService<KvOperation, Uint8Array>;
+
+export const TERMS: ClusterTerms = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' };
+export const ORIGIN: Origin = originOf('r1' as ReplicaId, 1);
+
+/** A replica in memory that answers at once and has no peers. Single methods can be put in the place of its own. */
+export function memoryService(overrides: Partial<KvService> = {}): KvService {
+  const writes: Write<KvOperation>[] = [];
+  const links = new Map<ReplicaId, Status['links'][number]>();
+  const seen = (): VersionVector => new VersionVector([[ORIGIN, writes.length]]);
+  const lastOf = (key: string): Write<KvOperation> | undefined => writes.findLast((write) => write.key === key);
+  return {
+    write: ({ client, clientTime, key, operation, needs }, done) => {
+      const missing = needs && seen().missing(needs);
+      if (missing !== null) return done(succeed({ kind: 'missing', missing }));
+      const stamp = { origin: ORIGIN, acceptTime: writes.length + 1 };
+      writes.push({ ...stamp, client, clientTime, key, operation });
+      done(succeed({ kind: 'accepted', stamp }));
+    },
+    read: ({ key, needs }, done) => {
+      const missing = needs && seen().missing(needs);
+      if (missing !== null) return done(succeed({ kind: 'missing', missing }));
+      const write = lastOf(key);
+      if (write === undefined || write.operation.kind === 'delete') return done(succeed({ kind: 'absent' }));
+      const { origin, acceptTime } = write;
+      done(succeed({ kind: 'found', value: write.operation.value, stamp: { origin, acceptTime } }));
+    },
+    pull: ({ seen: known, writesMax, resume }, done) => {
+      const base = resume?.received ?? known;
+      const lacking = writes.filter((write) => !base.covers(write.origin, write.acceptTime));
+      const page = lacking.slice(0, writesMax);
+      const more = page.length < lacking.length;
+      done(succeed({ from: ORIGIN, resumed: resume !== null, writes: page, seen: seen(), more }));
+    },
+    status: (done) =>
+      done(succeed({ origin: ORIGIN, terms: TERMS, seen: seen(), writes: writes.length, links: [...links.values()] })),
+    link: ({ peer, address, incarnation }, done) => {
+      links.set(peer, { peer, address, lastError: incarnation === null ? null : 'ERR_CONN' });
+      done(succeed(undefined));
+    },
+    unlink: ({ peer }, done) => {
+      links.delete(peer);
+      done(succeed(undefined));
+    },
+    stabilize: ({ peers }, done) => {
+      const outcomes = (peers ?? [...links.keys()]).map((peer) =>
+        links.has(peer)
+          ? { peer, done: true, error: null }
+          : { peer, done: false, error: { code: 'ERR_NOT_LINKED' as const, message: `${peer} is not linked` } },
+      );
+      done(succeed({ outcomes, seen: seen() }));
+    },
+    store: ({ after, entriesMax }, done) => {
+      const keys = [...new Set(writes.map((write) => write.key))].sort().filter((key) => after === null || key > after);
+      const entries = keys.flatMap((key) => {
+        const operation = lastOf(key)?.operation;
+        return operation?.kind === 'put' ? [{ key, value: operation.value }] : [];
+      });
+      done(succeed({ entries: entries.slice(0, entriesMax), more: entries.length > entriesMax }));
+    },
+    log: ({ after, writesMax }, done) => {
+      const entries = writes.filter((write) => after === null || write.acceptTime > after.acceptTime);
+      done(succeed({ entries: entries.slice(0, writesMax), more: entries.length > writesMax }));
+    },
+    shutdown: (done) => done(succeed(undefined)),
+    ...overrides,
+  };
+}

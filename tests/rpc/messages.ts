@@ -1,0 +1,41 @@
+import type fc from 'fast-check';
+import * as admin from '../../src/rpc/admin-codec.js';
+import * as client from '../../src/rpc/client-codec.js';
+import { failure } from '../../src/rpc/failure-codec.js';
+import * as pull from '../../src/rpc/pull-codec.js';
+import type { Codec } from '../../src/rpc/schema.js';
+import * as arbitrary from './arbitraries.js';
+
+/** A message of barista.thrift: its codec, and arbitrary values of it. */
+export interface MessageCase {
+  readonly name: string;
+  readonly codec: Codec<unknown>;
+  readonly values: fc.Arbitrary<unknown>;
+}
+
+function messageCase<T>(codec: Codec<T>, values: fc.Arbitrary<T>): MessageCase {
+  const { shape } = codec;
+  return { name: 'name' in shape ? shape.name : shape.kind, codec, values };
+}
+
+/** What methods take and return; every other struct of barista.thrift is a part of one of these. */
+export const MESSAGES: readonly MessageCase[] = [
+  messageCase(client.putRequest, arbitrary.putRequest),
+  messageCase(client.deleteRequest, arbitrary.deleteRequest),
+  messageCase(client.writeReply, arbitrary.writeReply),
+  messageCase(client.getRequest, arbitrary.getRequest),
+  messageCase(client.getReply, arbitrary.getReply),
+  messageCase(pull.pullRequest, arbitrary.pullRequest),
+  messageCase(pull.pullBatch, arbitrary.pullBatch),
+  messageCase(admin.empty, arbitrary.nothing),
+  messageCase(admin.statusReply, arbitrary.status),
+  messageCase(admin.linkRequest, arbitrary.linkRequest),
+  messageCase(admin.unlinkRequest, arbitrary.unlinkRequest),
+  messageCase(admin.stabilizeRequest, arbitrary.stabilizeRequest),
+  messageCase(admin.stabilizeReply, arbitrary.stabilizeReply),
+  messageCase(admin.storeRequest, arbitrary.storeRequest),
+  messageCase(admin.storeReply, arbitrary.storeReply),
+  messageCase(admin.logRequest, arbitrary.logRequest),
+  messageCase(admin.logReply, arbitrary.logReply),
+  messageCase(failure, arbitrary.failure),
+];

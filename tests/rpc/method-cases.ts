@@ -1,0 +1,43 @@
+import type { ReplicaId } from '../../src/base/ids.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
+import { METHODS } from '../../src/rpc/services.js';
+import { ORIGIN, TERMS } from './memory-service.js';
+import { putRequest } from './replica.js';
+import { callFrame } from './wire.js';
+
+const needs = new VersionVector([[ORIGIN, 0]]);
+const seen = needs;
+const peer = 'r2' as ReplicaId;
+const pull = {
+  terms: TERMS,
+  from: ORIGIN,
+  to: peer,
+  seen,
+  resume: { received: seen, target: seen },
+  writesMax: 9,
+  bytesMax: 9,
+};
+const stamp = { origin: ORIGIN, acceptTime: 1 };
+
+/** A valid call of every method, as a frame. */
+export const CALLS = [
+  { name: 'put', method: METHODS.put, frame: callFrame(METHODS.put, { ...putRequest('k', 'v'), after: 1, needs }) },
+  {
+    name: 'remove',
+    method: METHODS.remove,
+    frame: callFrame(METHODS.remove, { ...putRequest('k', ''), operation: { kind: 'delete' }, needs }),
+  },
+  { name: 'get', method: METHODS.get, frame: callFrame(METHODS.get, { key: '__proto__', needs }) },
+  { name: 'pull', method: METHODS.pull, frame: callFrame(METHODS.pull, pull) },
+  { name: 'status', method: METHODS.status, frame: callFrame(METHODS.status, undefined) },
+  {
+    name: 'link',
+    method: METHODS.link,
+    frame: callFrame(METHODS.link, { peer, address: { host: 'h', port: 1 }, incarnation: 1 }),
+  },
+  { name: 'unlink', method: METHODS.unlink, frame: callFrame(METHODS.unlink, { peer }) },
+  { name: 'stabilize', method: METHODS.stabilize, frame: callFrame(METHODS.stabilize, { peers: [peer], budgetMs: 1 }) },
+  { name: 'store', method: METHODS.store, frame: callFrame(METHODS.store, { after: 'k', entriesMax: 1 }) },
+  { name: 'log', method: METHODS.log, frame: callFrame(METHODS.log, { after: stamp, writesMax: 1 }) },
+  { name: 'shutdown', method: METHODS.shutdown, frame: callFrame(METHODS.shutdown, undefined) },
+] as const;

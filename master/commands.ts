@@ -1,0 +1,350 @@
+import { assert } from '../src/base/assert.js';
+import { BaristaError } from '../src/base/errors.js';
+import { compareOrigins } from '../src/base/ids.js';
+import type { Cluster } from './cluster.js';
+import { formatClock, formatEntry, formatGet, formatMember, formatWrite, quoted } from './format.js';
+import { didYouMean } from './nearest.js';
+
+/** Where results go, a line at a time. */
+export interface Output {
+  print(line: string): void;
+  /** Undefined, unless the reader is slow: then what must be waited for before more is printed. */
+  drained(): Promise<void> | undefined;
+  /** Shows now what was printed so far. */
+  flush(): void;
+}
+
+export interface Parameter {
+  readonly name: string;
+  /** Which ids may stand here, for completion. */
+  readonly ids: 'servers' | 'clients' | 'all' | 'none';
+}
+
+/** `failed`: the command printed a result that counts as a failure. `ends`: the script ends here. */
+export type Ended = 'ran' | 'failed' | 'ends';
+
+export interface Command {
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  /** The last parameter takes the rest of the line, spaces included. */
+  readonly keepsRest: boolean;
+  readonly help: string;
+  /** Null if it prints nothing. */
+  readonly prints: string | null;
+  /**
+   * `overlaps`: started without waiting; the next command that does not overlap waits for it. `long`: may take any
+   * time, so that what was printed before is shown first.
+   */
+  readonly pace: 'overlaps' | 'quick' | 'long';
+  /** `args` are as many as `parameters`. */
+  run(cluster: Cluster, args: readonly string[], output: Output): Promise<Ended>;
+}
+
+type Args<P extends readonly Parameter[]> = { readonly [K in keyof P]: string };
+
+interface Definition<P extends readonly Parameter[]> {
+  readonly name: string;
+  readonly parameters: P;
+  readonly keepsRest?: true;
+  readonly help: string;
+  readonly prints?: string;
+  readonly pace?: Command['pace'];
+  run(cluster: Cluster, args: Args<P>, output: Output): Promise<Ended>;
+}
+
+/** Lets `run` take its words as a tuple, one for each parameter. */
+function define<const P extends readonly Parameter[]>(definition: Definition<P>): Command {
+  const { name, parameters, keepsRest = false, help, prints = null, pace = 'quick' } = definition;
+  return {
+    name,
+    parameters,
+    keepsRest,
+    help,
+    prints,
+    pace,
+    run(cluster, args, output) {
+      assert(args.length === parameters.length, `${name} was given ${args.length} words`);
+      return definition.run(cluster, args as unknown as Args<P>, output);
+    },
+  };
+}
+
+const SERVER: Parameter = { name: 'SERVER', ids: 'servers' };
+const NEW_SERVER: Parameter = { name: 'SERVER', ids: 'none' };
+const CLIENT: Parameter = { name: 'CLIENT', ids: 'clients' };
+const NEW_CLIENT: Parameter = { name: 'CLIENT', ids: 'none' };
+const ID: Parameter = { name: 'ID', ids: 'all' };
+const KEY: Parameter = { name: 'KEY', ids: 'none' };
+const VALUE: Parameter = { name: 'VALUE', ids: 'none' };
+const MS: Parameter = { name: 'MS', ids: 'none' };
+
+/** The longest delay a timer takes, about 25 days. */
+const SLEEP_MS_MAX = 2 ** 31 - 1;
+
+const encoder = new TextEncoder();
+
+/** All commands, in the order help shows them. */
+export const COMMANDS: readonly Command[] = [
+  define({
+    name: 'joinServer',
+    parameters: [NEW_SERVER],
+    help: 'starts a replica and links it both ways with every live replica',
+    pace: 'overlaps',
+    async run(cluster, [server]) {
+      await cluster.joinServer(server);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'killServer',
+    parameters: [SERVER],
+    help: 'kills a replica at once; its id may join again, as a new incarnation with an empty store',
+    async run(cluster, [server]) {
+      await cluster.killServer(server);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'joinClient',
+    parameters: [NEW_CLIENT, SERVER],
+    help: 'starts a client linked to one replica',
+    pace: 'overlaps',
+    async run(cluster, [client, server]) {
+      await cluster.joinClient(client, server);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'breakConnection',
+    parameters: [ID, ID],
+    help: 'cuts the link between two replicas, or a client and a replica, both ways',
+    async run(cluster, [a, b]) {
+      await cluster.breakConnection(a, b);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'createConnection',
+    parameters: [ID, ID],
+    help: 'makes or restores that link',
+    async run(cluster, [a, b]) {
+      await cluster.createConnection(a, b);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'stabilize',
+    parameters: [],
+    help: 'returns when all replicas of each connected part of the network hold the same writes',
+    pace: 'long',
+    async run(cluster) {
+      await cluster.stabilize();
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'put',
+    parameters: [CLIENT, KEY, VALUE],
+    keepsRest: true,
+    help: 'writes at a replica the client is linked to; the value is the rest of the line',
+    async run(cluster, [client, key, value]) {
+      await cluster.put(client, key, encoder.encode(value));
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'delete',
+    parameters: [CLIENT, KEY],
+    help: 'likewise, a delete',
+    async run(cluster, [client, key]) {
+      await cluster.delete(client, key);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'get',
+    parameters: [CLIENT, KEY],
+    help: 'reads as the client',
+    prints:
+      'KEY:VALUE; or KEY:ERR_KEY: there is none; KEY:ERR_DEP: no replica has what the session needs; KEY:ERR_CONN: none answers',
+    async run(cluster, [client, key], output) {
+      const result = await cluster.get(client, key);
+      output.print(formatGet(key, result));
+      return result.kind === 'ERR_CONN' ? 'failed' : 'ran';
+    },
+  }),
+  define({
+    name: 'printStore',
+    parameters: [SERVER],
+    help: 'shows the store of a replica',
+    prints: 'KEY:VALUE a line, ascending by key',
+    async run(cluster, [server], output) {
+      for await (const { key, value } of cluster.store(server)) {
+        output.print(formatEntry(key, value));
+        const slow = output.drained();
+        if (slow !== undefined) await slow;
+      }
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'printLog',
+    parameters: [SERVER],
+    help: 'shows the write log of a replica in its total order',
+    prints: 'TIME@SERVER#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE a line, or ... delete KEY',
+    async run(cluster, [server], output) {
+      for await (const write of cluster.log(server)) {
+        output.print(formatWrite(write));
+        const slow = output.drained();
+        if (slow !== undefined) await slow;
+      }
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'printClock',
+    parameters: [SERVER],
+    help: 'shows the version vector of a replica',
+    prints: 'SERVER#INCARNATION:TIME a line, by id; 0 for a member without a write',
+    async run(cluster, [server], output) {
+      for (const line of formatClock(await cluster.clock(server))) output.print(line);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'printMembers',
+    parameters: [SERVER],
+    help: 'shows the members a replica knows',
+    prints: 'SERVER#INCARNATION a line, by id',
+    async run(cluster, [server], output) {
+      const members = await cluster.members(server);
+      for (const member of [...members].sort(compareOrigins)) output.print(formatMember(member));
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'pause',
+    parameters: [SERVER],
+    help: 'hangs a replica: it keeps its state and answers nothing',
+    async run(cluster, [server]) {
+      await cluster.pause(server);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'resume',
+    parameters: [SERVER],
+    help: 'lets it go on',
+    async run(cluster, [server]) {
+      await cluster.resume(server);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'sleep',
+    parameters: [MS],
+    help: 'waits that many milliseconds',
+    pace: 'long',
+    async run(cluster, [ms]) {
+      await cluster.sleep(milliseconds(ms));
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'done',
+    parameters: [],
+    help: 'ends the script; what follows is not read',
+    async run() {
+      return 'ends';
+    },
+  }),
+];
+
+const BY_NAME: ReadonlyMap<string, Command> = new Map(COMMANDS.map((command) => [command.name, command]));
+
+export function findCommand(name: string): Command | undefined {
+  return BY_NAME.get(name);
+}
+
+/** The command of that name; refuses one it does not know, naming the nearest. */
+export function commandNamed(name: string, alsoKnown: readonly string[] = []): Command {
+  const command = BY_NAME.get(name);
+  if (command !== undefined) return command;
+  const known = [...BY_NAME.keys(), ...alsoKnown];
+  throw new BaristaError('ERR_UNKNOWN_COMMAND', `there is no command ${quoted(name)}${didYouMean(name, known)}`);
+}
+
+/** Where the word stands that keeps the rest of the line, for the lexer. */
+export function restAt(name: string): number {
+  const command = BY_NAME.get(name);
+  return command?.keepsRest === true ? command.parameters.length : -1;
+}
+
+/** The words after the command's name; refuses a wrong number of them. */
+export function argumentsOf(command: Command, words: readonly string[]): readonly string[] {
+  const args = words.slice(1);
+  const expected = command.parameters.length;
+  if (args.length === expected) return args;
+  throw new BaristaError(
+    'ERR_SYNTAX',
+    `${command.name} takes ${count(expected)}, not ${args.length}: ${hint(command, args)}`,
+  );
+}
+
+function hint(command: Command, args: readonly string[]): string {
+  const usage = usageOf(command);
+  if (command.keepsRest && args.length === command.parameters.length - 1) return `${usage} ("" is the empty value)`;
+  const tooMany = args.length > command.parameters.length && command.parameters.length > 0;
+  return tooMany ? `${usage} (quote a word that holds spaces: "a b")` : usage;
+}
+
+function count(words: number): string {
+  if (words === 0) return 'no words';
+  return words === 1 ? '1 word' : `${words} words`;
+}
+
+/** `get CLIENT KEY`. */
+export function usageOf(command: Command): string {
+  const words = command.parameters.map(({ name }, i) => {
+    const twins = command.parameters.filter((other) => other.name === name).length > 1;
+    return twins ? `${name}${i + 1}` : name;
+  });
+  return [command.name, ...words].join(' ');
+}
+
+const HELP_WIDTH = 100;
+
+/** What each command does and prints, for help. */
+export function describeCommands(commands: readonly Command[] = COMMANDS): string {
+  const column = Math.max(...COMMANDS.map((command) => usageOf(command).length)) + 4;
+  return commands
+    .flatMap((command) => {
+      const does = wrap(command.help, HELP_WIDTH - column);
+      const prints = command.prints === null ? [] : wrap(`-> ${command.prints}`, HELP_WIDTH - column);
+      return [...does, ...prints].map((text, i) => `${(i === 0 ? `  ${usageOf(command)}` : '').padEnd(column)}${text}`);
+    })
+    .join('\n');
+}
+
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+function milliseconds(text: string): number {
+  const ms = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (ms <= SLEEP_MS_MAX) return ms;
+  throw new BaristaError(
+    'ERR_SYNTAX',
+    `sleep takes a whole number of milliseconds up to ${SLEEP_MS_MAX}, not ${quoted(text)}`,
+  );
+}

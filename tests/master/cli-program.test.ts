@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../master/commands.js';
+import { runProgram } from '../../src/cli/program.js';
+
+async function barista(...words: string[]) {
+  const asked: unknown[] = [];
+  let out = '';
+  let error = '';
+  const ask = async (request: unknown): Promise<void> => void asked.push(request);
+  const status = await runProgram(
+    words,
+    { master: ask, server: ask },
+    {
+      out: (text) => {
+        out += text;
+      },
+      error: (text) => {
+        error += text;
+      },
+    },
+  );
+  return { status, out, error, asked };
+}
+
+describe('barista master', () => {
+  it('has the defaults of an exact script', async () => {
+    expect(await barista('master')).toMatchObject({
+      status: 0,
+      asked: [
+        {
+          script: { kind: 'terminal' },
+          world: 'processes',
+          cluster: {
+            tieBreak: 'higher',
+            clock: 'logical',
+            guarantees: ['read-your-writes', 'monotonic-reads'],
+            antiEntropyMs: null,
+            timeoutMs: 2000,
+            basePort: null,
+          },
+        },
+      ],
+    });
+  });
+
+  it('takes every option', async () => {
+    const { asked } = await barista(
+      ...'master --world simulated --tie-break lower --clock hybrid --anti-entropy 250ms'.split(' '),
+      ...'--guarantees monotonic-writes,read-your-writes --base-port 6262 --timeout 1.5s script.txt'.split(' '),
+    );
+    expect(asked).toEqual([
+      {
+        script: { kind: 'file', path: 'script.txt' },
+        world: 'simulated',
+        cluster: {
+          tieBreak: 'lower',
+          clock: 'hybrid',
+          guarantees: ['read-your-writes', 'monotonic-writes'],
+          antiEntropyMs: 250,
+          timeoutMs: 1500,
+          basePort: 6262,
+        },
+      },
+    ]);
+  });
+
+  it('turns periodic exchange off, and all guarantees on or off', async () => {
+    const off = await barista('master', '--anti-entropy', 'off', '--guarantees', 'none', '-');
+    expect(off.asked).toMatchObject([
+      { script: { kind: 'standard-input' }, cluster: { antiEntropyMs: null, guarantees: [] } },
+    ]);
+    const all = await barista('master', '--guarantees', 'all');
+    expect(all.asked).toMatchObject([{ cluster: { guarantees: { length: 4 } } }]);
+  });
+
+  it('says everything with --help', async () => {
+    for (const words of [
+      ['master', '--help'],
+      ['help', 'master'],
+    ]) {
+      const { status, out } = await barista(...words);
+      expect(status).toBe(0);
+      for (const { name } of COMMANDS) expect(out).toContain(`\n  ${name}`);
+      for (const word of ['--world', 'Exit status', 'XDG_STATE_HOME', 'Examples']) expect(out).toContain(word);
+    }
+  });
+});
+
+describe('barista server', () => {
+  it('has the defaults of a server', async () => {
+    expect((await barista('server', '--id', 's1')).asked).toEqual([
+      {
+        id: 's1',
+        host: '127.0.0.1',
+        port: 0,
+        cluster: 'default',
+        incarnation: null,
+        peers: [],
+        tieBreak: 'higher',
+        clock: 'hybrid',
+        antiEntropyMs: 1000,
+        lifeline: false,
+        runId: null,
+      },
+    ]);
+  });
+
+  it('takes every option, the hidden ones too', async () => {
+    const words =
+      'server --id s1 --host :: --port 6262 --cluster bar --incarnation 7 --peer s2=127.0.0.1:6263 --peer a=b=[::1]:6264 --tie-break lower --clock logical --anti-entropy off --lifeline --run-id r1';
+    expect((await barista(...words.split(' '))).asked).toEqual([
+      {
+        id: 's1',
+        host: '::',
+        port: 6262,
+        cluster: 'bar',
+        incarnation: 7,
+        peers: [
+          { id: 's2', host: '127.0.0.1', port: 6263 },
+          { id: 'a=b', host: '::1', port: 6264 },
+        ],
+        tieBreak: 'lower',
+        clock: 'logical',
+        antiEntropyMs: null,
+        lifeline: true,
+        runId: 'r1',
+      },
+    ]);
+    expect((await barista('server', '--help')).out).not.toContain('lifeline');
+  });
+});
+
+describe('wrong words', () => {
+  it.each([
+    ['mastr', "unknown command 'mastr'; did you mean master?"],
+    ['master --wrld x', "unknown option '--wrld'; did you mean --world?"],
+    ['master --world simulatd', 'did you mean "simulated"?'],
+    ['master --world', 'argument missing'],
+    ['master --tie-break HIGHER', 'did you mean "higher"?'],
+    ['master --anti-entropy 250', 'A duration needs a unit: "250ms" or "250s"?'],
+    ['master --anti-entropy soon', 'A duration is written like 250ms'],
+    ['master --anti-entropy 0ms', 'Durations go from 1ms to 1h'],
+    ['master --timeout 2h', 'Durations go from 1ms to 1h'],
+    ['master --guarantees read-my-writes', 'did you mean "read-your-writes"?'],
+    ['master --guarantees none,all', '"none" is none of'],
+    ['master --base-port 65536', 'Ports go from 1 to 65535'],
+    ['master a b', "too many arguments for 'master'"],
+    ['server', "required option '--id <id>' not specified"],
+    ['server --id s1 --port -1', 'Ports go from 1 to 65535; 0'],
+    ['server --id s1 --peer s2:6263', 'A peer is written ID=HOST:PORT'],
+    ['server --id s1 --peer s2=h:1 --peer s2=h:2', '"s2" is named twice'],
+    ['server --id s1 --incarnation 0', 'Incarnations are whole numbers from 1'],
+  ])('end with status 2 and what would be right: %s', async (words, message) => {
+    const { status, error, asked } = await barista(...words.split(' '));
+    expect(error).toContain('barista: ERR_OPTION: ');
+    expect(error).toContain(message);
+    expect({ status, asked }).toEqual({ status: 2, asked: [] });
+  });
+
+  it('are no words at all: help says what there is', async () => {
+    expect(await barista()).toMatchObject({ status: 2, out: '', error: expect.stringContaining('master') });
+  });
+
+  it('are not --help and --version', async () => {
+    expect(await barista('--help')).toMatchObject({ status: 0, error: '' });
+    expect(await barista('--version')).toMatchObject({ status: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+/) });
+  });
+});

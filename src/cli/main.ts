@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+import { runProgram } from './program.js';
+
+const status = await runProgram(
+  process.argv.slice(2),
+  {
+    async master(request) {
+      const { runMaster } = await import('./run-master.js');
+      await runMaster(request);
+    },
+    async server(options) {
+      const { startServer } = await import('../server/start.js');
+      await startServer(options);
+    },
+  },
+  {
+    out: (text) => void process.stdout.write(text),
+    error: (text) => void process.stderr.write(text),
+  },
+);
+
+// A replica that listens keeps the process alive. What failed may have left something open that would, too.
+if (status !== 0) process.exit(status);

@@ -1,0 +1,97 @@
+import { InvalidArgumentError } from 'commander';
+import { quoted } from '../../master/format.js';
+import { didYouMean } from '../../master/nearest.js';
+import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
+
+/** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
+
+const UNITS_MS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+const DURATION_MS_MAX = 3_600_000;
+
+/** Milliseconds of `250ms`, `2s`, `1.5m`. */
+export function duration(text: string): number {
+  if (/^\d+$/.test(text)) throw new InvalidArgumentError(`A duration needs a unit: "${text}ms" or "${text}s"?`);
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS_MS.get(unit) ?? Number.NaN);
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('A duration is written like 250ms, 2s or 1m.');
+  if (ms < 1 || ms > DURATION_MS_MAX) throw new InvalidArgumentError('Durations go from 1ms to 1h.');
+  return Math.round(ms);
+}
+
+/** A duration, or `off`: the parser of options takes a null for a missing value. */
+export function durationOrOff(text: string): number | 'off' {
+  return text === 'off' ? 'off' : duration(text);
+}
+
+export function port(text: string): number {
+  return wholeNumber(text, 1, 65_535, 'Ports go from 1 to 65535.');
+}
+
+/** A port, or 0 for one that the system picks. */
+export function portOrAny(text: string): number {
+  return wholeNumber(text, 0, 65_535, 'Ports go from 1 to 65535; 0 lets the system pick one.');
+}
+
+export function incarnation(text: string): number {
+  return wholeNumber(text, 1, Number.MAX_SAFE_INTEGER, 'Incarnations are whole numbers from 1.');
+}
+
+function wholeNumber(text: string, min: number, max: number, advice: string): number {
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new InvalidArgumentError(advice);
+}
+
+/** A parser for an option that takes one of a few words. */
+export function oneOf<const Choice extends string>(choices: readonly Choice[]): (text: string) => Choice {
+  return (text) => {
+    const choice = choices.find((known) => known === text);
+    if (choice !== undefined) return choice;
+    throw new InvalidArgumentError(`It takes ${choices.join(' or ')}${didYouMean(text, choices)}`);
+  };
+}
+
+/** A parser for a list of words with commas between; `none` and `all` stand for themselves. */
+export function listOf<const Choice extends string>(choices: readonly Choice[]): (text: string) => readonly Choice[] {
+  return (text) => {
+    if (text === 'none') return [];
+    if (text === 'all') return choices;
+    const words = text.split(',').map((word) => word.trim());
+    const strange = words.find((word) => !choices.some((choice) => choice === word));
+    if (strange === undefined) return choices.filter((choice) => words.includes(choice));
+    const known = [...choices, 'none', 'all'];
+    throw new InvalidArgumentError(`${quoted(strange)} is none of ${known.join(', ')}${didYouMean(strange, known)}`);
+  };
+}
+
+export function id(text: string): string {
+  const bytes = utf8Length(text);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
+  if (bytes >= 1 && bytes <= DEFAULT_LIMITS.idBytesMax && !/[\u0000-\u001f\u007f-\u009f]/.test(text)) return text;
+  throw new InvalidArgumentError(
+    `Ids are 1 to ${DEFAULT_LIMITS.idBytesMax} bytes of UTF-8 without control characters.`,
+  );
+}
+
+export interface Peer {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Adds `ID=HOST:PORT` to the peers before it. The host of an IPv6 address stands in brackets. */
+export function peer(text: string, before: readonly Peer[]): readonly Peer[] {
+  const [, name, bracketed, plain, number] = /^(.+)=(?:\[([^\]]+)\]|([^:=[\]]+)):(\d+)$/s.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (name === undefined || host === undefined || number === undefined) {
+    throw new InvalidArgumentError('A peer is written ID=HOST:PORT, like s2=127.0.0.1:6263.');
+  }
+  if (before.some((other) => other.id === name)) throw new InvalidArgumentError(`${quoted(name)} is named twice.`);
+  return [...before, { id: id(name), host, port: port(number) }];
+}

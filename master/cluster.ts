@@ -1,4 +1,5 @@
 import type { Origin } from '../src/base/ids.js';
+import type { Guarantee } from '../src/bayou/session.js';
 import type { VersionVector } from '../src/bayou/version-vector.js';
 import type { Write } from '../src/bayou/write.js';
 import type { KvOperation } from '../src/machine/kv.js';
@@ -61,5 +62,3 @@ export interface ClusterOptions {
   /** The first port to try, so that replicas stand at basePort, basePort + 1, ...; null: ports the system picks. */
   readonly basePort: number | null;
 }
-
-export type Guarantee = 'read-your-writes' | 'monotonic-reads' | 'writes-follow-reads' | 'monotonic-writes';

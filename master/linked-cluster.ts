@@ -1,10 +1,10 @@
 import partition from 'lodash/partition.js';
+import type { Address } from '../src/base/address.js';
 import { checkId } from '../src/base/checks.js';
 import { BaristaError } from '../src/base/errors.js';
 import { type ClientId, compareIds, type Origin, type ReplicaId } from '../src/base/ids.js';
 import type { LogReply, PullOutcome, StabilizeReply, Status, StoreReply } from '../src/bayou/admin-messages.js';
 import type { ReadReply, WriteReply } from '../src/bayou/messages.js';
-import type { Address } from '../src/bayou/ports.js';
 import { type Guarantee, Session } from '../src/bayou/session.js';
 import type { VersionVector } from '../src/bayou/version-vector.js';
 import type { AcceptStamp, Write } from '../src/bayou/write.js';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Address } from '../src/base/address.js';
 import type { BaristaError } from '../src/base/errors.js';
 import type { ReplicaId } from '../src/base/ids.js';
 import { type Done, promised } from '../src/base/outcome.js';
-import type { Address } from '../src/bayou/ports.js';
 import { ReplicaConnection } from '../src/rpc/client.js';
 import type { ClusterOptions } from './cluster.js';
 import { ReplicaProcess } from './replica-process.js';

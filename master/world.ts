@@ -1,7 +1,8 @@
+import type { Address } from '../src/base/address.js';
 import type { BaristaError } from '../src/base/errors.js';
 import type { ReplicaId } from '../src/base/ids.js';
 import type { Done } from '../src/base/outcome.js';
-import type { Address, AdminConnection, ClientConnection } from '../src/bayou/ports.js';
+import type { AdminConnection, ClientConnection } from '../src/bayou/ports.js';
 import type { KvOperation } from '../src/machine/kv.js';
 
 export type Admin = AdminConnection<KvOperation, Uint8Array>;

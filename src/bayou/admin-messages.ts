@@ -1,7 +1,7 @@
+import type { Address } from '../base/address.js';
 import type { ErrorCode } from '../base/errors.js';
 import type { Origin, ReplicaId } from '../base/ids.js';
 import type { ClusterTerms } from './messages.js';
-import type { Address } from './ports.js';
 import type { VersionVector } from './version-vector.js';
 import type { AcceptStamp, Write } from './write.js';
 

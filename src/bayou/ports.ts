@@ -1,3 +1,4 @@
+import type { Address } from '../base/address.js';
 import type { Origin, ReplicaId } from '../base/ids.js';
 import type { Done } from '../base/outcome.js';
 import type {
@@ -51,11 +52,6 @@ export interface ReplicaStorage<Op> {
 export interface PeerDialer<Op> {
   /** Never fails by itself: an address where nobody listens shows as failed pulls. */
   dial(peer: ReplicaId, address: Address): PeerConnection<Op>;
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 /*

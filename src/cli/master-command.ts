@@ -1,11 +1,8 @@
 import { type Command, Option } from 'commander';
-import type { Guarantee } from '../../master/cluster.js';
 import type { WorldName } from '../../master/open-cluster.js';
+import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee } from '../bayou/session.js';
 import type { MasterRequest, ScriptOrigin } from './master-request.js';
 import { duration, durationOrOff, listOf, oneOf, port } from './option-values.js';
-
-const GUARANTEES = ['read-your-writes', 'monotonic-reads', 'writes-follow-reads', 'monotonic-writes'] as const;
-const DEFAULT_GUARANTEES: readonly Guarantee[] = ['read-your-writes', 'monotonic-reads'];
 
 interface Options {
   readonly world: WorldName;

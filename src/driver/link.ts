@@ -1,9 +1,10 @@
+import type { Address } from '../base/address.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
 import type { ReplicaId } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { Cancel, Timers } from '../base/time.js';
 import type { PullBatch, PullRequest, Refused } from '../bayou/messages.js';
-import type { Address, PeerConnection } from '../bayou/ports.js';
+import type { PeerConnection } from '../bayou/ports.js';
 import type { Integrated } from '../bayou/replica.js';
 import type { DriverSettings } from './settings.js';
 

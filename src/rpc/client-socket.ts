@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
+import type { Address } from '../base/address.js';
 import { BaristaError } from '../base/errors.js';
-import type { Address } from '../bayou/ports.js';
 import { BinaryReader } from './binary-reader.js';
 import { BinaryWriter } from './binary-writer.js';
 import { FrameSplitter } from './frame-splitter.js';

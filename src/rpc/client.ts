@@ -1,3 +1,4 @@
+import type { Address } from '../base/address.js';
 import { BaristaError, toBaristaError } from '../base/errors.js';
 import { type Done, fail, type Outcome } from '../base/outcome.js';
 import type {
@@ -12,7 +13,7 @@ import type {
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type { PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
-import type { Address, AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
+import type { AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
 import { ClientSocket } from './client-socket.js';

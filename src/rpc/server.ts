@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:net';
+import type { Address } from '../base/address.js';
 import { BaristaError } from '../base/errors.js';
 import { type Log, SILENT_LOG } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
-import type { Address } from '../bayou/ports.js';
 import { type KvService, servedMethods } from './dispatch.js';
 import { CONNECTIONS_MAX, FRAME_BYTES_MAX, STALL_MS_MAX } from './limits.js';
 import { ServerConnection } from './server-connection.js';

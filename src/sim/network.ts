@@ -1,7 +1,8 @@
+import type { Address } from '../base/address.js';
 import { BaristaError } from '../base/errors.js';
 import { type Done, fail, type Outcome } from '../base/outcome.js';
 import type { Random } from '../base/random.js';
-import type { Address, ReplicaService } from '../bayou/ports.js';
+import type { ReplicaService } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { SimProcess } from './process.js';
 import type { Scheduler } from './scheduler.js';

@@ -1,7 +1,7 @@
+import type { Address } from '../base/address.js';
 import type { Origin } from '../base/ids.js';
 import { SILENT_LOG } from '../base/log.js';
 import type { ClusterTerms } from '../bayou/messages.js';
-import type { Address } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
 import { Driver } from '../driver/driver.js';
 import type { DriverSettings } from '../driver/settings.js';

@@ -1,9 +1,9 @@
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Address } from '../../src/base/address.js';
 import { BaristaError } from '../../src/base/errors.js';
 import { type Done, fail, type Outcome, promised, succeed } from '../../src/base/outcome.js';
 import type { ReadReply } from '../../src/bayou/messages.js';
-import type { Address } from '../../src/bayou/ports.js';
 import { BinaryReader } from '../../src/rpc/binary-reader.js';
 import type { ReplicaConnection } from '../../src/rpc/client.js';
 import { FrameSplitter } from '../../src/rpc/frame-splitter.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import type { Address } from '../../src/bayou/ports.js';
+import type { Address } from '../../src/base/address.js';
 import { METHODS } from '../../src/rpc/services.js';
 import { MessageType, WireType } from '../../src/rpc/thrift.js';
 import { CALLS } from './method-cases.js';

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { Address } from '../../src/bayou/ports.js';
+import type { Address } from '../../src/base/address.js';
 import { BinaryReader } from '../../src/rpc/binary-reader.js';
 import { applicationException } from '../../src/rpc/failure-codec.js';
 import { MessageHeader } from '../../src/rpc/message-header.js';

@@ -1,9 +1,9 @@
 import { onTestFinished } from 'vitest';
+import type { Address } from '../../src/base/address.js';
 import type { BaristaError } from '../../src/base/errors.js';
 import type { ClientId } from '../../src/base/ids.js';
 import { type Done, promised } from '../../src/base/outcome.js';
 import type { ReadReply, WriteRequest } from '../../src/bayou/messages.js';
-import type { Address } from '../../src/bayou/ports.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 import { ReplicaConnection, type ReplicaConnectionOptions } from '../../src/rpc/client.js';
 import { type Listener, type ListenOptions, listen } from '../../src/rpc/server.js';

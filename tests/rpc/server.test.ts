@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Address } from '../../src/base/address.js';
 import { BaristaError } from '../../src/base/errors.js';
 import type { LogFields } from '../../src/base/log.js';
 import { type Done, fail, promised, succeed } from '../../src/base/outcome.js';
 import type { ReadReply } from '../../src/bayou/messages.js';
-import type { Address } from '../../src/bayou/ports.js';
 import { type Listener, listen } from '../../src/rpc/server.js';
 import { METHODS } from '../../src/rpc/services.js';
 import { type KvService, memoryService, ORIGIN } from './memory-service.js';

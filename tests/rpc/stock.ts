@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Server } from 'node:net';
 import type * as Thrift from 'thrift';
-import type { Address } from '../../src/bayou/ports.js';
+import type { Address } from '../../src/base/address.js';
 
 /*
  * Apache Thrift's own runtime for Node with the code its compiler generates: what Barista must interoperate with. Both

@@ -9,7 +9,9 @@ export function didYouMean(word: string, choices: readonly string[]): string {
   let best = '';
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const choice of choices) {
-    const far = distance(lower, choice.toLowerCase());
+    const other = choice.toLowerCase();
+    // Whoever stopped typing is nearer than whoever mistyped.
+    const far = lower !== '' && other.startsWith(lower) ? 1 : distance(lower, other);
     if (far >= bestDistance) continue;
     best = choice;
     bestDistance = far;

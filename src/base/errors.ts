@@ -40,6 +40,9 @@ const CATALOGUE = {
   ERR_PAUSED: 'Resume it first.',
   ERR_OPTION: 'See --help for the options.',
   ERR_STORAGE: 'The storage refused the write. Nothing was acknowledged that is not stored.',
+  ERR_CORRUPT:
+    'The data directory is damaged. Start the replica with an empty one under a new incarnation; it fetches from its peers what they hold.',
+  ERR_LOCKED: 'One process at a time may use a data directory. End the other one, or choose another directory.',
   ERR_INTERNAL: 'This is a bug in Barista; please report it with this message.',
 } as const satisfies Record<string, string>;
 

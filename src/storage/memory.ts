@@ -13,6 +13,11 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   /** The keys in order; null when a key came or went since they were last sorted. */
   #sortedKeys: string[] | null = null;
   #size = 0;
+  #highestTime = 0;
+
+  get highestTime(): number {
+    return this.#highestTime;
+  }
 
   get size(): number {
     return this.#size;
@@ -41,6 +46,7 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     }
     run.insert(write);
     this.#size += 1;
+    this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
   }
 
   remove(key: string, position: number): void {

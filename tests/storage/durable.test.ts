@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Write } from '../../src/bayou/write.js';
+import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
+import { DurableStorage } from '../../src/storage/durable.js';
+import { DataDirectory } from '../../src/storage/node/data-directory.js';
+import { runStorageConformance } from './conformance.js';
+import { FaultyDirectory } from './faulty-directory.js';
+import { MemoryTable } from './memory-table.js';
+
+const checksum = (bytes: Uint8Array): number => crc32(bytes);
+
+/** Flushes after every change, and so checkpoints after every change if `checkpointLogBytes` is small. */
+class EagerStorage extends DurableStorage<KvOperation> {
+  override insert(write: Write<KvOperation>, position: number): void {
+    super.insert(write, position);
+    this.flush(() => undefined);
+  }
+
+  override remove(key: string, position: number): void {
+    super.remove(key, position);
+    this.flush(() => undefined);
+  }
+}
+
+runStorageConformance('DurableStorage, all in its layer', () => {
+  const config = { directory: new FaultyDirectory(1), table: new MemoryTable(), codec: kvOperationCodec, checksum };
+  return new DurableStorage(config);
+});
+
+runStorageConformance('DurableStorage, all in its table', () => {
+  const config = { directory: new FaultyDirectory(1), table: new MemoryTable(), codec: kvOperationCodec, checksum };
+  return new EagerStorage({ ...config, checkpointLogBytes: 1 });
+});
+
+runStorageConformance('DurableStorage, in two layers while a checkpoint takes its time', () => {
+  const table = new MemoryTable();
+  table.holdCommits = true;
+  const config = { directory: new FaultyDirectory(1), table, codec: kvOperationCodec, checksum };
+  return new EagerStorage({ ...config, checkpointLogBytes: 200 });
+});
+
+describe('a data directory on disk', () => {
+  const folders: string[] = [];
+  afterAll(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  });
+  const identity = { id: 'a', cluster: 'test', tieBreak: 'higher', clock: 'logical' } as const;
+  const open = (path: string): DataDirectory<KvOperation> => DataDirectory.open(path, identity, 7, kvOperationCodec);
+  const fresh = (): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'barista-data-'));
+    folders.push(folder);
+    return folder;
+  };
+
+  runStorageConformance('DurableStorage on disk', () => open(join(fresh(), 'data')).storage);
+
+  test('keeps its incarnation, refuses a second user and another replica', async () => {
+    const path = fresh();
+    const first = open(path);
+    expect(first.incarnation).toBe(7);
+    expect(() => open(path)).toThrow(expect.objectContaining({ code: 'ERR_LOCKED' }));
+    await new Promise<void>((resolve) => first.close(() => resolve()));
+    for (const [change, code] of [
+      [{ id: 'b' }, 'ERR_IDENTITY'],
+      [{ cluster: 'other' }, 'ERR_CLUSTER_MISMATCH'],
+      [{ tieBreak: 'lower' }, 'ERR_TIE_BREAK_MISMATCH'],
+      [{ clock: 'hybrid' }, 'ERR_CLOCK_MISMATCH'],
+    ] as const) {
+      expect(() => DataDirectory.open(path, { ...identity, ...change }, 9, kvOperationCodec)).toThrow(
+        expect.objectContaining({ code }),
+      );
+    }
+    const again = DataDirectory.open(path, identity, 9, kvOperationCodec);
+    expect(again.incarnation).toBe(7);
+    await new Promise<void>((resolve) => again.close(() => resolve()));
+  });
+});

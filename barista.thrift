@@ -137,6 +137,10 @@ service KeyValue {
 
 // ------------------------------------------------------------------------------------------------ between replicas
 
+/** Nothing to say. */
+struct Empty {
+}
+
 /** On equal accept times, which origin stands later in the total order and so wins. */
 enum TieBreak {
   HIGHER = 1
@@ -211,17 +215,26 @@ struct PullBatch {
   7: required bool more
 }
 
+/** A replica tells a neighbour that it holds something new. */
+struct NewsRequest {
+  1: required ClusterTerms terms
+  /** Who tells. */
+  2: required Origin sender
+  /** The id of the replica that is meant. */
+  3: required string recipient
+  /** The entries of the sender's `seen` that, as far as it knows, the recipient does not cover. */
+  4: required VersionVector fresh
+}
+
 /** What replicas call on each other. */
 service Replication {
   /** The next batch of writes the requester lacks. */
   PullBatch pull(1: PullRequest request) throws (1: Failure failure)
+  /** Has the recipient pull from the sender, over its own link, if it lacks any of it. Answers before it has pulled. */
+  Empty news(1: NewsRequest request) throws (1: Failure failure)
 }
 
 // --------------------------------------------------------------------------------- for operators and for the master
-
-/** Nothing to say. */
-struct Empty {
-}
 
 /** Links this replica to a peer, or moves the link to another address. */
 struct LinkRequest {
@@ -237,6 +250,14 @@ struct UnlinkRequest {
   1: required string peer
 }
 
+/** An accept time that is further ahead of the replica's wall clock than it takes from others. */
+struct Drift {
+  /** Who stamped it. */
+  1: required Origin origin
+  /** By how many milliseconds it was ahead at the last pull. */
+  2: required i64 aheadMs
+}
+
 /** A link as this replica sees it. */
 struct LinkStatus {
   1: required string peer
@@ -244,6 +265,8 @@ struct LinkStatus {
   3: required i32 port
   /** The code of the last pull's failure; absent if it succeeded or none was tried. */
   4: optional string lastError
+  /** Set while the transfer from the peer waits for time to catch up. */
+  5: optional Drift drift
 }
 
 /** What a replica says of itself. */

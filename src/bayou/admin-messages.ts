@@ -1,7 +1,7 @@
 import type { Address } from '../base/address.js';
 import type { ErrorCode } from '../base/errors.js';
 import type { Origin, ReplicaId } from '../base/ids.js';
-import type { ClusterTerms } from './messages.js';
+import type { ClusterTerms, Drift } from './messages.js';
 import type { VersionVector } from './version-vector.js';
 import type { AcceptStamp, Write } from './write.js';
 
@@ -21,6 +21,8 @@ export interface LinkStatus {
   readonly address: Address;
   /** The code of the last pull's failure; null if it succeeded or none was tried. */
   readonly lastError: ErrorCode | null;
+  /** Why the transfer from the peer waits for time to catch up; null if it does not. */
+  readonly drift: Drift | null;
 }
 
 export interface Status {

@@ -6,18 +6,33 @@ const HYBRID_TICKS_PER_MS = 2048;
 
 /**
  * Gives accept times, strictly increasing (Lamport 1978; the hybrid form is Kulkarni et al., OPODIS 2014). It passes
- * every accept time it is shown, so that what a replica has seen stands before what it writes.
+ * every accept time it is shown, so that what a replica has seen stands before what it writes; and so who owns it takes
+ * nothing beyond `limit`, or one wrong wall clock would drag every clock along.
  */
 export class AcceptClock {
   #latest = 0;
   readonly #kind: ClockKind;
+  readonly #maxDriftMs: number | null;
 
-  constructor(kind: ClockKind) {
+  /** `maxDriftMs`: how far ahead of the wall clock an accept time may be that is taken from others; null: any. */
+  constructor(kind: ClockKind, maxDriftMs: number | null) {
     this.#kind = kind;
+    this.#maxDriftMs = kind === 'hybrid' ? maxDriftMs : null;
   }
 
   get latest(): number {
     return this.#latest;
+  }
+
+  /** The highest accept time to take from others while the wall clock shows `now`. A logical clock has no limit. */
+  limit(now: number): number {
+    if (this.#maxDriftMs === null) return TIME_MAX;
+    return Math.min((Math.floor(now) + this.#maxDriftMs + 1) * HYBRID_TICKS_PER_MS - 1, TIME_MAX);
+  }
+
+  /** By how many milliseconds a hybrid accept time is ahead of the wall clock. */
+  aheadMs(acceptTime: number, now: number): number {
+    return Math.floor(acceptTime / HYBRID_TICKS_PER_MS) - Math.floor(now);
   }
 
   /** Moves past an accept time that was received. */

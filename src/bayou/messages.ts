@@ -78,6 +78,24 @@ export interface PullBatch<Op> {
   readonly more: boolean;
 }
 
+/** What keeps a transfer waiting: an accept time further ahead of this replica's wall clock than it takes. */
+export interface Drift {
+  /** Who stamped it. */
+  readonly origin: Origin;
+  /** By how much it was ahead, when it was last looked at. */
+  readonly aheadMs: number;
+}
+
+/** Tells a neighbour that there is something new to pull. */
+export interface News {
+  readonly terms: ClusterTerms;
+  readonly from: Origin;
+  /** The replica that is meant. */
+  readonly to: ReplicaId;
+  /** What of the sender's `seen` the recipient does not cover, as far as the sender knows. */
+  readonly fresh: VersionVector;
+}
+
 /** The core's answer to what it cannot do; the driver turns it into the coded error of the same name. */
 export interface Refused {
   readonly kind: 'refused';

@@ -12,7 +12,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from './admin-messages.js';
-import type { PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from './messages.js';
+import type { News, PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from './messages.js';
 import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 
@@ -39,6 +39,8 @@ export interface ReplicaStorage<Op> {
   keys(after?: string): Iterator<string>;
   /** The number of live writes. */
   readonly size: number;
+  /** The highest accept time of any write that was ever inserted; 0 if none was. */
+  readonly highestTime: number;
   /** The vector as stored; what `saveSeen` said last. Empty at first. */
   loadSeen(): VersionVector;
   saveSeen(origin: Origin, acceptTime: number): void;
@@ -62,6 +64,7 @@ export interface PeerDialer<Op> {
 /** How a replica reaches one peer. */
 export interface PeerConnection<Op> {
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<Op>>): void;
+  news(news: News, timeoutMs: number, done: Done<void>): void;
   /** What is under way fails with ERR_CLOSED. */
   close(): void;
 }
@@ -90,6 +93,7 @@ export interface ReplicaService<Op, Value> {
   write(request: WriteRequest<Op>, done: Done<WriteReply>): void;
   read(request: ReadRequest, done: Done<ReadReply<Value>>): void;
   pull(request: PullRequest, done: Done<PullBatch<Op>>): void;
+  news(news: News, done: Done<void>): void;
   status(done: Done<Status>): void;
   link(request: LinkRequest, done: Done<void>): void;
   unlink(request: UnlinkRequest, done: Done<void>): void;

@@ -1,11 +1,11 @@
 import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
-import { type ClusterTerms, type PullBatch, type PullRequest, type Refused, refused } from './messages.js';
+import { type ClusterTerms, type News, type PullBatch, type PullRequest, type Refused, refused } from './messages.js';
 import type { VersionVector } from './version-vector.js';
-import type { StampOrder } from './write.js';
+import type { AcceptStamp, StampOrder } from './write.js';
 
-/** Why a peer's request is not answered; null if it may be. */
-export function checkPullRequest(
-  request: PullRequest,
+/** Why a peer's request, or news, is not answered; null if it may be. */
+export function checkRequest(
+  request: PullRequest | News,
   self: Origin,
   terms: ClusterTerms,
   seen: VersionVector,
@@ -15,12 +15,17 @@ export function checkPullRequest(
   if (differing !== null) return differing;
   if (request.to !== id) return refused('ERR_IDENTITY', `this is replica ${id}, not ${request.to}`);
   if (request.from === self) return refused('ERR_IDENTITY', `the requester says it is ${self}, which is this replica`);
-  const claims = [request.seen, ...(request.resume === null ? [] : [request.resume.received, request.resume.target])];
-  for (const claim of claims) {
+  for (const claim of claimsOf(request)) {
     const forged = checkOwnStamps(request.from, claim, self, seen);
     if (forged !== null) return forged;
   }
   return null;
+}
+
+function claimsOf(request: PullRequest | News): readonly VersionVector[] {
+  if ('fresh' in request) return [request.fresh];
+  const { seen, resume } = request;
+  return resume === null ? [seen] : [seen, resume.received, resume.target];
 }
 
 function checkTerms(theirs: ClusterTerms, ours: ClusterTerms): Refused | null {
@@ -88,6 +93,21 @@ export function checkBatch<Op>(
     if (base.covers(write.origin, write.acceptTime)) return broken('holds a write that was not asked for');
     if (!batch.seen.covers(write.origin, write.acceptTime)) return broken('holds a write its vector does not cover');
     previous = write;
+  }
+  return null;
+}
+
+/**
+ * The first stamp of a batch that is beyond `limit` and not held here already; null if there is none. Beside the writes
+ * it is also the vector that would be claimed when nothing is left.
+ */
+export function firstAhead<Op>(batch: PullBatch<Op>, seen: VersionVector, limit: number): AcceptStamp | null {
+  for (const write of batch.writes) {
+    if (write.acceptTime > limit && !seen.covers(write.origin, write.acceptTime)) return write;
+  }
+  if (batch.more) return null;
+  for (const [origin, acceptTime] of batch.seen.entries()) {
+    if (acceptTime > limit && !seen.covers(origin, acceptTime)) return { origin, acceptTime };
   }
   return null;
 }

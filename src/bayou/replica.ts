@@ -6,6 +6,8 @@ import { AcceptClock } from './clock.js';
 import { foldHistory, isPrunedOnArrival, positionOf, prunableBehind } from './key-history.js';
 import {
   type ClusterTerms,
+  type Drift,
+  type News,
   type PullBatch,
   type PullRequest,
   type ReadReply,
@@ -16,7 +18,7 @@ import {
   type WriteRequest,
 } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
-import { checkBatch, checkPullRequest } from './refusals.js';
+import { checkBatch, checkRequest, firstAhead } from './refusals.js';
 import { Transfers } from './transfers.js';
 import type { VersionVector } from './version-vector.js';
 import { type AcceptStamp, type StampOrder, stampOrder, type Write } from './write.js';
@@ -29,12 +31,25 @@ export interface ReplicaConfig<Op, Value> {
   readonly terms: ClusterTerms;
   readonly machine: StateMachine<Op, Value>;
   readonly storage: ReplicaStorage<Op>;
+  /**
+   * With a hybrid clock, how far ahead of this replica's wall clock an accept time may be that it takes from others.
+   * Null, or absent: any.
+   */
+  readonly maxDriftMs?: number | null;
 }
 
-/** How one step of a pull ended: `more` asks for the next step. */
+/** How one step of a pull ended. */
 export interface Integrated {
   readonly kind: 'integrated';
+  /** True if there is a next step to take. */
   readonly more: boolean;
+  /** True if the replica may now claim writes that it could not before. */
+  readonly fresh: boolean;
+}
+
+/** A step of a pull took what it could; the rest waits until the wall clock has caught up. */
+export interface Held extends Drift {
+  readonly kind: 'held';
 }
 
 /**
@@ -62,9 +77,10 @@ export class Replica<Op, Value> {
     this.order = stampOrder(config.terms.tieBreak);
     this.#machine = config.machine;
     this.#storage = config.storage;
-    this.#clock = new AcceptClock(config.terms.clock);
+    this.#clock = new AcceptClock(config.terms.clock, config.maxDriftMs ?? null);
     this.#seen = config.storage.loadSeen().clone();
-    this.#clock.observe(this.#seen.highestTime());
+    // What a transfer brought that was cut may stand beyond what may be claimed.
+    this.#clock.observe(Math.max(this.#seen.highestTime(), config.storage.highestTime));
     this.meet(this.origin);
   }
 
@@ -86,6 +102,11 @@ export class Replica<Op, Value> {
     const earlier = this.#sameOrLaterOperation(history, request);
     if (earlier !== null) return this.#answerRetry(request, earlier);
 
+    if (request.after > this.#clock.limit(now) && request.after > this.#clock.latest) {
+      const ahead = this.#clock.aheadMs(request.after, now);
+      const message = `the session of client ${request.client} is ${ahead} ms ahead of the wall clock of replica ${this.id}`;
+      return refused('ERR_CLOCK_DRIFT', message);
+    }
     const acceptTime = this.#clock.next(request.after, now);
     if (acceptTime === null) return refused('ERR_CLOCK_EXHAUSTED', `replica ${this.id} has no accept time left`);
     const { client, clientTime, key, operation } = request;
@@ -108,19 +129,19 @@ export class Replica<Op, Value> {
     return { kind: 'found', value: folded.value, stamp: { origin, acceptTime } };
   }
 
-  /** Why a peer's request is not answered; null if it may be. */
-  refusalOf(request: PullRequest): Refused | null {
-    return checkPullRequest(request, this.origin, this.terms, this.#seen);
+  /** Why a peer's request, or news, is not answered; null if it may be. */
+  refusalOf(request: PullRequest | News): Refused | null {
+    return checkRequest(request, this.origin, this.terms, this.#seen);
   }
 
   /**
    * A peer's request for the next batch. Its writes and the `seen` they are sent under are cut from one state, in this
-   * step; nothing is kept for the next one.
+   * step; nothing is kept for the next one. `now` is the wall clock in milliseconds.
    */
-  serve(request: PullRequest): PullBatch<Op> | Refused {
+  serve(request: PullRequest, now: number): PullBatch<Op> | Refused {
     const refusal = this.refusalOf(request);
     if (refusal !== null) return refusal;
-    this.#clock.observe(request.seen.highestTime());
+    this.#clock.observe(request.seen.highestTime(this.#clock.limit(now)));
     this.meet(request.from);
     const { resume } = request;
     const resumed = resume !== null && this.#seen.dominates(resume.target);
@@ -135,26 +156,50 @@ export class Replica<Op, Value> {
   nextPull(peer: ReplicaId, limits: { readonly writesMax: number; readonly bytesMax: number }): PullRequest {
     const seen = this.#seen.clone();
     const resume = this.#transfers.resume(peer, seen);
-    return { terms: this.terms, from: this.origin, to: peer, seen, resume, ...limits };
+    // One write is enough to find out whether the transfer still has to wait.
+    const writesMax = this.#transfers.waits(peer) ? 1 : limits.writesMax;
+    return { terms: this.terms, from: this.origin, to: peer, seen, resume, writesMax, bytesMax: limits.bytesMax };
   }
 
   /**
    * A peer's batch, in answer to `request`. It is checked whole before any of it is kept. `seen` jumps to the vector of
    * the reply that left nothing, and only then may what arrived be claimed, served to others, or replace older writes.
+   *
+   * A batch that holds a write too far ahead of the wall clock (`now`, in milliseconds) is taken up to there, as if the
+   * peer had sent no more: so nothing is dropped, and nothing is claimed that was not taken.
    */
-  integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>): Integrated | Refused {
+  integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, now: number): Integrated | Held | Refused {
     const base = batch.resumed && request.resume !== null ? request.resume.received : request.seen;
     const refusal = checkBatch(batch, peer, request, base, this.origin, this.#seen, this.order);
     if (refusal !== null) return refusal;
-    this.#clock.observe(batch.seen.highestTime());
+    const limit = this.#clock.limit(now);
+    const ahead = firstAhead(batch, this.#seen, limit);
+    this.#clock.observe(batch.seen.highestTime(limit));
     const received = base.clone();
     for (const write of batch.writes) {
+      if (write === ahead) break;
       received.raise(write.origin, write.acceptTime);
+      this.#clock.observe(write.acceptTime);
       this.#insertReceived(write);
     }
-    if (batch.more) this.#transfers.advance(peer, received, batch.seen);
-    else this.#finish(peer, batch.seen);
-    return { kind: 'integrated', more: batch.more };
+    if (ahead !== null) {
+      this.#transfers.wait(peer, received, batch.seen);
+      return { kind: 'held', origin: ahead.origin, aheadMs: this.#clock.aheadMs(ahead.acceptTime, now) };
+    }
+    if (!batch.more) return { kind: 'integrated', more: false, fresh: this.#finish(peer, batch.seen) };
+    this.#transfers.advance(peer, received, batch.seen);
+    return { kind: 'integrated', more: true, fresh: false };
+  }
+
+  /** What to tell `peer`, which holds `known` or has been told of it; null if nothing is new. */
+  nextNews(peer: ReplicaId, known: VersionVector): News | null {
+    const fresh = known.missing(this.#seen);
+    return fresh === null ? null : { terms: this.terms, from: this.origin, to: peer, fresh };
+  }
+
+  /** What of a peer's vector this replica may not claim to hold and could take; null if nothing. */
+  missing(theirs: VersionVector, now: number): VersionVector | null {
+    return this.#seen.missing(theirs, this.#clock.limit(now));
   }
 
   /** The pull from `peer` was cut: the next one goes on from there. */
@@ -205,16 +250,20 @@ export class Replica<Op, Value> {
     this.#storage.insert(write, position);
   }
 
-  #finish(peer: ReplicaId, target: VersionVector): void {
+  /** True if the vector now covers writes that it did not. */
+  #finish(peer: ReplicaId, target: VersionVector): boolean {
     const before = this.#seen.clone();
     for (const [origin, time] of target.entries()) this.#raiseSeen(origin, time);
     this.#transfers.finish(peer, this.#seen);
+    let fresh = false;
     for (const [origin, time] of target.entries()) {
       const known = before.get(origin);
       if (known >= time) continue;
+      fresh = true;
       const run = this.#storage.run(origin, known, time);
       for (let next = run.next(); next.done !== true; next = run.next()) this.#pruneBehind(next.value);
     }
+    return fresh;
   }
 
   #pruneBehind(write: Write<Op>): void {

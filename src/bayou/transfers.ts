@@ -7,6 +7,8 @@ interface Transfer {
   readonly received: VersionVector;
   /** The `seen` of the last reply; null before the first. */
   readonly target: VersionVector | null;
+  /** True if what comes next was too far ahead of the wall clock. */
+  readonly waits: boolean;
 }
 
 /**
@@ -20,20 +22,31 @@ export class Transfers {
 
   /** What the next request to `peer` says of the transfer; null if it starts from `seen`. */
   resume(peer: ReplicaId, seen: VersionVector): Resume | null {
-    const from = this.#active.get(peer) ?? this.#interrupted;
+    const active = this.#active.get(peer);
+    const from = active ?? this.#interrupted;
+    const waits = active?.waits === true;
     if (from === null || from.target === null) {
-      this.#active.set(peer, { received: seen, target: null });
+      this.#active.set(peer, { received: seen, target: null, waits });
       return null;
     }
     const received = from.received.clone();
     received.merge(seen);
-    this.#active.set(peer, { received, target: from.target });
+    this.#active.set(peer, { received, target: from.target, waits });
     return { received, target: from.target };
   }
 
   /** A batch is integrated; the transfer's `received` is now `received`, its target the reply's `seen`. */
   advance(peer: ReplicaId, received: VersionVector, target: VersionVector): void {
-    this.#active.set(peer, { received, target });
+    this.#active.set(peer, { received, target, waits: false });
+  }
+
+  /** As `advance`, but the next write the peer has to give cannot be taken yet. */
+  wait(peer: ReplicaId, received: VersionVector, target: VersionVector): void {
+    this.#active.set(peer, { received, target, waits: true });
+  }
+
+  waits(peer: ReplicaId): boolean {
+    return this.#active.get(peer)?.waits === true;
   }
 
   /** The last reply left nothing: `seen` now dominates `target`. */
@@ -42,9 +55,13 @@ export class Transfers {
     if (this.#interrupted !== null && seen.dominates(this.#interrupted.target)) this.#interrupted = null;
   }
 
-  /** The peer did not answer, or answered what cannot be used. */
+  /**
+   * The peer did not answer, or answered what cannot be used. A transfer that waits stays with its peer: others lack
+   * what it waits for, and so could not go on with it.
+   */
   interrupt(peer: ReplicaId): void {
     const transfer = this.#active.get(peer);
+    if (transfer?.waits === true) return;
     this.#active.delete(peer);
     if (transfer?.target != null) this.#interrupted = { received: transfer.received, target: transfer.target };
   }

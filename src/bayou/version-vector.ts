@@ -56,20 +56,21 @@ export class VersionVector {
     return new VersionVector(this.#times);
   }
 
-  /** What of `other` this vector does not cover; null if nothing. */
-  missing(other: VersionVector): VersionVector | null {
+  /** What of `other`, as far as it is not beyond `limit`, this vector does not cover; null if nothing. */
+  missing(other: VersionVector, limit = Number.POSITIVE_INFINITY): VersionVector | null {
     let lacking: VersionVector | null = null;
     for (const [origin, time] of other.#times) {
-      if (this.covers(origin, time)) continue;
+      if (time > limit || this.covers(origin, time)) continue;
       lacking ??= new VersionVector();
       lacking.raise(origin, time);
     }
     return lacking;
   }
 
-  highestTime(): number {
+  /** The highest accept time of any origin, among those up to `limit`; 0 if there is none. */
+  highestTime(limit = Number.POSITIVE_INFINITY): number {
     let highest = 0;
-    for (const time of this.#times.values()) if (time > highest) highest = time;
+    for (const time of this.#times.values()) if (time > highest && time <= limit) highest = time;
     return highest;
   }
 

@@ -1,5 +1,5 @@
 import { BaristaError } from '../base/errors.js';
-import { compareIds, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { compareIds, type Origin, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import type { Log } from '../base/log.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { Clock, Timers } from '../base/time.js';
@@ -17,6 +17,8 @@ import {
   type UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type {
+  Drift,
+  News,
   PullBatch,
   PullRequest,
   ReadReply,
@@ -26,10 +28,11 @@ import type {
   WriteRequest,
 } from '../bayou/messages.js';
 import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
-import type { Integrated, Replica } from '../bayou/replica.js';
+import type { Held, Integrated, Replica } from '../bayou/replica.js';
+import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
 import { FlushGate } from './flush-gate.js';
-import { Link, type PullSteps } from './link.js';
+import { Link, type LinkSteps } from './link.js';
 import { takePage } from './page.js';
 import type { DriverSettings } from './settings.js';
 
@@ -49,7 +52,7 @@ export interface DriverConfig {
  * The one loop of a replica, whatever world it runs in: take an input, step the core, persist, then send and answer. It
  * owns the links and the waiting; what to say and to keep is the core's.
  */
-export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullSteps<KvOperation> {
+export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkSteps<KvOperation> {
   readonly #replica: Replica<KvOperation, Uint8Array>;
   readonly #config: DriverConfig;
   readonly #gate: FlushGate;
@@ -63,14 +66,17 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullStep
 
   /** Cuts all links and lets go of every timer. */
   close(): void {
-    for (const link of this.#links.values()) link.close();
+    const links = [...this.#links.values()];
     this.#links.clear();
+    for (const link of links) link.close();
   }
 
   write(request: WriteRequest<KvOperation>, done: Done<WriteReply>): void {
     const overload = this.#gate.overload();
     if (overload !== null) return done(fail(overload));
-    this.#gate.answer(done, outcomeOf(this.#replica.accept(request, this.#config.clock.now())));
+    const reply = this.#replica.accept(request, this.#config.clock.now());
+    this.#gate.answer(done, outcomeOf(reply));
+    if (reply.kind === 'accepted') this.#tellNeighbours();
   }
 
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
@@ -80,18 +86,18 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullStep
   }
 
   pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
-    const refusal = this.#replica.refusalOf(request);
-    if (refusal !== null) {
-      this.#config.log.warn({ from: request.from, code: refusal.code }, `refused a pull: ${refusal.message}`);
-      return done(fail(new BaristaError(refusal.code, refusal.message)));
-    }
-    const peer = replicaIdOf(request.from);
-    if (!this.#links.has(peer)) {
-      return done(
-        fail(new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`)),
-      );
-    }
-    this.#gate.answer(done, outcomeOf(this.#replica.serve(request)));
+    const link = this.#linkOf(request, 'a pull');
+    if (link instanceof BaristaError) return done(fail(link));
+    this.#gate.answer(done, outcomeOf(this.#replica.serve(request, this.#config.clock.now())));
+    // Who asks says what it holds: as good as news.
+    this.#hear(link, request.from, request.seen);
+  }
+
+  news(news: News, done: Done<void>): void {
+    const link = this.#linkOf(news, 'news');
+    if (link instanceof BaristaError) return done(fail(link));
+    done(succeed(undefined));
+    this.#hear(link, news.from, news.fresh);
   }
 
   link(request: LinkRequest, done: Done<void>): void {
@@ -105,6 +111,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullStep
     }
     if (incarnation !== null) this.#replica.meet(originOf(peer, incarnation));
     if (old === undefined || old.address.host !== address.host || old.address.port !== address.port) {
+      this.#links.delete(peer);
       old?.close();
       this.#links.set(peer, new Link(peer, address, dialer.dial(peer, address), this, settings, timers));
     }
@@ -143,7 +150,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullStep
 
   status(done: Done<Status>): void {
     const links = [...this.#links.values()]
-      .map(({ peer, address, lastError }) => ({ peer, address, lastError }))
+      .map(({ peer, address, lastError, drift }) => ({ peer, address, lastError, drift }))
       .sort((a, b) => compareIds(a.peer, b.peer));
     const { origin, terms, logSize } = this.#replica;
     this.#gate.answer(done, succeed({ origin, terms, seen: this.#replica.seen(), writes: logSize, links }));
@@ -178,9 +185,17 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullStep
     peer: ReplicaId,
     request: PullRequest,
     batch: PullBatch<KvOperation>,
-    done: Done<Integrated | Refused>,
+    done: Done<Integrated | Held | Refused>,
   ): void {
-    this.#gate.answer(done, succeed(this.#replica.integrate(peer, request, batch)));
+    const outcome = this.#replica.integrate(peer, request, batch, this.#config.clock.now());
+    this.#gate.answer(done, succeed(outcome));
+    if (!this.#exchangesByItself || outcome.kind !== 'integrated' || outcome.more) return;
+    // The request was as good as news.
+    const link = this.#links.get(peer);
+    const known = batch.seen.clone();
+    known.merge(request.seen);
+    link?.heardFrom(batch.from, known);
+    if (outcome.fresh) this.#tellNeighbours();
   }
 
   interrupted(peer: ReplicaId): void {
@@ -189,6 +204,71 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, PullStep
 
   pullFailed(peer: ReplicaId, error: BaristaError): void {
     this.#config.log.warn({ peer, code: error.code }, `pull failed: ${error.message}`);
+  }
+
+  held(peer: ReplicaId, { origin, aheadMs }: Drift): void {
+    const what = `a write of ${origin} is ${aheadMs} ms ahead of the wall clock: the rest of what replica ${peer} has waits`;
+    this.#config.log.warn({ peer, code: 'ERR_CLOCK_DRIFT', origin, aheadMs }, what);
+  }
+
+  released(peer: ReplicaId): void {
+    this.#config.log.info({ peer }, `what replica ${peer} has waits no longer`);
+  }
+
+  /** Goes on with what is announced, since the pull that ended may have failed to bring it. */
+  pullEnded(): void {
+    this.#pullAnnounced();
+  }
+
+  nextNews(peer: ReplicaId, known: VersionVector, done: Done<News | null>): void {
+    this.#gate.answer(done, succeed(this.#replica.nextNews(peer, known)));
+  }
+
+  get #exchangesByItself(): boolean {
+    return this.#config.settings.antiEntropyMs !== null;
+  }
+
+  #tellNeighbours(): void {
+    if (this.#exchangesByItself) for (const link of this.#links.values()) link.tell();
+  }
+
+  /** A neighbour says it holds `vector`, which may be a part of what it holds. */
+  #hear(link: Link<KvOperation>, from: Origin, vector: VersionVector): void {
+    if (!this.#exchangesByItself) return;
+    link.heardFrom(from, vector);
+    const lacking = this.#replica.missing(vector, this.#config.clock.now());
+    if (lacking === null) return;
+    link.announce(lacking);
+    this.#pullAnnounced();
+  }
+
+  /**
+   * Pulls from each neighbour what it announced, unless a pull from another is about to bring it: in a mesh every
+   * neighbour announces the same.
+   */
+  #pullAnnounced(): void {
+    const links = [...this.#links.values()];
+    const now = this.#config.clock.now();
+    for (const link of links) {
+      if (link.announced === null || link.pulling) continue;
+      const lacking = this.#replica.missing(link.announced, now);
+      if (lacking === null) link.forgetAnnounced();
+      else if (!links.some((other) => other.expects(lacking))) link.pull(() => undefined);
+    }
+  }
+
+  /** The link to who asks; or why it gets no answer. */
+  #linkOf(request: PullRequest | News, what: string): Link<KvOperation> | BaristaError {
+    const refusal = this.#replica.refusalOf(request);
+    if (refusal !== null) {
+      this.#config.log.warn({ from: request.from, code: refusal.code }, `refused ${what}: ${refusal.message}`);
+      return new BaristaError(refusal.code, refusal.message);
+    }
+    const peer = replicaIdOf(request.from);
+    return (
+      this.#links.get(peer) ??
+      new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`)
+    );
   }
 
   #pullFrom(peer: ReplicaId, done: Done<void>): void {

@@ -1,20 +1,30 @@
 import type { Address } from '../base/address.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
-import type { ReplicaId } from '../base/ids.js';
+import type { Origin, ReplicaId } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { Cancel, Timers } from '../base/time.js';
-import type { PullBatch, PullRequest, Refused } from '../bayou/messages.js';
+import type { Drift, News, PullBatch, PullRequest, Refused } from '../bayou/messages.js';
 import type { PeerConnection } from '../bayou/ports.js';
-import type { Integrated } from '../bayou/replica.js';
+import type { Held, Integrated } from '../bayou/replica.js';
+import { VersionVector } from '../bayou/version-vector.js';
+import { NewsTeller } from './news-teller.js';
 import type { DriverSettings } from './settings.js';
 
 /** What a link asks of the replica it belongs to. */
-export interface PullSteps<Op> {
+export interface LinkSteps<Op> {
   nextPull(peer: ReplicaId): PullRequest;
   /** Answers when the batch is durable. */
-  integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, done: Done<Integrated | Refused>): void;
+  integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, done: Done<Integrated | Held | Refused>): void;
   interrupted(peer: ReplicaId): void;
   pullFailed(peer: ReplicaId, error: BaristaError): void;
+  /** The pull from `peer` waits for time to catch up. Said once while it does. */
+  held(peer: ReplicaId, drift: Drift): void;
+  /** The pull from `peer` no longer waits. */
+  released(peer: ReplicaId): void;
+  /** A pull is over, well or not, and its callers have been answered. */
+  pullEnded(): void;
+  /** What to tell a peer that knows of `known`, once it is durable; null if nothing. */
+  nextNews(peer: ReplicaId, known: VersionVector, done: Done<News | null>): void;
 }
 
 /** A neighbour, and the pull from it: at most one at a time, batch after batch until nothing is left. */
@@ -22,15 +32,24 @@ export class Link<Op> {
   readonly peer: ReplicaId;
   readonly address: Address;
   readonly #connection: PeerConnection<Op>;
-  readonly #steps: PullSteps<Op>;
+  readonly #steps: LinkSteps<Op>;
   readonly #settings: DriverSettings;
   readonly #timers: Timers;
+  readonly #teller: NewsTeller;
   #lastError: ErrorCode | null = null;
+  /** What the pull waits for since it last succeeded; null if it does not. */
+  #drift: Drift | null = null;
+  /** True if the last batch could not be used, or not wholly. */
+  #unusable = false;
   #pulling = false;
   /** Callers whose pull is under way. */
   #served: Done<void>[] = [];
   /** Callers who came later: the pull under way may be past what they want, so they get the next one. */
   #waiting: Done<void>[] = [];
+  /** What the peer said it holds and the replica lacked, since the pull under way began. */
+  #announced: VersionVector | null = null;
+  /** What it had said when the pull under way began: that pull brings it, if the peer told the truth. */
+  #expected: VersionVector | null = null;
   #cancelTimer: Cancel | null = null;
   #closed = false;
 
@@ -38,7 +57,7 @@ export class Link<Op> {
     peer: ReplicaId,
     address: Address,
     connection: PeerConnection<Op>,
-    steps: PullSteps<Op>,
+    steps: LinkSteps<Op>,
     settings: DriverSettings,
     timers: Timers,
   ) {
@@ -48,11 +67,58 @@ export class Link<Op> {
     this.#steps = steps;
     this.#settings = settings;
     this.#timers = timers;
+    this.#teller = new NewsTeller({
+      nextNews: (known, done) => steps.nextNews(peer, known, done),
+      send: (news, done) => connection.news(news, settings.pullTimeoutMs, done),
+    });
     if (settings.antiEntropyMs !== null) this.#pullPeriodically(settings.antiEntropyMs);
   }
 
   get lastError(): ErrorCode | null {
     return this.#lastError;
+  }
+
+  get drift(): Drift | null {
+    return this.#drift;
+  }
+
+  get pulling(): boolean {
+    return this.#pulling;
+  }
+
+  /** What the peer said it holds and no pull from it has been begun for; null if nothing. */
+  get announced(): VersionVector | null {
+    return this.#announced;
+  }
+
+  /** True if the pull under way is to bring all of `vector`. */
+  expects(vector: VersionVector): boolean {
+    return this.#expected?.dominates(vector) === true;
+  }
+
+  /** The replica has something new: tells the peer, unless the peer knows. */
+  tell(): void {
+    this.#teller.tell();
+  }
+
+  /** The peer is there, and holds `vector` or was shown it. */
+  heardFrom(origin: Origin, vector: VersionVector): void {
+    this.#teller.heardFrom(origin, vector);
+  }
+
+  /**
+   * The peer says it holds `lacking`, which the replica does not. If the last batch could not be used, that is left to
+   * the period: two replicas that cannot use each other's would have each other ask without end.
+   */
+  announce(lacking: VersionVector): void {
+    if (this.#unusable) return;
+    this.#announced ??= new VersionVector();
+    this.#announced.merge(lacking);
+  }
+
+  /** The replica holds by now what was announced. */
+  forgetAnnounced(): void {
+    this.#announced = null;
   }
 
   /** Takes over everything the peer may claim at some moment after this call. */
@@ -79,6 +145,8 @@ export class Link<Op> {
     this.#pulling = true;
     this.#served = this.#waiting;
     this.#waiting = [];
+    this.#expected = this.#announced;
+    this.#announced = null;
     this.#step();
   }
 
@@ -90,13 +158,26 @@ export class Link<Op> {
       this.#steps.integrate(this.peer, request, answer.value, (outcome) => {
         if (this.#closed) return;
         if (!outcome.ok) return this.#fail(outcome.error);
+        this.#unusable = outcome.value.kind !== 'integrated';
         if (outcome.value.kind === 'refused')
           return this.#fail(new BaristaError(outcome.value.code, outcome.value.message));
+        if (outcome.value.kind === 'held') return this.#hold(outcome.value);
         if (outcome.value.more) return this.#step();
         this.#lastError = null;
+        if (this.#drift !== null) this.#steps.released(this.peer);
+        this.#drift = null;
         this.#end(succeed(undefined));
       });
     });
+  }
+
+  #hold({ origin, aheadMs }: Drift): void {
+    const known = this.#drift?.origin === origin;
+    this.#drift = { origin, aheadMs };
+    this.#lastError = 'ERR_CLOCK_DRIFT';
+    if (!known) this.#steps.held(this.peer, this.#drift);
+    const what = `replica ${this.peer} has a write of ${origin} that is ${aheadMs} ms ahead of the wall clock`;
+    this.#end(fail(new BaristaError('ERR_CLOCK_DRIFT', what)));
   }
 
   #fail(error: BaristaError): void {
@@ -111,7 +192,9 @@ export class Link<Op> {
     this.#served = [];
     if (this.#closed) this.#waiting = [];
     this.#pulling = false;
+    this.#expected = null;
     for (const done of ended) done(outcome);
     if (!this.#closed && !this.#pulling && this.#waiting.length > 0) this.#begin();
+    this.#steps.pullEnded();
   }
 }

@@ -1,8 +1,8 @@
 /** How a driver behaves; every wait, queue and size has its limit here. */
 export interface DriverSettings {
-  /** The period of anti-entropy with each neighbour; null: only when asked. */
+  /** The period of anti-entropy with each neighbour; null: only when asked, and no news is told or heeded either. */
   readonly antiEntropyMs: number | null;
-  /** How long a neighbour may take for one batch. */
+  /** How long a neighbour may take for one batch, or to take note of news. */
   readonly pullTimeoutMs: number;
   /** A batch ends at whichever of the two comes first. */
   readonly batchWritesMax: number;

@@ -11,6 +11,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
+import type { Drift } from '../bayou/messages.js';
 import type { Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { operation } from './operation-codec.js';
@@ -47,12 +48,18 @@ export const unlinkRequest: Codec<UnlinkRequest> = structOf<UnlinkRequest>('Unli
   .required(1, 'peer', replicaId, (request) => request.peer)
   .build((peer) => ({ peer }));
 
+const drift: Codec<Drift> = structOf<Drift>('Drift')
+  .required(1, 'origin', origin, (drift) => drift.origin)
+  .required(2, 'aheadMs', time, (drift) => drift.aheadMs)
+  .build((origin, aheadMs) => ({ origin, aheadMs }));
+
 const linkStatus: Codec<LinkStatus> = structOf<LinkStatus>('LinkStatus')
   .required(1, 'peer', replicaId, (link) => link.peer)
   .required(2, 'host', host, (link) => link.address.host)
   .required(3, 'port', port, (link) => link.address.port)
   .optional(4, 'lastError', errorCode, (link) => link.lastError)
-  .build((peer, host, port, lastError) => ({ peer, address: { host, port }, lastError }));
+  .optional(5, 'drift', drift, (link) => link.drift)
+  .build((peer, host, port, lastError, drift) => ({ peer, address: { host, port }, lastError, drift }));
 
 export const statusReply: Codec<Status> = structOf<Status>('StatusReply')
   .required(1, 'origin', origin, (status) => status.origin)

@@ -12,7 +12,15 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
-import type { PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
+import type {
+  News,
+  PullBatch,
+  PullRequest,
+  ReadReply,
+  ReadRequest,
+  WriteReply,
+  WriteRequest,
+} from '../bayou/messages.js';
 import type { AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
@@ -79,6 +87,10 @@ export class ReplicaConnection
 
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<KvOperation>>): void {
     this.#call(METHODS.pull, request, timeoutMs, done);
+  }
+
+  news(news: News, timeoutMs: number, done: Done<void>): void {
+    this.#call(METHODS.news, news, timeoutMs, done);
   }
 
   status(timeoutMs: number, done: Done<Status>): void {

@@ -28,6 +28,7 @@ export function servedMethods(service: KvService): readonly ServedMethod[] {
     served(METHODS.put, (request, done) => service.write(request, done)),
     served(METHODS.remove, (request, done) => service.write(request, done)),
     served(METHODS.pull, (request, done) => service.pull(request, done)),
+    served(METHODS.news, (news, done) => service.news(news, done)),
     served(METHODS.status, (_, done) => service.status(done)),
     served(METHODS.link, (request, done) => service.link(request, done)),
     served(METHODS.unlink, (request, done) => service.unlink(request, done)),

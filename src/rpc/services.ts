@@ -15,6 +15,7 @@ import { deleteRequest, getReply, getRequest, putRequest, writeReply } from './c
 import { failure } from './failure-codec.js';
 import { malformed } from './field-error.js';
 import { messageHead } from './message-header.js';
+import { newsRequest } from './news-codec.js';
 import { pullBatch, pullRequest } from './pull-codec.js';
 import { type Codec, structOf } from './schema.js';
 import { MessageType } from './thrift.js';
@@ -42,6 +43,7 @@ export const METHODS = {
   remove: method('KeyValue', 'remove', deleteRequest, writeReply),
   get: method('KeyValue', 'get', getRequest, getReply),
   pull: method('Replication', 'pull', pullRequest, pullBatch),
+  news: method('Replication', 'news', newsRequest, empty),
   status: method('Admin', 'status', empty, statusReply),
   link: method('Admin', 'link', linkRequest, empty),
   unlink: method('Admin', 'unlink', unlinkRequest, empty),

@@ -10,7 +10,15 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
-import type { PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
+import type {
+  News,
+  PullBatch,
+  PullRequest,
+  ReadReply,
+  ReadRequest,
+  WriteReply,
+  WriteRequest,
+} from '../bayou/messages.js';
 import type { AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { SimChannel } from './network.js';
@@ -29,35 +37,55 @@ export class SimConnection
   }
 
   write(request: WriteRequest<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<WriteReply>) => service.write(request, reply), done);
+    this.#channel.call('write', timeoutMs, (service, reply: Done<WriteReply>) => service.write(request, reply), done);
   }
 
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Uint8Array>>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<ReadReply<Uint8Array>>) => service.read(request, reply), done);
+    this.#channel.call(
+      'read',
+      timeoutMs,
+      (service, reply: Done<ReadReply<Uint8Array>>) => service.read(request, reply),
+      done,
+    );
   }
 
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<KvOperation>>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<PullBatch<KvOperation>>) => service.pull(request, reply), done);
+    this.#channel.call(
+      'pull',
+      timeoutMs,
+      (service, reply: Done<PullBatch<KvOperation>>) => service.pull(request, reply),
+      done,
+    );
+  }
+
+  news(news: News, timeoutMs: number, done: Done<void>): void {
+    this.#channel.call('news', timeoutMs, (service, reply: Done<void>) => service.news(news, reply), done);
   }
 
   status(timeoutMs: number, done: Done<Status>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<Status>) => service.status(reply), done);
+    this.#channel.call('status', timeoutMs, (service, reply: Done<Status>) => service.status(reply), done);
   }
 
   link(request: LinkRequest, timeoutMs: number, done: Done<void>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<void>) => service.link(request, reply), done);
+    this.#channel.call('link', timeoutMs, (service, reply: Done<void>) => service.link(request, reply), done);
   }
 
   unlink(request: UnlinkRequest, timeoutMs: number, done: Done<void>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<void>) => service.unlink(request, reply), done);
+    this.#channel.call('unlink', timeoutMs, (service, reply: Done<void>) => service.unlink(request, reply), done);
   }
 
   stabilize(request: StabilizeRequest, timeoutMs: number, done: Done<StabilizeReply>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<StabilizeReply>) => service.stabilize(request, reply), done);
+    this.#channel.call(
+      'stabilize',
+      timeoutMs,
+      (service, reply: Done<StabilizeReply>) => service.stabilize(request, reply),
+      done,
+    );
   }
 
   store(request: StoreRequest, timeoutMs: number, done: Done<StoreReply<Uint8Array>>): void {
     this.#channel.call(
+      'store',
       timeoutMs,
       (service, reply: Done<StoreReply<Uint8Array>>) => service.store(request, reply),
       done,
@@ -65,11 +93,16 @@ export class SimConnection
   }
 
   log(request: LogRequest, timeoutMs: number, done: Done<LogReply<KvOperation>>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<LogReply<KvOperation>>) => service.log(request, reply), done);
+    this.#channel.call(
+      'log',
+      timeoutMs,
+      (service, reply: Done<LogReply<KvOperation>>) => service.log(request, reply),
+      done,
+    );
   }
 
   shutdown(timeoutMs: number, done: Done<void>): void {
-    this.#channel.call(timeoutMs, (service, reply: Done<void>) => service.shutdown(reply), done);
+    this.#channel.call('shutdown', timeoutMs, (service, reply: Done<void>) => service.shutdown(reply), done);
   }
 
   close(): void {

@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly service: Service;
 }
 
+export type Method = keyof Service;
+
 /** How long a message takes, one way: drawn anew for each. */
 export interface Latency {
   readonly minMs: number;
@@ -28,6 +30,7 @@ export class SimNetwork {
   readonly #random: Random;
   readonly #latency: Latency;
   readonly #endpoints: Endpoint[] = [];
+  readonly #calls = new Map<Method, number>();
 
   constructor(scheduler: Scheduler, random: Random, latency: Latency) {
     this.#scheduler = scheduler;
@@ -40,7 +43,17 @@ export class SimNetwork {
   }
 
   connect(caller: SimProcess, address: Address): SimChannel {
-    return new SimChannel(this.#scheduler, () => this.#delayMs(), caller, this.#endpoints[address.port - 1] ?? null);
+    const events = { delayMs: () => this.#delayMs(), onCall: (method: Method) => this.#count(method) };
+    return new SimChannel(this.#scheduler, events, caller, this.#endpoints[address.port - 1] ?? null);
+  }
+
+  /** How many calls of a method were made so far. */
+  calls(method: Method): number {
+    return this.#calls.get(method) ?? 0;
+  }
+
+  #count(method: Method): void {
+    this.#calls.set(method, this.calls(method) + 1);
   }
 
   #delayMs(): number {
@@ -49,10 +62,16 @@ export class SimNetwork {
   }
 }
 
+interface ChannelEvents {
+  /** How long the next message takes. */
+  delayMs(): number;
+  onCall(method: Method): void;
+}
+
 /** One connection: messages in one direction arrive in the order they were sent. */
 export class SimChannel {
   readonly #scheduler: Scheduler;
-  readonly #delayMs: () => number;
+  readonly #events: ChannelEvents;
   readonly #caller: SimProcess;
   readonly #endpoint: Endpoint | null;
   readonly #open = new Set<(error: BaristaError) => void>();
@@ -60,14 +79,14 @@ export class SimChannel {
   #lastBack = 0;
   #closed = false;
 
-  constructor(scheduler: Scheduler, delayMs: () => number, caller: SimProcess, endpoint: Endpoint | null) {
+  constructor(scheduler: Scheduler, events: ChannelEvents, caller: SimProcess, endpoint: Endpoint | null) {
     this.#scheduler = scheduler;
-    this.#delayMs = delayMs;
+    this.#events = events;
     this.#caller = caller;
     this.#endpoint = endpoint;
   }
 
-  call<T>(timeoutMs: number, invoke: (service: Service, done: Done<T>) => void, done: Done<T>): void {
+  call<T>(method: Method, timeoutMs: number, invoke: (service: Service, done: Done<T>) => void, done: Done<T>): void {
     let answered = false;
     const settle = (outcome: Outcome<T>): void => {
       if (answered) return;
@@ -82,6 +101,7 @@ export class SimChannel {
     );
     this.#open.add(abort);
     if (this.#closed) return abort(new BaristaError('ERR_CLOSED', 'the connection was closed'));
+    this.#events.onCall(method);
     const endpoint = this.#endpoint;
     const lost = (): void => this.#sendBack(() => abort(new BaristaError('ERR_CONN', 'nobody listens there')));
     this.#sendThere(() => {
@@ -96,12 +116,12 @@ export class SimChannel {
   }
 
   #sendThere(run: () => void): void {
-    this.#lastThere = Math.max(this.#lastThere, this.#scheduler.now + this.#delayMs());
+    this.#lastThere = Math.max(this.#lastThere, this.#scheduler.now + this.#events.delayMs());
     this.#scheduler.after(this.#lastThere - this.#scheduler.now, run);
   }
 
   #sendBack(run: () => void): void {
-    this.#lastBack = Math.max(this.#lastBack, this.#scheduler.now + this.#delayMs());
+    this.#lastBack = Math.max(this.#lastBack, this.#scheduler.now + this.#events.delayMs());
     this.#scheduler.after(this.#lastBack - this.#scheduler.now, () => this.#caller.run(run));
   }
 }

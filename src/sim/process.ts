@@ -9,6 +9,8 @@ const EPOCH_MS = 946_684_800_000;
  * is killed nothing reaches it.
  */
 export class SimProcess implements Clock, Timers {
+  /** By how much its wall clock is ahead of the world's. */
+  skewMs = 0;
   readonly #scheduler: Scheduler;
   #state: 'running' | 'paused' | 'dead' = 'running';
   #backlog: (() => void)[] = [];
@@ -22,7 +24,7 @@ export class SimProcess implements Clock, Timers {
   }
 
   now(): number {
-    return EPOCH_MS + this.#scheduler.now;
+    return EPOCH_MS + this.#scheduler.now + this.skewMs;
   }
 
   after(delayMs: number, run: () => void): Cancel {

@@ -1,7 +1,8 @@
 import type { Address } from '../base/address.js';
 import type { Origin } from '../base/ids.js';
-import { SILENT_LOG } from '../base/log.js';
+import { type Log, SILENT_LOG } from '../base/log.js';
 import type { ClusterTerms } from '../bayou/messages.js';
+import type { ReplicaStorage } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
 import { Driver } from '../driver/driver.js';
 import type { DriverSettings } from '../driver/settings.js';
@@ -16,6 +17,11 @@ export interface SimReplicaSpec {
   readonly origin: Origin;
   readonly terms: ClusterTerms;
   readonly settings: DriverSettings;
+  readonly maxDriftMs: number | null;
+  /** What it kept in an earlier life; absent: it begins empty. */
+  readonly storage?: ReplicaStorage<KvOperation>;
+  /** Absent: nobody listens. */
+  readonly log?: Log;
 }
 
 /** A replica of the simulated world: the real driver, core and storage, on virtual time. */
@@ -27,15 +33,16 @@ export class SimReplica {
   constructor(spec: SimReplicaSpec, scheduler: Scheduler, network: SimNetwork) {
     this.#network = network;
     const process = new SimProcess(scheduler);
-    const storage = new MemoryStorage<KvOperation>();
-    const replica = new Replica({ origin: spec.origin, terms: spec.terms, machine: kvMachine, storage });
+    const storage = spec.storage ?? new MemoryStorage<KvOperation>();
+    const { origin, terms, maxDriftMs } = spec;
+    const replica = new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs });
     const driver = new Driver({
       replica,
       storage,
       dialer: { dial: (_peer, address) => new SimConnection(network.connect(process, address)) },
       clock: process,
       timers: process,
-      log: SILENT_LOG,
+      log: spec.log ?? SILENT_LOG,
       settings: spec.settings,
       onShutdown: () => this.kill(),
     });

@@ -1,60 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type ClientId, type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { TIME_MAX } from '../../src/base/limits.js';
-import type { ClusterTerms, PullBatch, PullRequest, WriteRequest } from '../../src/bayou/messages.js';
-import { Replica } from '../../src/bayou/replica.js';
+import type { News, PullBatch, PullRequest } from '../../src/bayou/messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
-import { MemoryStorage } from '../../src/storage/memory.js';
-
-type KvReplica = Replica<KvOperation, Uint8Array>;
-
-const TERMS: ClusterTerms = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' };
-const LIMITS = { writesMax: 100, bytesMax: 1_000_000 };
-
-function replicaOf(id: string, terms: Partial<ClusterTerms> = {}): KvReplica {
-  const storage = new MemoryStorage<KvOperation>();
-  return new Replica({
-    origin: originOf(id as ReplicaId, 1),
-    terms: { ...TERMS, ...terms },
-    machine: kvMachine,
-    storage,
-  });
-}
-
-function put(client: string, clientTime: number, key: string, text: string, after = 0): WriteRequest<KvOperation> {
-  const operation: KvOperation = { kind: 'put', value: new TextEncoder().encode(text) };
-  return { client: client as ClientId, clientTime, key, operation, after, needs: null };
-}
-
-function remove(client: string, clientTime: number, key: string): WriteRequest<KvOperation> {
-  return { client: client as ClientId, clientTime, key, operation: { kind: 'delete' }, after: 0, needs: null };
-}
-
-function get(replica: KvReplica, key: string, needs: VersionVector | null = null): string {
-  const reply = replica.read({ key, needs });
-  return reply.kind === 'found' ? new TextDecoder().decode(reply.value) : reply.kind;
-}
-
-function serve(replica: KvReplica, request: PullRequest): PullBatch<KvOperation> {
-  const batch = replica.serve(request);
-  if ('kind' in batch) throw new Error(batch.message);
-  return batch;
-}
-
-/** `to` takes over all that `from` has. */
-function pull(to: KvReplica, from: KvReplica, limits = LIMITS): number {
-  for (let steps = 1; ; steps++) {
-    const request = to.nextPull(from.id, limits);
-    const outcome = to.integrate(from.id, request, serve(from, request));
-    if (outcome.kind === 'refused') throw new Error(outcome.message);
-    if (!outcome.more) return steps;
-  }
-}
-
-function log(replica: KvReplica): string[] {
-  return [...replica.log(null)].map((write) => `${write.acceptTime}@${write.origin} ${write.key}`);
-}
+import type { KvOperation } from '../../src/machine/kv.js';
+import { get, type KvReplica, LIMITS, log, pull, put, remove, replicaOf, serve, TERMS } from './replicas.js';
 
 describe('a replica accepts writes', () => {
   let a: KvReplica;
@@ -141,7 +91,7 @@ describe('a replica prunes', () => {
     b.accept(put('c', 2, 'k', 'new', 1), 0);
     b.accept(put('c', 3, 'l', 'more'), 0);
     const request = a.nextPull(b.id, { ...LIMITS, writesMax: 1 });
-    a.integrate(b.id, request, serve(b, request));
+    a.integrate(b.id, request, serve(b, request), 0);
     expect(log(a)).toEqual(['1@a#1 k', '2@b#1 k']);
     pull(a, b);
     expect(log(a)).toEqual(['2@b#1 k', '3@b#1 l']);
@@ -187,7 +137,7 @@ describe('anti-entropy', () => {
     const [a, b, c] = [replicaOf('a'), replicaOf('b'), replicaOf('c')];
     for (let i = 1; i <= 3; i++) a.accept(put('x', i, `k${i}`, 'x'), 0);
     const request = b.nextPull(a.id, { ...LIMITS, writesMax: 2 });
-    expect(b.integrate(a.id, request, serve(a, request))).toEqual({ kind: 'integrated', more: true });
+    expect(b.integrate(a.id, request, serve(a, request), 0)).toEqual({ kind: 'integrated', more: true, fresh: false });
     expect(b.seen().get(a.origin)).toBe(0);
     pull(c, b);
     expect(c.logSize).toBe(0);
@@ -200,13 +150,13 @@ describe('anti-entropy', () => {
     for (let i = 1; i <= 10; i++) a.accept(put('x', i, `k${i}`, 'x'), 0);
     pull(c, a);
     const first = b.nextPull(a.id, { ...LIMITS, writesMax: 6 });
-    b.integrate(a.id, first, serve(a, first));
+    b.integrate(a.id, first, serve(a, first), 0);
     b.interrupted(a.id);
     const second = b.nextPull(c.id, LIMITS);
     const batch = serve(c, second);
     expect(batch).toMatchObject({ resumed: true, more: false });
     expect(batch.writes).toHaveLength(4);
-    b.integrate(c.id, second, batch);
+    b.integrate(c.id, second, batch, 0);
     expect(log(b)).toEqual(log(a));
   });
 
@@ -216,7 +166,7 @@ describe('anti-entropy', () => {
     pull(c, a);
     a.accept(put('x', 2, 'k2', 'x'), 0);
     const first = b.nextPull(a.id, { ...LIMITS, writesMax: 1 });
-    b.integrate(a.id, first, serve(a, first));
+    b.integrate(a.id, first, serve(a, first), 0);
     b.interrupted(a.id);
     const second = b.nextPull(c.id, LIMITS);
     const batch = serve(c, second);
@@ -237,6 +187,18 @@ describe('anti-entropy', () => {
     b.accept(put('x', 1, 'k', 'x', 99), 0);
     serve(a, b.nextPull(a.id, LIMITS));
     expect(a.accept(put('y', 1, 'k', 'y'), 0)).toMatchObject({ stamp: { acceptTime: 101 } });
+  });
+
+  test('news is what the peer is not known to cover, and nothing if there is none', () => {
+    const [a, b] = [replicaOf('a'), replicaOf('b')];
+    a.meet(b.origin);
+    a.accept(put('x', 1, 'k', 'x'), 0);
+    const known = new VersionVector();
+    const news = a.nextNews(b.id, known);
+    expect([...(news?.fresh.entries() ?? [])]).toEqual([[a.origin, 1]]);
+    expect(b.missing(news?.fresh ?? known, 0)).not.toBeNull();
+    known.raise(a.origin, 1);
+    expect(a.nextNews(b.id, known)).toBeNull();
   });
 
   test('a read is refused before its key is looked up', () => {
@@ -275,8 +237,20 @@ describe('a replica refuses', () => {
   ];
   test.each(requests)('%s', (_what, change, code) => {
     const before = a.seen();
-    expect(a.serve({ ...request, ...change })).toMatchObject({ kind: 'refused', code });
+    expect(a.serve({ ...request, ...change }, 0)).toMatchObject({ kind: 'refused', code });
     expect(a.seen().equals(before)).toBe(true);
+  });
+
+  const news: readonly [string, Partial<News>, string][] = [
+    ['news of another cluster', { terms: { ...TERMS, cluster: 'prod' } }, 'ERR_CLUSTER_MISMATCH'],
+    ['news meant for another', { to: 'z' as ReplicaId }, 'ERR_IDENTITY'],
+    ['news that says it is its own', { from: a.origin }, 'ERR_IDENTITY'],
+    ['news of stamps it never gave', { fresh: vector(a.origin, 3) }, 'ERR_FORGED_STAMPS'],
+  ];
+  test.each(news)('%s', (_what, change, code) => {
+    const told: News = { terms: TERMS, from: b.origin, to: a.id, fresh: vector(b.origin, 1) };
+    expect(a.refusalOf(told)).toBeNull();
+    expect(a.refusalOf({ ...told, ...change })).toMatchObject({ kind: 'refused', code });
   });
 
   const batches: readonly [string, Partial<PullBatch<KvOperation>>, string][] = [
@@ -299,7 +273,7 @@ describe('a replica refuses', () => {
     ['an empty batch that says more is left', { writes: [], more: true }, 'ERR_PROTOCOL'],
   ];
   test.each(batches)('%s', (_what, change, code) => {
-    expect(b.integrate(a.id, request, { ...batch, ...change })).toMatchObject({ kind: 'refused', code });
+    expect(b.integrate(a.id, request, { ...batch, ...change }, 0)).toMatchObject({ kind: 'refused', code });
     expect(b.logSize).toBe(0);
     expect(b.seen().get(a.origin)).toBe(0);
   });

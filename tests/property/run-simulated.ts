@@ -14,9 +14,11 @@ const OPTIONS: ClusterOptions = {
   tieBreak: 'higher',
   clock: 'logical',
   guarantees: ['read-your-writes', 'monotonic-reads'] satisfies Guarantee[],
+  maxDriftMs: 60_000,
   antiEntropyMs: null,
   timeoutMs: 2_000,
   basePort: null,
+  dataDir: null,
 };
 
 /** Runs script lines in the simulated world, as the master does. */

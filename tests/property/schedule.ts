@@ -9,8 +9,23 @@ import { MemoryStorage } from '../../src/storage/memory.js';
 
 const TERMS = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' } as const;
 const order = stampOrder(TERMS.tieBreak);
+const MAX_DRIFT_MS = 1_000;
+/** Further than any clock is wrong. */
+const LONG_MS = 1_000_000;
+/** Stamps a clock may give beyond what the time allows: one for each write. */
+const COUNTED_MAX = 100;
+
+/** Time as a schedule has it: it stands still for logical clocks. */
+interface Time {
+  now: number;
+}
 
 interface Node {
+  readonly time: Time;
+  /** By how much its wall clock is wrong. */
+  skewMs: number;
+  /** No stamp it may give is beyond this. */
+  highestLimit: number;
   readonly replica: Replica<KvOperation, Uint8Array>;
   readonly storage: MemoryStorage<KvOperation>;
   /** Pulls under way, by peer; a request that was answered waits for its batch to arrive. */
@@ -25,11 +40,13 @@ interface Reader {
 
 /**
  * One random schedule over bare cores: accepts, reads, and the steps of pulls (several at a time, cut and resumed with
- * any peer, replies in flight while both sides go on) in any order. Returns what went wrong, or null.
+ * any peer, replies in flight while both sides go on) in any order. With hybrid clocks, wall clocks also are wrong, by less
+ * than the bound or by much more, and are set. Returns what went wrong, or null.
  */
-export function runSchedule(seed: number): string | null {
+export function runSchedule(seed: number, clock: 'logical' | 'hybrid' = 'logical'): string | null {
   const random = seededRandom(seed);
-  const nodes = range(3 + random.below(2)).map((i) => makeNode(`${i}`));
+  const time: Time = { now: clock === 'hybrid' ? LONG_MS : 0 };
+  const nodes = range(3 + random.below(2)).map((i) => makeNode(`${i}`, clock, time));
   const readers: Reader[] = range(2 + random.below(2)).map((i) => ({
     session: new Session<KvOperation>(`c${i}` as ClientId),
     last: new Map(),
@@ -40,31 +57,61 @@ export function runSchedule(seed: number): string | null {
     const node = pick(random, nodes);
     const reader = pick(random, readers);
     const key = pick(random, keys);
+    if (clock === 'hybrid') {
+      time.now += random.below(100);
+      if (random.below(8) === 0) pick(random, nodes).skewMs = pick(random, [-5_000, -300, 0, 0, 300, 5_000]);
+    }
     const dice = random.below(10);
     let wrong: string | null = null;
-    if (dice < 3) accept(node, reader, key, accepted);
+    if (dice < 3) wrong = accept(node, reader, key, accepted);
     else if (dice < 5) wrong = read(node, reader, key);
     else if (dice < 9)
-      wrong = pullStep(node, pick(random, nodes), 1 + random.below(2)) ? checkClaims(node, accepted) : null;
+      wrong = pullStep(node, pick(random, nodes), 1 + random.below(2))
+        ? (checkTimes(node) ?? checkClaims(node, accepted))
+        : null;
     else cut(node, random);
     if (wrong !== null) return wrong;
   }
+  if (clock === 'hybrid') time.now += LONG_MS;
   return checkHealed(nodes, accepted, keys);
 }
 
-function makeNode(id: string): Node {
+function makeNode(id: string, clock: 'logical' | 'hybrid', time: Time): Node {
   const storage = new MemoryStorage<KvOperation>();
-  const replica = new Replica({ origin: originOf(id as ReplicaId, 1), terms: TERMS, machine: kvMachine, storage });
-  return { replica, storage, pulls: new Map() };
+  const replica = new Replica({
+    origin: originOf(id as ReplicaId, 1),
+    terms: { ...TERMS, clock },
+    machine: kvMachine,
+    storage,
+    maxDriftMs: MAX_DRIFT_MS,
+  });
+  return { time, skewMs: 0, highestLimit: 0, replica, storage, pulls: new Map() };
 }
 
-function accept(node: Node, reader: Reader, key: string, accepted: Write<KvOperation>[]): void {
+/** What the node's wall clock shows. */
+function nowAt(node: Node): number {
+  const now = node.time.now + node.skewMs;
+  node.highestLimit = Math.max(node.highestLimit, (now + MAX_DRIFT_MS + 1) * 2048);
+  return now;
+}
+
+/** Whoever else's clock is wrong, a node stamps and holds nothing that its own wall clock never allowed. */
+function checkTimes(node: Node): string | null {
+  if (node.replica.terms.clock === 'logical') return null;
+  const highest = node.replica.seen().highestTime();
+  if (highest <= node.highestLimit + COUNTED_MAX) return null;
+  return `replica ${node.replica.id} was dragged to ${highest}, beyond ${node.highestLimit}`;
+}
+
+function accept(node: Node, reader: Reader, key: string, accepted: Write<KvOperation>[]): string | null {
   const request = reader.session.write(key, { kind: 'put', value: new Uint8Array() });
-  const reply = node.replica.accept(request, 0);
+  const reply = node.replica.accept(request, nowAt(node));
+  if (reply.kind === 'refused' && reply.code === 'ERR_CLOCK_DRIFT') return null;
   if (reply.kind !== 'accepted') throw new Error(`a put was refused: ${reply.kind}`);
   accepted.push({ ...reply.stamp, ...request });
   reader.session.wrote(key, reply.stamp, true);
   reader.last.set(key, reply.stamp);
+  return checkTimes(node);
 }
 
 function read(node: Node, reader: Reader, key: string): string | null {
@@ -85,14 +132,14 @@ function pullStep(node: Node, peer: Node, writesMax: number): boolean {
   const arrived = node.pulls.get(peer) ?? null;
   if (arrived === null) {
     const request = node.replica.nextPull(peer.replica.id, { writesMax, bytesMax: 1_000_000 });
-    const batch = peer.replica.serve(request);
+    const batch = peer.replica.serve(request, nowAt(peer));
     if ('kind' in batch) throw new Error(`a pull was refused: ${batch.message}`);
     node.pulls.set(peer, { request, batch });
     return false;
   }
-  const outcome = node.replica.integrate(peer.replica.id, arrived.request, arrived.batch);
+  const outcome = node.replica.integrate(peer.replica.id, arrived.request, arrived.batch, nowAt(node));
   if (outcome.kind === 'refused') throw new Error(`a batch was refused: ${outcome.message}`);
-  if (outcome.more) node.pulls.set(peer, null);
+  if (outcome.kind === 'integrated' && outcome.more) node.pulls.set(peer, null);
   else node.pulls.delete(peer);
   return true;
 }

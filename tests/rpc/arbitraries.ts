@@ -96,6 +96,8 @@ export const pullBatch = fc.record({
   more: fc.boolean(),
 });
 
+export const newsRequest = fc.record({ terms, from: origin, to: replicaId, fresh: vector });
+
 const address = fc.record({
   host: fc.constantFrom('localhost', '::1', '127.0.0.1'),
   port: fc.integer({ min: 1, max: 65_535 }),
@@ -105,12 +107,15 @@ const message = fc.string({ unit: 'grapheme' });
 
 export const linkRequest = fc.record({ peer: replicaId, address, incarnation: orNull(fromOne) });
 export const unlinkRequest = fc.record({ peer: replicaId });
+const drift = fc.record({ origin, aheadMs: time });
 export const status = fc.record({
   origin,
   terms,
   seen: vector,
   writes: time,
-  links: fc.array(fc.record({ peer: replicaId, address, lastError: orNull(errorCode) }), { maxLength: 4 }),
+  links: fc.array(fc.record({ peer: replicaId, address, lastError: orNull(errorCode), drift: orNull(drift) }), {
+    maxLength: 4,
+  }),
 });
 export const stabilizeRequest = fc.record({
   peers: orNull(fc.array(replicaId, { maxLength: 4 })),

@@ -41,10 +41,11 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const more = page.length < lacking.length;
       done(succeed({ from: ORIGIN, resumed: resume !== null, writes: page, seen: seen(), more }));
     },
+    news: (_news, done) => done(succeed(undefined)),
     status: (done) =>
       done(succeed({ origin: ORIGIN, terms: TERMS, seen: seen(), writes: writes.length, links: [...links.values()] })),
     link: ({ peer, address, incarnation }, done) => {
-      links.set(peer, { peer, address, lastError: incarnation === null ? null : 'ERR_CONN' });
+      links.set(peer, { peer, address, lastError: incarnation === null ? null : 'ERR_CONN', drift: null });
       done(succeed(undefined));
     },
     unlink: ({ peer }, done) => {

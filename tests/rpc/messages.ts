@@ -2,6 +2,7 @@ import type fc from 'fast-check';
 import * as admin from '../../src/rpc/admin-codec.js';
 import * as client from '../../src/rpc/client-codec.js';
 import { failure } from '../../src/rpc/failure-codec.js';
+import { newsRequest } from '../../src/rpc/news-codec.js';
 import * as pull from '../../src/rpc/pull-codec.js';
 import type { Codec } from '../../src/rpc/schema.js';
 import * as arbitrary from './arbitraries.js';
@@ -27,6 +28,7 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.getReply, arbitrary.getReply),
   messageCase(pull.pullRequest, arbitrary.pullRequest),
   messageCase(pull.pullBatch, arbitrary.pullBatch),
+  messageCase(newsRequest, arbitrary.newsRequest),
   messageCase(admin.empty, arbitrary.nothing),
   messageCase(admin.statusReply, arbitrary.status),
   messageCase(admin.linkRequest, arbitrary.linkRequest),

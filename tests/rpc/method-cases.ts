@@ -29,6 +29,11 @@ export const CALLS = [
   },
   { name: 'get', method: METHODS.get, frame: callFrame(METHODS.get, { key: '__proto__', needs }) },
   { name: 'pull', method: METHODS.pull, frame: callFrame(METHODS.pull, pull) },
+  {
+    name: 'news',
+    method: METHODS.news,
+    frame: callFrame(METHODS.news, { terms: TERMS, from: ORIGIN, to: peer, fresh: seen }),
+  },
   { name: 'status', method: METHODS.status, frame: callFrame(METHODS.status, undefined) },
   {
     name: 'link',

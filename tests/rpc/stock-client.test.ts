@@ -173,6 +173,13 @@ describe('a stock client gets a Failure with code, message and advice', () => {
         bytesMax: 1,
       },
     ],
+    [
+      'Replication',
+      'news',
+      'news',
+      'NewsRequest',
+      { terms: { protocol: 1, cluster: 'c', tieBreak: 2, clock: 2 }, sender: origin, recipient: 'r', fresh: [] },
+    ],
     ['Admin', 'status', 'status', 'Empty', {}],
     ['Admin', 'link', 'link', 'LinkRequest', { peer: 'p', host: 'h', port: 1 }],
     ['Admin', 'unlink', 'unlink', 'UnlinkRequest', { peer: 'p' }],
@@ -212,6 +219,10 @@ describe('what a stock client sends arrives as our request', () => {
       asked = request;
       done(succeed({ from: ORIGIN, resumed: true, writes: [], seen: new VersionVector(), more: false }));
     },
+    news: (news, done) => {
+      asked = news;
+      done(succeed(undefined));
+    },
   };
   beforeEach(() => startWith(remember));
 
@@ -247,6 +258,22 @@ describe('what a stock client sends arrives as our request', () => {
       resume: { received: new VersionVector([[ORIGIN, 2]]), target: new VersionVector([[ORIGIN, 3]]) },
       writesMax: 10,
       bytesMax: 1000,
+    });
+  });
+
+  test('news', async () => {
+    const request = stock('NewsRequest', {
+      terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
+      sender: { id: 'r2', incarnation: 4 },
+      recipient: 'r1',
+      fresh: vectorOf(3),
+    });
+    expect(await call('Replication', 'news', request)).toEqual({});
+    expect(asked).toEqual({
+      terms: TERMS,
+      from: originOf('r2' as ReplicaId, 4),
+      to: 'r1',
+      fresh: new VersionVector([[ORIGIN, 3]]),
     });
   });
 });

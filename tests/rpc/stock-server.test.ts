@@ -155,11 +155,23 @@ test('a pull gets a batch', async () => {
   });
 });
 
+test('news is taken note of', async () => {
+  await startWith({ news: () => stock('Empty') });
+  const news = { terms: TERMS, from: originOf('r2' as ReplicaId, 9), to: 'r1' as ReplicaId, fresh: VECTOR };
+  expect(await reply((timeoutMs, done) => replica.news(news, timeoutMs, done))).toBeUndefined();
+  expect(asked).toMatchObject({
+    terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
+    sender: { id: 'r2', incarnation: number(9) },
+    recipient: 'r1',
+    fresh: [{ acceptTime: number(3) }],
+  });
+});
+
 describe('an operator', () => {
   test('reads the status', async () => {
     const terms = { protocol: 1, cluster: 'test', tieBreak: 2, clock: 2 };
     const links = [
-      { peer: 'r2', host: '::1', port: 9, lastError: 'ERR_CONN' },
+      { peer: 'r2', host: '::1', port: 9, lastError: 'ERR_CONN', drift: { origin, aheadMs: 90_000 } },
       { peer: 'r3', host: 'h', port: 1 },
     ];
     await startWith({ status: () => stock('StatusReply', { origin, terms, seen: vector, writes: 12, links }) });
@@ -169,8 +181,13 @@ describe('an operator', () => {
       seen: VECTOR,
       writes: 12,
       links: [
-        { peer: 'r2', address: { host: '::1', port: 9 }, lastError: 'ERR_CONN' },
-        { peer: 'r3', address: { host: 'h', port: 1 }, lastError: null },
+        {
+          peer: 'r2',
+          address: { host: '::1', port: 9 },
+          lastError: 'ERR_CONN',
+          drift: { origin: ORIGIN, aheadMs: 90_000 },
+        },
+        { peer: 'r3', address: { host: 'h', port: 1 }, lastError: null, drift: null },
       ],
     });
   });

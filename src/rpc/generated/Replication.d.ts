@@ -27,14 +27,16 @@ import FoundReply = ttypes.FoundReply
 import AbsentReply = ttypes.AbsentReply
 import MissingReply = ttypes.MissingReply
 import GetReply = ttypes.GetReply
+import Empty = ttypes.Empty
 import ClusterTerms = ttypes.ClusterTerms
 import Resume = ttypes.Resume
 import PullRequest = ttypes.PullRequest
 import BatchWrite = ttypes.BatchWrite
 import PullBatch = ttypes.PullBatch
-import Empty = ttypes.Empty
+import NewsRequest = ttypes.NewsRequest
 import LinkRequest = ttypes.LinkRequest
 import UnlinkRequest = ttypes.UnlinkRequest
+import Drift = ttypes.Drift
 import LinkStatus = ttypes.LinkStatus
 import StatusReply = ttypes.StatusReply
 import StabilizeRequest = ttypes.StabilizeRequest
@@ -66,6 +68,16 @@ declare class Client {
      * The next batch of writes the requester lacks.
      */
     pull(request: PullRequest, callback?: (error: ttypes.Failure, response: PullBatch)=>void): void;
+
+    /**
+     * Has the recipient pull from the sender, over its own link, if it lacks any of it. Answers before it has pulled.
+     */
+    news(request: NewsRequest): Promise<Empty>;
+
+    /**
+     * Has the recipient pull from the sender, over its own link, if it lacks any of it. Answers before it has pulled.
+     */
+    news(request: NewsRequest, callback?: (error: ttypes.Failure, response: Empty)=>void): void;
   }
 
 declare class Processor {
@@ -74,4 +86,5 @@ declare class Processor {
   constructor(handler: object);
   process(input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_pull(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_news(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

@@ -175,6 +175,12 @@ declare class GetReply {
   }
 
 /**
+ * Nothing to say.
+ */
+declare class Empty {
+  }
+
+/**
  * What all replicas of a cluster agree on; peers refuse each other if they differ.
  */
 declare class ClusterTerms {
@@ -241,9 +247,15 @@ declare class PullBatch {
   }
 
 /**
- * Nothing to say.
+ * A replica tells a neighbour that it holds something new.
  */
-declare class Empty {
+declare class NewsRequest {
+    public terms: ClusterTerms;
+    public sender: Origin;
+    public recipient: string;
+    public fresh: VectorEntry[];
+
+      constructor(args?: { terms: ClusterTerms; sender: Origin; recipient: string; fresh: VectorEntry[]; });
   }
 
 /**
@@ -268,6 +280,16 @@ declare class UnlinkRequest {
   }
 
 /**
+ * An accept time that is further ahead of the replica's wall clock than it takes from others.
+ */
+declare class Drift {
+    public origin: Origin;
+    public aheadMs: Int64;
+
+      constructor(args?: { origin: Origin; aheadMs: Int64; });
+  }
+
+/**
  * A link as this replica sees it.
  */
 declare class LinkStatus {
@@ -275,8 +297,9 @@ declare class LinkStatus {
     public host: string;
     public port: number;
     public lastError?: string;
+    public drift?: Drift;
 
-      constructor(args?: { peer: string; host: string; port: number; lastError?: string; });
+      constructor(args?: { peer: string; host: string; port: number; lastError?: string; drift?: Drift; });
   }
 
 /**

@@ -1158,6 +1158,33 @@ const GetReply = module.exports.GetReply = class {
   }
 
 };
+const Empty = module.exports.Empty = class {
+  constructor(args) {
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      input.skip(ftype);
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Empty');
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const ClusterTerms = module.exports.ClusterTerms = class {
   constructor(args) {
     this.protocol = null;
@@ -1905,8 +1932,34 @@ const PullBatch = module.exports.PullBatch = class {
   }
 
 };
-const Empty = module.exports.Empty = class {
+const NewsRequest = module.exports.NewsRequest = class {
   constructor(args) {
+    this.terms = null;
+    this.sender = null;
+    this.recipient = null;
+    this.fresh = null;
+    if (args) {
+      if (args.terms !== undefined && args.terms !== null) {
+        this.terms = new ttypes.ClusterTerms(args.terms);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field terms is unset!');
+      }
+      if (args.sender !== undefined && args.sender !== null) {
+        this.sender = new ttypes.Origin(args.sender);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field sender is unset!');
+      }
+      if (args.recipient !== undefined && args.recipient !== null) {
+        this.recipient = args.recipient;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field recipient is unset!');
+      }
+      if (args.fresh !== undefined && args.fresh !== null) {
+        this.fresh = Thrift.copyList(args.fresh, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field fresh is unset!');
+      }
+    }
   }
 
   read (input) {
@@ -1914,10 +1967,53 @@ const Empty = module.exports.Empty = class {
     while (true) {
       const ret = input.readFieldBegin();
       const ftype = ret.ftype;
+      const fid = ret.fid;
       if (ftype == Thrift.Type.STOP) {
         break;
       }
-      input.skip(ftype);
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.terms = new ttypes.ClusterTerms();
+          this.terms.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.sender = new ttypes.Origin();
+          this.sender.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRING) {
+          this.recipient = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.LIST) {
+          this.fresh = [];
+          const _rtmp356 = input.readListBegin();
+          const _size55 = _rtmp356.size || 0;
+          for (let _i57 = 0; _i57 < _size55; ++_i57) {
+            let elem58 = null;
+            elem58 = new ttypes.VectorEntry();
+            elem58.read(input);
+            this.fresh.push(elem58);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
       input.readFieldEnd();
     }
     input.readStructEnd();
@@ -1925,7 +2021,34 @@ const Empty = module.exports.Empty = class {
   }
 
   write (output) {
-    output.writeStructBegin('Empty');
+    output.writeStructBegin('NewsRequest');
+    if (this.terms !== null && this.terms !== undefined) {
+      output.writeFieldBegin('terms', Thrift.Type.STRUCT, 1);
+      this.terms.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.sender !== null && this.sender !== undefined) {
+      output.writeFieldBegin('sender', Thrift.Type.STRUCT, 2);
+      this.sender.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.recipient !== null && this.recipient !== undefined) {
+      output.writeFieldBegin('recipient', Thrift.Type.STRING, 3);
+      output.writeString(this.recipient);
+      output.writeFieldEnd();
+    }
+    if (this.fresh !== null && this.fresh !== undefined) {
+      output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
+      output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
+      for (let iter59 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter59)) {
+          iter59 = this.fresh[iter59];
+          iter59.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
     output.writeFieldStop();
     output.writeStructEnd();
     return;
@@ -2089,12 +2212,83 @@ const UnlinkRequest = module.exports.UnlinkRequest = class {
   }
 
 };
+const Drift = module.exports.Drift = class {
+  constructor(args) {
+    this.origin = null;
+    this.aheadMs = null;
+    if (args) {
+      if (args.origin !== undefined && args.origin !== null) {
+        this.origin = new ttypes.Origin(args.origin);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field origin is unset!');
+      }
+      if (args.aheadMs !== undefined && args.aheadMs !== null) {
+        this.aheadMs = args.aheadMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field aheadMs is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.origin = new ttypes.Origin();
+          this.origin.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.aheadMs = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Drift');
+    if (this.origin !== null && this.origin !== undefined) {
+      output.writeFieldBegin('origin', Thrift.Type.STRUCT, 1);
+      this.origin.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.aheadMs !== null && this.aheadMs !== undefined) {
+      output.writeFieldBegin('aheadMs', Thrift.Type.I64, 2);
+      output.writeI64(this.aheadMs);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const LinkStatus = module.exports.LinkStatus = class {
   constructor(args) {
     this.peer = null;
     this.host = null;
     this.port = null;
     this.lastError = null;
+    this.drift = null;
     if (args) {
       if (args.peer !== undefined && args.peer !== null) {
         this.peer = args.peer;
@@ -2113,6 +2307,9 @@ const LinkStatus = module.exports.LinkStatus = class {
       }
       if (args.lastError !== undefined && args.lastError !== null) {
         this.lastError = args.lastError;
+      }
+      if (args.drift !== undefined && args.drift !== null) {
+        this.drift = new ttypes.Drift(args.drift);
       }
     }
   }
@@ -2155,6 +2352,14 @@ const LinkStatus = module.exports.LinkStatus = class {
           input.skip(ftype);
         }
         break;
+        case 5:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.drift = new ttypes.Drift();
+          this.drift.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -2184,6 +2389,11 @@ const LinkStatus = module.exports.LinkStatus = class {
     if (this.lastError !== null && this.lastError !== undefined) {
       output.writeFieldBegin('lastError', Thrift.Type.STRING, 4);
       output.writeString(this.lastError);
+      output.writeFieldEnd();
+    }
+    if (this.drift !== null && this.drift !== undefined) {
+      output.writeFieldBegin('drift', Thrift.Type.STRUCT, 5);
+      this.drift.write(output);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -2257,13 +2467,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp356 = input.readListBegin();
-          const _size55 = _rtmp356.size || 0;
-          for (let _i57 = 0; _i57 < _size55; ++_i57) {
-            let elem58 = null;
-            elem58 = new ttypes.VectorEntry();
-            elem58.read(input);
-            this.seen.push(elem58);
+          const _rtmp361 = input.readListBegin();
+          const _size60 = _rtmp361.size || 0;
+          for (let _i62 = 0; _i62 < _size60; ++_i62) {
+            let elem63 = null;
+            elem63 = new ttypes.VectorEntry();
+            elem63.read(input);
+            this.seen.push(elem63);
           }
           input.readListEnd();
         } else {
@@ -2280,13 +2490,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 5:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp360 = input.readListBegin();
-          const _size59 = _rtmp360.size || 0;
-          for (let _i61 = 0; _i61 < _size59; ++_i61) {
-            let elem62 = null;
-            elem62 = new ttypes.LinkStatus();
-            elem62.read(input);
-            this.links.push(elem62);
+          const _rtmp365 = input.readListBegin();
+          const _size64 = _rtmp365.size || 0;
+          for (let _i66 = 0; _i66 < _size64; ++_i66) {
+            let elem67 = null;
+            elem67 = new ttypes.LinkStatus();
+            elem67.read(input);
+            this.links.push(elem67);
           }
           input.readListEnd();
         } else {
@@ -2317,10 +2527,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter63 in this.seen) {
-        if (this.seen.hasOwnProperty(iter63)) {
-          iter63 = this.seen[iter63];
-          iter63.write(output);
+      for (let iter68 in this.seen) {
+        if (this.seen.hasOwnProperty(iter68)) {
+          iter68 = this.seen[iter68];
+          iter68.write(output);
         }
       }
       output.writeListEnd();
@@ -2334,10 +2544,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 5);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter64 in this.links) {
-        if (this.links.hasOwnProperty(iter64)) {
-          iter64 = this.links[iter64];
-          iter64.write(output);
+      for (let iter69 in this.links) {
+        if (this.links.hasOwnProperty(iter69)) {
+          iter69 = this.links[iter69];
+          iter69.write(output);
         }
       }
       output.writeListEnd();
@@ -2378,12 +2588,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp366 = input.readListBegin();
-          const _size65 = _rtmp366.size || 0;
-          for (let _i67 = 0; _i67 < _size65; ++_i67) {
-            let elem68 = null;
-            elem68 = input.readString();
-            this.peers.push(elem68);
+          const _rtmp371 = input.readListBegin();
+          const _size70 = _rtmp371.size || 0;
+          for (let _i72 = 0; _i72 < _size70; ++_i72) {
+            let elem73 = null;
+            elem73 = input.readString();
+            this.peers.push(elem73);
           }
           input.readListEnd();
         } else {
@@ -2411,10 +2621,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter69 in this.peers) {
-        if (this.peers.hasOwnProperty(iter69)) {
-          iter69 = this.peers[iter69];
-          output.writeString(iter69);
+      for (let iter74 in this.peers) {
+        if (this.peers.hasOwnProperty(iter74)) {
+          iter74 = this.peers[iter74];
+          output.writeString(iter74);
         }
       }
       output.writeListEnd();
@@ -2563,13 +2773,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp371 = input.readListBegin();
-          const _size70 = _rtmp371.size || 0;
-          for (let _i72 = 0; _i72 < _size70; ++_i72) {
-            let elem73 = null;
-            elem73 = new ttypes.PullOutcome();
-            elem73.read(input);
-            this.outcomes.push(elem73);
+          const _rtmp376 = input.readListBegin();
+          const _size75 = _rtmp376.size || 0;
+          for (let _i77 = 0; _i77 < _size75; ++_i77) {
+            let elem78 = null;
+            elem78 = new ttypes.PullOutcome();
+            elem78.read(input);
+            this.outcomes.push(elem78);
           }
           input.readListEnd();
         } else {
@@ -2579,13 +2789,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp375 = input.readListBegin();
-          const _size74 = _rtmp375.size || 0;
-          for (let _i76 = 0; _i76 < _size74; ++_i76) {
-            let elem77 = null;
-            elem77 = new ttypes.VectorEntry();
-            elem77.read(input);
-            this.seen.push(elem77);
+          const _rtmp380 = input.readListBegin();
+          const _size79 = _rtmp380.size || 0;
+          for (let _i81 = 0; _i81 < _size79; ++_i81) {
+            let elem82 = null;
+            elem82 = new ttypes.VectorEntry();
+            elem82.read(input);
+            this.seen.push(elem82);
           }
           input.readListEnd();
         } else {
@@ -2606,10 +2816,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter78 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter78)) {
-          iter78 = this.outcomes[iter78];
-          iter78.write(output);
+      for (let iter83 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter83)) {
+          iter83 = this.outcomes[iter83];
+          iter83.write(output);
         }
       }
       output.writeListEnd();
@@ -2618,10 +2828,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter79 in this.seen) {
-        if (this.seen.hasOwnProperty(iter79)) {
-          iter79 = this.seen[iter79];
-          iter79.write(output);
+      for (let iter84 in this.seen) {
+        if (this.seen.hasOwnProperty(iter84)) {
+          iter84 = this.seen[iter84];
+          iter84.write(output);
         }
       }
       output.writeListEnd();
@@ -2800,13 +3010,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp381 = input.readListBegin();
-          const _size80 = _rtmp381.size || 0;
-          for (let _i82 = 0; _i82 < _size80; ++_i82) {
-            let elem83 = null;
-            elem83 = new ttypes.StoreEntry();
-            elem83.read(input);
-            this.entries.push(elem83);
+          const _rtmp386 = input.readListBegin();
+          const _size85 = _rtmp386.size || 0;
+          for (let _i87 = 0; _i87 < _size85; ++_i87) {
+            let elem88 = null;
+            elem88 = new ttypes.StoreEntry();
+            elem88.read(input);
+            this.entries.push(elem88);
           }
           input.readListEnd();
         } else {
@@ -2834,10 +3044,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter84 in this.entries) {
-        if (this.entries.hasOwnProperty(iter84)) {
-          iter84 = this.entries[iter84];
-          iter84.write(output);
+      for (let iter89 in this.entries) {
+        if (this.entries.hasOwnProperty(iter89)) {
+          iter89 = this.entries[iter89];
+          iter89.write(output);
         }
       }
       output.writeListEnd();
@@ -3078,13 +3288,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp386 = input.readListBegin();
-          const _size85 = _rtmp386.size || 0;
-          for (let _i87 = 0; _i87 < _size85; ++_i87) {
-            let elem88 = null;
-            elem88 = new ttypes.LogEntry();
-            elem88.read(input);
-            this.entries.push(elem88);
+          const _rtmp391 = input.readListBegin();
+          const _size90 = _rtmp391.size || 0;
+          for (let _i92 = 0; _i92 < _size90; ++_i92) {
+            let elem93 = null;
+            elem93 = new ttypes.LogEntry();
+            elem93.read(input);
+            this.entries.push(elem93);
           }
           input.readListEnd();
         } else {
@@ -3112,10 +3322,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter89 in this.entries) {
-        if (this.entries.hasOwnProperty(iter89)) {
-          iter89 = this.entries[iter89];
-          iter89.write(output);
+      for (let iter94 in this.entries) {
+        if (this.entries.hasOwnProperty(iter94)) {
+          iter94 = this.entries[iter94];
+          iter94.write(output);
         }
       }
       output.writeListEnd();

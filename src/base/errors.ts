@@ -14,6 +14,8 @@ const CATALOGUE = {
   ERR_CLIENT_TIME: 'A client time names one operation once and for all. A client that lost its counter needs a new id.',
   ERR_CLOCK_EXHAUSTED:
     'An accept time reached the largest exact integer, so no later stamp exists. Find who stamped so far ahead.',
+  ERR_CLOCK_DRIFT:
+    'Set the wall clocks right; what waits goes on by itself once time has caught up. To take it at once, start the replica with --max-drift off.',
   ERR_PROTOCOL:
     'The bytes are not what barista.thrift describes: framed, binary, multiplexed. Compare the versions on both sides.',
   ERR_FRAME_TOO_LARGE: 'Send less at a time, or raise the frame limit on both sides.',
@@ -39,6 +41,7 @@ const CATALOGUE = {
   ERR_INVALID_LINK: 'A link joins two different replicas, or a client and a replica.',
   ERR_PAUSED: 'Resume it first.',
   ERR_OPTION: 'See --help for the options.',
+  ERR_OUTPUT: 'Make room where the results go, or send them elsewhere.',
   ERR_STORAGE: 'The storage refused the write. Nothing was acknowledged that is not stored.',
   ERR_CORRUPT:
     'The data directory is damaged. Start the replica with an empty one under a new incarnation; it fetches from its peers what they hold.',

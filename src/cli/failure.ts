@@ -1,7 +1,13 @@
 import { printable } from '../../master/format.js';
-import type { BaristaError } from '../base/errors.js';
+
+/** What is told of: a BaristaError, or an outcome that no replica takes for an error. */
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly advice: string;
+}
 
 /** How every failure is told: where, which, what happened, and on the next line what to do about it. */
-export function describeFailure(where: string, error: BaristaError): string {
-  return `${where}${error.code}: ${printable(error.message)}\n  ${error.advice}\n`;
+export function describeFailure(where: string, { code, message, advice }: Failure): string {
+  return `${where}${code}: ${printable(message)}\n  ${advice}\n`;
 }

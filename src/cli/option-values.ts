@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { quoted } from '../../master/format.js';
 import { didYouMean } from '../../master/nearest.js';
+import type { Address } from '../base/address.js';
 import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 
 /** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
@@ -85,13 +86,38 @@ export interface Peer {
   readonly port: number;
 }
 
-/** Adds `ID=HOST:PORT` to the peers before it. The host of an IPv6 address stands in brackets. */
+/** Adds `ID=HOST:PORT` to the peers before it. */
 export function peer(text: string, before: readonly Peer[]): readonly Peer[] {
-  const [, name, bracketed, plain, number] = /^(.+)=(?:\[([^\]]+)\]|([^:=[\]]+)):(\d+)$/s.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (name === undefined || host === undefined || number === undefined) {
-    throw new InvalidArgumentError('A peer is written ID=HOST:PORT, like s2=127.0.0.1:6263.');
+  const added = singlePeer(text);
+  if (before.some((other) => other.id === added.id)) {
+    throw new InvalidArgumentError(`${quoted(added.id)} is named twice.`);
   }
-  if (before.some((other) => other.id === name)) throw new InvalidArgumentError(`${quoted(name)} is named twice.`);
-  return [...before, { id: id(name), host, port: port(number) }];
+  return [...before, added];
+}
+
+export function singlePeer(text: string): Peer {
+  // An id may hold an equals sign; an address does not.
+  const equals = text.lastIndexOf('=');
+  const address = equals < 1 ? null : addressOf(text.slice(equals + 1));
+  if (address === null) throw new InvalidArgumentError('A peer is written ID=HOST:PORT, like s2=127.0.0.1:6263.');
+  return { id: id(text.slice(0, equals)), ...address };
+}
+
+/** Adds `HOST:PORT`, or several with commas between, to the addresses before. Empty text adds none. */
+export function addresses(text: string, before: readonly Address[] = []): readonly Address[] {
+  const added = text.split(',').map((word) => word.trim());
+  return [...before, ...added.filter((word) => word !== '').map(parseAddress)];
+}
+
+function parseAddress(text: string): Address {
+  const address = addressOf(text);
+  if (address !== null) return address;
+  throw new InvalidArgumentError('An address is written HOST:PORT, like 127.0.0.1:7070 or [::1]:7070.');
+}
+
+/** Null if it is not `HOST:PORT`. The host of an IPv6 address stands in brackets. */
+function addressOf(text: string): Address | null {
+  const [, bracketed, plain, number] = /^(?:\[([^\]]+)\]|([^:=[\]]+)):(\d+)$/s.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  return host === undefined || number === undefined ? null : { host, port: port(number) };
 }

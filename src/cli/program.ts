@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { BaristaError } from '../base/errors.js';
 import type { ServerOptions } from '../server/start.js';
+import { addClientCommands } from './client-commands.js';
+import type { ClientRequest } from './client-request.js';
 import { describeFailure } from './failure.js';
 import { addMasterCommand } from './master-command.js';
 import type { MasterRequest } from './master-request.js';
@@ -11,6 +13,8 @@ import { addServerCommand } from './server-command.js';
 export interface Actions {
   master(request: MasterRequest): Promise<void>;
   server(options: ServerOptions): Promise<void>;
+  /** The exit status. */
+  client(request: ClientRequest): Promise<number>;
 }
 
 /** Where help goes, and what is wrong. */
@@ -36,13 +40,17 @@ export async function runProgram(words: readonly string[], actions: Actions, scr
     });
   const master = addMasterCommand(program, actions.master);
   addServerCommand(program, actions.server);
+  let status = 0;
+  addClientCommands(program, async (request) => {
+    status = await actions.client(request);
+  });
   if (words.includes('master')) {
     const { masterHelp } = await import('./master-help.js');
     master.addHelpText('after', masterHelp);
   }
   try {
     await program.parseAsync(words, { from: 'user' });
-    return 0;
+    return status;
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
       if (thrown.exitCode === 0) return 0;

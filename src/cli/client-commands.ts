@@ -1,0 +1,217 @@
+import { type Command, Option } from 'commander';
+import type { Address } from '../base/address.js';
+import { BaristaError } from '../base/errors.js';
+import type { ClientRequest, ClientTask } from './client-request.js';
+import { addresses, duration, id, type Peer, singlePeer } from './option-values.js';
+
+interface Options {
+  readonly at?: readonly Address[];
+  readonly timeout: number;
+}
+
+type Run = (request: ClientRequest) => Promise<void>;
+
+/** Whom a command speaks to: the first of several replicas that can serve it, each of them, or the only one. */
+type Audience = 'first' | 'each' | 'one';
+
+const AT_HELP: Readonly<Record<Audience, string>> = {
+  first: 'a replica; may be repeated, they are tried in that order',
+  each: 'a replica; may be repeated',
+  one: 'the replica',
+};
+
+const SILENT_HELP = `
+Exit status:
+  0  done
+  1  a replica cannot be reached, or refuses
+  2  a wrong option
+
+Environment:
+  BARISTA_AT  where to go without --at; several addresses have commas between
+`;
+
+const PRINTING_HELP = `
+Exit status:
+  0    done
+  1    a replica cannot be reached, or refuses
+  2    a wrong option
+  141  nobody reads the results
+
+Environment:
+  BARISTA_AT  where to go without --at; several addresses have commas between
+`;
+
+const WRITES_HELP = `
+Prints nothing. Each command is a session of its own: a replica that does not answer is given up for the next one, and
+the write takes effect at most once; but to run the command again is another write.
+`;
+
+/** The commands that speak to running replicas. */
+export function addClientCommands(program: Command, run: Run): void {
+  addDataCommands(program, run);
+  addOperatorCommands(program, run);
+}
+
+function addDataCommands(program: Command, run: Run): void {
+  const put = addCommand(program, 'put', 'first')
+    .summary('write a value')
+    .description('Writes the value of a key at a replica.')
+    .argument('<KEY>', 'what to write to')
+    .argument('<VALUE>', 'its value; "-": the bytes of standard input, as they are')
+    .addHelpText('after', WRITES_HELP + SILENT_HELP)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  barista put table-4 'two espressos' --at 127.0.0.1:7070
+  barista put photo - --at 127.0.0.1:7070 < photo.jpg
+  barista put --at 127.0.0.1:7070 -- -key -value`,
+    );
+  onAction(put, 'first', run, ([key = '', value = '']) => ({
+    kind: 'put',
+    key,
+    value: value === '-' ? { kind: 'standard-input' } : { kind: 'word', text: value },
+  }));
+
+  const get = addCommand(program, 'get', 'first')
+    .summary('read a value')
+    .description('Reads the value of a key at a replica, and prints it with a line end after it.')
+    .argument('<KEY>', 'what to read')
+    .option('--raw', 'print the bytes of the value and nothing else')
+    .addHelpText(
+      'after',
+      `
+A terminal is shown control characters as \\u001b, and a value that is not UTF-8 as 0x and hexadecimal digits. Files and
+pipes are given the value as it is, and the line end; with --raw without it.
+
+Each command is a session of its own: two reads at two replicas may see the second further behind than the first.
+
+A key that the replica does not have is ERR_KEY on standard error, and status 1.
+${PRINTING_HELP}
+Examples:
+  barista get table-4 --at 127.0.0.1:7070
+  barista get photo --raw --at 127.0.0.1:7070 > photo.jpg
+  BARISTA_AT=127.0.0.1:7070,127.0.0.1:7071 barista get table-4`,
+    );
+  onAction(get, 'first', run, ([key = ''], options) => ({ kind: 'get', key, raw: options['raw'] === true }));
+
+  const remove = addCommand(program, 'delete', 'first')
+    .summary('delete a key')
+    .description('Deletes a key at a replica, whether it is there or not.')
+    .argument('<KEY>', 'what to delete')
+    .addHelpText('after', WRITES_HELP + SILENT_HELP)
+    .addHelpText('after', '\nExample:\n  barista delete table-4 --at 127.0.0.1:7070');
+  onAction(remove, 'first', run, ([key = '']) => ({ kind: 'delete', key }));
+}
+
+function addOperatorCommands(program: Command, run: Run): void {
+  const status = addCommand(program, 'status', 'each')
+    .summary('show what a replica is, holds and is linked with')
+    .description('Shows what replicas are, hold and are linked with.')
+    .option('--json', 'a line of JSON for each replica')
+    .addHelpText(
+      'after',
+      `
+Prints a fact a line, its name first; several replicas have a blank line between them:
+  replica ID#INCARNATION
+  cluster NAME
+  protocol VERSION
+  tie-break higher, or lower
+  clock logical, or hybrid
+  writes NUMBER                   live ones in its log
+  seen ID#INCARNATION:TIME        a line for each member: the last of its writes that the replica knows
+  link ID=HOST:PORT CODE          a line for each link: why the last pull from there failed, or "-"
+
+With --json:
+  {"id": string, "incarnation": number, "cluster": string, "protocol": number, "tieBreak": "higher" | "lower",
+   "clock": "logical" | "hybrid", "writes": number,
+   "seen": [{"id": string, "incarnation": number, "time": number}],
+   "links": [{"id": string, "host": string, "port": number, "lastError": string | null}]}
+${PRINTING_HELP}
+Examples:
+  barista status --at 127.0.0.1:7070 --at 127.0.0.1:7071
+  barista status --json --at 127.0.0.1:7070`,
+    );
+  onAction(status, 'each', run, (_words, options) => ({ kind: 'status', json: options['json'] === true }));
+
+  const link = addCommand(program, 'link', 'one')
+    .summary('link a replica with another')
+    .description(
+      'Has a replica exchange writes with another from now on, or under another address than before.\n' +
+        'Do the same at the other one: a replica gives nothing to one it is not linked with.',
+    )
+    .argument('<ID=HOST:PORT>', 'the other replica', singlePeer)
+    .addHelpText(
+      'after',
+      `${SILENT_HELP}
+Examples:
+  barista link hub=127.0.0.1:7071 --at 127.0.0.1:7070
+  barista link till-7=127.0.0.1:7070 --at 127.0.0.1:7071`,
+    );
+  onAction<readonly [Peer]>(link, 'one', run, ([peer]) => ({ kind: 'link', peer }));
+
+  const unlink = addCommand(program, 'unlink', 'one')
+    .summary('cut the link of a replica with another')
+    .description('Has a replica exchange no more writes with another. No failure if it did not.')
+    .argument('<ID>', 'the other replica', id)
+    .addHelpText('after', `${SILENT_HELP}\nExample:\n  barista unlink hub --at 127.0.0.1:7070`);
+  onAction(unlink, 'one', run, ([peer = '']) => ({ kind: 'unlink', peer }));
+
+  const store = addCommand(program, 'store', 'one')
+    .summary('print the store of a replica')
+    .description('Prints the store of a replica as it is meanwhile: KEY:VALUE a line, ascending by key.')
+    .addHelpText(
+      'after',
+      `
+A value that is not UTF-8 is printed as 0x and hexadecimal digits, control characters as \\n, \\u001b, ...
+${PRINTING_HELP}
+Example:
+  barista store --at 127.0.0.1:7070 | grep ^table-`,
+    );
+  onAction(store, 'one', run, () => ({ kind: 'store' }));
+
+  const log = addCommand(program, 'log', 'one')
+    .summary('print the write log of a replica')
+    .description(
+      'Prints the write log of a replica as it is meanwhile, in its total order, a line each:\n' +
+        'TIME@ID#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE, or ... delete KEY',
+    )
+    .addHelpText('after', `${PRINTING_HELP}\nExample:\n  barista log --at 127.0.0.1:7070 | tail`);
+  onAction(log, 'one', run, () => ({ kind: 'log' }));
+}
+
+function addCommand(program: Command, name: ClientTask['kind'], audience: Audience): Command {
+  return program
+    .command(name)
+    .helpGroup('Commands that speak to running replicas:')
+    .addOption(
+      new Option('--at <HOST:PORT>', AT_HELP[audience])
+        .env('BARISTA_AT')
+        .argParser<readonly Address[]>((text, before) => addresses(text, before)),
+    )
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for an answer of one replica')
+        .argParser(duration)
+        .default(2000, '2s'),
+    );
+}
+
+/** `taskOf` is given the command's words, as their parsers left them, and its options. */
+function onAction<Words extends readonly unknown[] = readonly string[]>(
+  command: Command,
+  audience: Audience,
+  run: Run,
+  taskOf: (words: Words, options: Readonly<Record<string, unknown>>) => ClientTask,
+): void {
+  command.action(async () => {
+    const { at = [], timeout: timeoutMs } = command.opts<Options>();
+    if (at.length === 0) {
+      throw new BaristaError('ERR_OPTION', 'which replica? Say --at HOST:PORT, or set BARISTA_AT');
+    }
+    if (audience === 'one' && at.length > 1) {
+      const message = `${command.name()} speaks to one replica, and was given ${at.length}; choose with --at HOST:PORT`;
+      throw new BaristaError('ERR_OPTION', message);
+    }
+    await run({ at, timeoutMs, task: taskOf(command.processedArgs as unknown as Words, command.opts()) });
+  });
+}

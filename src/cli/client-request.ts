@@ -1,0 +1,25 @@
+import type { Address } from '../base/address.js';
+import type { Peer } from './option-values.js';
+
+/** Where a value comes from; standard input carries any bytes. */
+export type ValueOrigin = { readonly kind: 'word'; readonly text: string } | { readonly kind: 'standard-input' };
+
+/** What a command asks of replicas. */
+export type ClientTask =
+  | { readonly kind: 'put'; readonly key: string; readonly value: ValueOrigin }
+  | { readonly kind: 'get'; readonly key: string; readonly raw: boolean }
+  | { readonly kind: 'delete'; readonly key: string }
+  | { readonly kind: 'status'; readonly json: boolean }
+  | { readonly kind: 'link'; readonly peer: Peer }
+  | { readonly kind: 'unlink'; readonly peer: string }
+  | { readonly kind: 'store' }
+  | { readonly kind: 'log' };
+
+/** What a command that speaks to running replicas was asked to do. */
+export interface ClientRequest {
+  /** In the order to try them; at least one. */
+  readonly at: readonly Address[];
+  /** How long one answer may take. */
+  readonly timeoutMs: number;
+  readonly task: ClientTask;
+}

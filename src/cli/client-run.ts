@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import { fstatSync } from 'node:fs';
+import { formatEntry, formatWrite, quoted } from '../../master/format.js';
+import { logPages, storePages } from '../../master/pages.js';
+import type { Address } from '../base/address.js';
+import { assert } from '../base/assert.js';
+import { BaristaError, toBaristaError } from '../base/errors.js';
+import type { ClientId, ReplicaId } from '../base/ids.js';
+import { DEFAULT_LIMITS } from '../base/limits.js';
+import { promised } from '../base/outcome.js';
+import type { LogReply, Status, StoreReply } from '../bayou/admin-messages.js';
+import type { WriteReply } from '../bayou/messages.js';
+import { Session } from '../bayou/session.js';
+import type { VersionVector } from '../bayou/version-vector.js';
+import { Client } from '../client/client.js';
+import type { KvOperation } from '../machine/kv.js';
+import { ReplicaConnection } from '../rpc/client.js';
+import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
+import type { ClientRequest, ValueOrigin } from './client-request.js';
+import { describeFailure } from './failure.js';
+
+const PIPE_CLOSED_STATUS = 141;
+
+/** Does what a command asks of replicas, and closes its connections. The exit status; rejects with a coded error. */
+export async function runClient(request: ClientRequest): Promise<number> {
+  // `show` hears of what happens to standard output; nobody reads the diagnostics, the status says it too.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  try {
+    return await runTask(request);
+  } catch (thrown) {
+    if (thrown instanceof PipeClosed) return PIPE_CLOSED_STATUS;
+    throw thrown;
+  }
+}
+
+async function runTask(request: ClientRequest): Promise<number> {
+  const { task, timeoutMs } = request;
+  switch (task.kind) {
+    case 'put': {
+      const value = await valueFrom(task.value);
+      return withClient(request, (client) => accepted(client.put(task.key, value)));
+    }
+    case 'delete':
+      return withClient(request, (client) => accepted(client.delete(task.key)));
+    case 'get':
+      return withClient(request, (client) => get(client, task.key, task.raw));
+    case 'status':
+      return showEachStatus(request, task.json);
+    case 'link':
+      return withReplica(request, async (replica) => {
+        const { id, host, port } = task.peer;
+        const link = { peer: id as ReplicaId, address: { host, port }, incarnation: null };
+        await promised<void>((done) => replica.link(link, timeoutMs, done));
+      });
+    case 'unlink':
+      return withReplica(request, async (replica) => {
+        await promised<void>((done) => replica.unlink({ peer: task.peer as ReplicaId }, timeoutMs, done));
+      });
+    case 'store':
+      return withReplica(request, async (replica) => {
+        const pages = storePages((page) =>
+          promised<StoreReply<Uint8Array>>((done) => replica.store(page, timeoutMs, done)),
+        );
+        for await (const page of pages) await showLines(page.map(({ key, value }) => formatEntry(key, value)));
+      });
+    case 'log':
+      return withReplica(request, async (replica) => {
+        const pages = logPages((page) => promised<LogReply<KvOperation>>((done) => replica.log(page, timeoutMs, done)));
+        for await (const page of pages) await showLines(page.map(formatWrite));
+      });
+  }
+}
+
+async function withClient(request: ClientRequest, work: (client: Client) => Promise<number>): Promise<number> {
+  const client = new Client(new Session<KvOperation>(randomUUID() as ClientId), request.timeoutMs);
+  // A client tries replicas in the order of their ids: these are named by their places.
+  for (const [place, address] of request.at.entries()) {
+    client.attach(`${place}` as ReplicaId, new ReplicaConnection({ address }));
+  }
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+async function withReplica(
+  { at }: ClientRequest,
+  work: (replica: ReplicaConnection) => Promise<void>,
+): Promise<number> {
+  const [address] = at;
+  assert(address !== undefined && at.length === 1, 'the command speaks to one replica');
+  await withConnection(address, work);
+  return 0;
+}
+
+async function withConnection<T>(address: Address, work: (replica: ReplicaConnection) => Promise<T>): Promise<T> {
+  const replica = new ReplicaConnection({ address });
+  try {
+    return await work(replica);
+  } finally {
+    replica.close();
+  }
+}
+
+async function accepted(write: Promise<WriteReply>): Promise<number> {
+  const reply = await write;
+  if (reply.kind === 'missing') throw lacking(reply.missing);
+  return 0;
+}
+
+async function get(client: Client, key: string, raw: boolean): Promise<number> {
+  const reply = await client.get(key);
+  if (reply.kind === 'missing') throw lacking(reply.missing);
+  if (reply.kind === 'absent') {
+    const message = `the replica has no ${quoted(key)}`;
+    tell({ code: 'ERR_KEY', message, advice: 'Put it first, or ask a replica that has it already.' });
+    return 1;
+  }
+  const { value } = reply;
+  if (raw) await show(value);
+  else if (process.stdout.isTTY) await show(`${formatForTerminal(value)}\n`);
+  else await show(Buffer.concat([value, Buffer.from('\n')]));
+  return 0;
+}
+
+/** One that cannot be reached is told of, and the others shown all the same. */
+async function showEachStatus({ at, timeoutMs }: ClientRequest, json: boolean): Promise<number> {
+  const statuses = await Promise.allSettled(
+    at.map((address) =>
+      withConnection(address, (replica) => promised<Status>((done) => replica.status(timeoutMs, done))),
+    ),
+  );
+  let shown = 0;
+  for (const status of statuses) {
+    if (status.status === 'rejected') {
+      tell(toBaristaError(status.reason));
+    } else if (json) {
+      await showLines([formatStatusJson(status.value)]);
+    } else {
+      await showLines([...(shown > 0 ? [''] : []), ...formatStatus(status.value)]);
+      shown++;
+    }
+  }
+  return statuses.every(({ status }) => status === 'fulfilled') ? 0 : 1;
+}
+
+async function valueFrom(origin: ValueOrigin): Promise<Uint8Array> {
+  return origin.kind === 'word' ? new TextEncoder().encode(origin.text) : readStandardInput();
+}
+
+async function readStandardInput(): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const { valueBytesMax } = DEFAULT_LIMITS;
+  try {
+    // Node takes a directory for an empty stream.
+    if (fstatSync(process.stdin.fd).isDirectory()) throw new Error('it is a directory');
+    for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      // The rest is not read: it may have no end.
+      if (bytes > valueBytesMax) break;
+    }
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new BaristaError('ERR_OPTION', `the value cannot be read from standard input: ${reason}`, { cause: thrown });
+  }
+  if (bytes <= valueBytesMax) return Buffer.concat(chunks);
+  throw new BaristaError('ERR_INVALID_VALUE', `standard input has more than ${valueBytesMax} bytes`);
+}
+
+function lacking(missing: VersionVector): BaristaError {
+  return new BaristaError('ERR_DEP', `no replica that answered holds what the session needs: ${missing}`);
+}
+
+function tell(failure: Parameters<typeof describeFailure>[1]): void {
+  process.stderr.write(describeFailure('barista: ', failure));
+}
+
+/** Nobody reads standard output any more: no failure to tell of. */
+class PipeClosed extends Error {}
+
+async function showLines(lines: readonly string[]): Promise<void> {
+  if (lines.length > 0) await show(`${lines.join('\n')}\n`);
+}
+
+/** Done when it has left the process, so that nothing is gathered for a slow reader. */
+function show(text: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined) return resolve();
+      if ('code' in error && error.code === 'EPIPE') return reject(new PipeClosed());
+      reject(new BaristaError('ERR_OUTPUT', `standard output: ${error.message}`, { cause: error }));
+    });
+  });
+}

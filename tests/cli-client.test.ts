@@ -1,0 +1,363 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { formatForTerminal } from '../src/cli/client-format.js';
+import { runProgram } from '../src/cli/program.js';
+
+/* The commands that speak to running replicas, against real ones. */
+
+const CLI = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+const PATIENCE_MS = 20_000;
+const NOBODY = '127.0.0.1:1';
+const COMMANDS = ['put', 'get', 'delete', 'status', 'link', 'unlink', 'store', 'log'];
+
+const servers = new Set<ReturnType<typeof spawnServer>>();
+
+// Commands must not find the replicas of whoever runs the tests.
+beforeAll(() => {
+  delete process.env['BARISTA_AT'];
+});
+
+afterEach(async () => {
+  for (const server of servers) server.kill('SIGKILL');
+  await Promise.all(servers);
+  servers.clear();
+});
+
+/** With a lifeline, so that it ends with the tests however those end. */
+function spawnServer(id: string, options: readonly string[]) {
+  const words = ['server', '--id', id, '--incarnation', '1', '--clock', 'logical', '--lifeline', ...options];
+  return execa(process.execPath, [CLI, ...words], { reject: false, stdin: 'pipe' });
+}
+
+/** Where it listens, and how to hang it. */
+async function startServer(id: string, ...options: readonly string[]): Promise<{ at: string; hang(): void }> {
+  const server = spawnServer(id, options.length > 0 ? options : ['--anti-entropy', 'off']);
+  servers.add(server);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const [line] = (await once(createInterface({ input: server.stdout }), 'line', { signal })) as [string];
+  const { host, port } = JSON.parse(line) as { host: string; port: number };
+  return { at: `${host}:${port}`, hang: () => void server.kill('SIGSTOP') };
+}
+
+interface Surroundings {
+  readonly input?: Uint8Array | string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a command to its end, which it must reach by itself. */
+async function barista(words: readonly string[], { input, env }: Surroundings = {}) {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [CLI, ...words], {
+    reject: false,
+    encoding: 'buffer',
+    stripFinalNewline: false,
+    timeout: PATIENCE_MS,
+    ...(input === undefined ? { stdin: 'ignore' } : { input }),
+    env: { ...env },
+  });
+  return {
+    status: exitCode,
+    out: Buffer.from(stdout).toString(),
+    bytes: stdout,
+    error: Buffer.from(stderr).toString(),
+  };
+}
+
+/** Runs a command, which is "$@" in the shell's own. */
+function inShell(script: string, words: readonly string[]) {
+  return execa('sh', ['-c', script, 'sh', process.execPath, CLI, ...words], { reject: false, stdin: 'ignore' });
+}
+
+const done = (out = '') => ({ status: 0, out, error: '' });
+
+describe('put, get and delete', () => {
+  test('write, read and delete a key of a running replica', async () => {
+    const { at } = await startServer('s');
+    expect(await barista(['put', 'table-4', 'two espressos', '--at', at])).toMatchObject(done());
+    expect(await barista(['get', 'table-4', '--at', at])).toMatchObject(done('two espressos\n'));
+    expect(await barista(['delete', 'table-4', '--at', at])).toMatchObject(done());
+    expect(await barista(['get', 'table-4', '--at', at])).toMatchObject({
+      status: 1,
+      out: '',
+      error: 'barista: ERR_KEY: the replica has no "table-4"\n  Put it first, or ask a replica that has it already.\n',
+    });
+  });
+
+  test('carry any bytes, and no more than a value may have', async () => {
+    const { at } = await startServer('s');
+    const input = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    expect(await barista(['put', 'k', '-', '--at', at], { input })).toMatchObject(done());
+    expect((await barista(['get', 'k', '--raw', '--at', at])).bytes).toEqual(input);
+    expect((await barista(['get', 'k', '--at', at])).bytes).toEqual(Uint8Array.of(...input, 0x0a));
+
+    const refused = await barista(['put', 'k', '-', '--at', at], { input: new Uint8Array(1024 * 1024 + 1) });
+    expect(refused).toMatchObject({ status: 1, error: expect.stringContaining('barista: ERR_INVALID_VALUE: ') });
+    expect((await barista(['get', 'k', '--raw', '--at', at])).bytes).toEqual(input);
+  });
+
+  test('take an empty value, and words that look like options after --', async () => {
+    const { at } = await startServer('s');
+    expect(await barista(['put', 'empty', '', '--at', at])).toMatchObject(done());
+    expect(await barista(['put', '--at', at, '--', '-k', '--at'])).toMatchObject(done());
+    expect(await barista(['get', 'empty', '--raw', '--at', at])).toMatchObject(done());
+    expect(await barista(['get', '--at', at, '--', '-k'])).toMatchObject(done('--at\n'));
+  });
+
+  test('do not take a directory for a value', async () => {
+    const { exitCode, stderr } = await inShell('"$@" < .', ['put', 'k', '-', '--at', NOBODY]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^barista: ERR_OPTION: the value cannot be read from standard input: it is a directory$/m);
+  });
+
+  test('try replicas in the order they are named', async () => {
+    const [a, b] = await Promise.all([startServer('a'), startServer('b')]);
+    expect(await barista(['put', 'k', 'v', '--at', NOBODY, '--at', b.at, '--at', a.at])).toMatchObject(done());
+    expect(await barista(['get', 'k', '--at', b.at])).toMatchObject(done('v\n'));
+    expect(await barista(['get', 'k', '--at', a.at])).toMatchObject({ status: 1 });
+  });
+
+  test('find replicas in the environment, unless the command line names one', async () => {
+    const { at } = await startServer('s');
+    const env = { BARISTA_AT: `${NOBODY},${at}` };
+    expect(await barista(['put', 'k', 'v'], { env })).toMatchObject(done());
+    expect(await barista(['get', 'k'], { env })).toMatchObject(done('v\n'));
+    expect(await barista(['get', 'k', '--at', NOBODY], { env })).toMatchObject({ status: 1 });
+    expect(await barista(['get', 'k'], { env: { BARISTA_AT: '' } })).toMatchObject({ status: 2 });
+  });
+
+  test('are each a session of their own', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'a', 'x', '--at', at]);
+    await barista(['delete', 'b', '--at', at]);
+    const { out } = await barista(['log', '--at', at]);
+    const [, first, second] = /^1@s#1 ([0-9a-f-]{36}):1 put a:x\n2@s#1 ([0-9a-f-]{36}):1 delete b\n$/.exec(out) ?? [];
+    expect(first).toBeDefined();
+    expect(second).not.toBe(first);
+  });
+
+  test('say when no replica can be reached, or none answers in time', async () => {
+    expect(await barista(['get', 'k', '--at', NOBODY])).toMatchObject({
+      status: 1,
+      error: expect.stringMatching(/^barista: ERR_CONN: .*127\.0\.0\.1:1.*\n {2}Check that a replica is running/),
+    });
+    const { at, hang } = await startServer('s');
+    hang();
+    expect(await barista(['put', 'k', 'v', '--timeout', '200ms', '--at', at])).toMatchObject({
+      status: 1,
+      error: expect.stringContaining(`${at} did not answer put within 200 ms`),
+    });
+  });
+
+  test('say what a key may be', async () => {
+    expect(await barista(['get', '', '--at', NOBODY])).toMatchObject({
+      status: 1,
+      error: 'barista: ERR_INVALID_KEY: the key is empty\n  Keys are 1 to 4,096 bytes of UTF-8.\n',
+    });
+  });
+});
+
+describe('status', () => {
+  test('says a fact a line, or all of them in JSON', async () => {
+    const { at } = await startServer('till 7', '--anti-entropy', 'off', '--peer', 'hub=[::1]:7071', '--cluster', 'bar');
+    await barista(['put', 'k', 'v', '--at', at]);
+    const facts = [
+      'replica till 7#1',
+      'cluster bar',
+      'protocol 1',
+      'tie-break higher',
+      'clock logical',
+      'writes 1',
+      'seen till 7#1:1',
+      'link hub=[::1]:7071 -',
+    ];
+    expect(await barista(['status', '--at', at])).toMatchObject(done(`${facts.join('\n')}\n`));
+
+    const { out } = await barista(['status', '--json', '--at', at]);
+    expect(JSON.parse(out)).toEqual({
+      id: 'till 7',
+      incarnation: 1,
+      cluster: 'bar',
+      protocol: 1,
+      tieBreak: 'higher',
+      clock: 'logical',
+      writes: 1,
+      seen: [{ id: 'till 7', incarnation: 1, time: 1 }],
+      links: [{ id: 'hub', host: '::1', port: 7071, lastError: null }],
+    });
+  });
+
+  test('shows several replicas, and tells of one that cannot be reached', async () => {
+    const [a, b] = await Promise.all([startServer('a'), startServer('b')]);
+    const env = { BARISTA_AT: `${a.at},${NOBODY},${b.at}` };
+    const text = await barista(['status'], { env });
+    expect(text.status).toBe(1);
+    expect(text.error).toMatch(/^barista: ERR_CONN: /);
+    expect(text.out.match(/^(replica .*|)$/gm)).toEqual(['replica a#1', '', 'replica b#1', '']);
+    const json = await barista(['status', '--json'], { env });
+    const lines = json.out.trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { id: string }).id)).toEqual(['a', 'b']);
+  });
+});
+
+describe('link and unlink', () => {
+  test('have two replicas exchange writes, and no longer', async () => {
+    const often = ['--anti-entropy', '50ms'];
+    const [a, b] = await Promise.all([startServer('a', ...often), startServer('b', ...often)]);
+    await barista(['put', 'k', 'v', '--at', a.at]);
+    const linksOfB = async () => (await barista(['status', '--at', b.at])).out.match(/^link .*$/gm) ?? [];
+
+    expect(await barista(['link', `a=${a.at}`, '--at', b.at])).toMatchObject(done());
+    await expect.poll(linksOfB, { timeout: PATIENCE_MS }).toEqual([`link a=${a.at} ERR_NOT_LINKED`]);
+    expect(await barista(['link', `b=${b.at}`, '--at', a.at])).toMatchObject(done());
+    await expect.poll(() => barista(['get', 'k', '--at', b.at]), { timeout: PATIENCE_MS }).toMatchObject(done('v\n'));
+    await expect.poll(linksOfB, { timeout: PATIENCE_MS }).toEqual([`link a=${a.at} -`]);
+
+    expect(await barista(['unlink', 'a', '--at', b.at])).toMatchObject(done());
+    expect(await barista(['unlink', 'a', '--at', b.at])).toMatchObject(done());
+    expect(await linksOfB()).toEqual([]);
+  });
+
+  test('pass on what the replica refuses', async () => {
+    const { at } = await startServer('s');
+    expect(await barista(['link', `s=${NOBODY}`, '--at', at])).toMatchObject({
+      status: 1,
+      error: expect.stringMatching(/^barista: ERR_IDENTITY: /),
+    });
+  });
+});
+
+describe('store and log', () => {
+  test('print as a script does', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'a key', 'two\nlines', '--at', at]);
+    await barista(['put', 'bytes', '-', '--at', at], { input: Uint8Array.of(0xff, 0) });
+    expect(await barista(['store', '--at', at])).toMatchObject(done('a key:two\\nlines\nbytes:0xff00\n'));
+    const { out } = await barista(['log', '--at', at]);
+    expect(out).toMatch(/^1@s#1 \S+:1 put a key:two\\nlines\n2@s#1 \S+:1 put bytes:0xff00\n$/);
+  });
+
+  test('print nothing of a replica that has nothing', async () => {
+    const { at } = await startServer('s');
+    expect(await barista(['store', '--at', at])).toMatchObject(done());
+    expect(await barista(['log', '--at', at])).toMatchObject(done());
+  });
+
+  test('print more than a page', async () => {
+    const { at } = await startServer('s');
+    const value = 'x'.repeat(600_000);
+    const keys = ['a', 'b', 'c', 'd', 'e'];
+    for (const key of keys) await barista(['put', key, '-', '--at', at], { input: value });
+    const lines = (await barista(['store', '--at', at])).out.split('\n');
+    expect(lines.map((line) => [line.slice(0, 2), line.length])).toEqual([
+      ...keys.map((key) => [`${key}:`, value.length + 2]),
+      ['', 0],
+    ]);
+    expect((await barista(['log', '--at', at])).out.split('\n')).toHaveLength(keys.length + 1);
+  });
+
+  test('end quietly when nobody reads them', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', 'v', '--at', at]);
+    for (const words of [['store'], ['log'], ['status'], ['get', 'k']]) {
+      const reading = execa(process.execPath, [CLI, ...words, '--at', at], { reject: false, stdin: 'ignore' });
+      reading.stdout.destroy();
+      const { exitCode, stderr } = await reading;
+      expect([words[0], exitCode, stderr]).toEqual([words[0], 141, '']);
+    }
+  });
+
+  test.runIf(process.platform === 'linux')('say when their results have no room', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', 'v', '--at', at]);
+    const { exitCode, stderr } = await inShell('"$@" > /dev/full', ['store', '--at', at]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^barista: ERR_OUTPUT: standard output: ENOSPC/);
+  });
+});
+
+describe('a value on a terminal', () => {
+  test('keeps its lines and tabs, and steers nothing', () => {
+    const text = (value: string) => formatForTerminal(new TextEncoder().encode(value));
+    expect(text('two\n\tespressos\n')).toBe('two\n\tespressos\n');
+    expect(text('\u001b[2Jgone\r')).toBe('\\u001b[2Jgone\\r');
+    expect(text('')).toBe('');
+    expect(formatForTerminal(Uint8Array.of(0xff, 0x0a))).toBe('0xff0a');
+  });
+});
+
+describe('the words', () => {
+  async function ask(...words: readonly string[]) {
+    const asked: unknown[] = [];
+    const told = { out: '', error: '' };
+    const never = () => Promise.reject(new Error('not asked for'));
+    const status = await runProgram(
+      words,
+      { master: never, server: never, client: async (request) => asked.push(request) - 1 },
+      {
+        out: (text) => {
+          told.out += text;
+        },
+        error: (text) => {
+          told.error += text;
+        },
+      },
+    );
+    return { status, asked, ...told };
+  }
+
+  test('are read into a request', async () => {
+    const { asked } = await ask(...'put k v --at h:1 --at [::1]:2,i:3 --timeout 1.5s'.split(' '));
+    expect(asked).toEqual([
+      {
+        at: [
+          { host: 'h', port: 1 },
+          { host: '::1', port: 2 },
+          { host: 'i', port: 3 },
+        ],
+        timeoutMs: 1500,
+        task: { kind: 'put', key: 'k', value: { kind: 'word', text: 'v' } },
+      },
+    ]);
+    expect((await ask('link', 'a=b=[::1]:4', '--at', 'h:1')).asked).toEqual([
+      {
+        at: [{ host: 'h', port: 1 }],
+        timeoutMs: 2000,
+        task: { kind: 'link', peer: { id: 'a=b', host: '::1', port: 4 } },
+      },
+    ]);
+  });
+
+  test.each([
+    ['get k', 'which replica? Say --at HOST:PORT, or set BARISTA_AT'],
+    ['get k --at h', 'An address is written HOST:PORT'],
+    ['get k --at h:65536', 'Ports go from 1 to 65535'],
+    ['get k --at ::1:7070', 'An address is written HOST:PORT'],
+    ['get --at h:1', "missing required argument 'KEY'"],
+    ['get k l --at h:1', "too many arguments for 'get'"],
+    ['put k --at h:1', "missing required argument 'VALUE'"],
+    ['get k --at h:1 --timeout 2', 'A duration needs a unit'],
+    ['get k --at h:1 --rw', 'did you mean --raw?'],
+    ['store --at h:1 --at h:2', 'store speaks to one replica, and was given 2'],
+    ['link s2 --at h:1', 'A peer is written ID=HOST:PORT'],
+    ['link =h:2 --at h:1', 'A peer is written ID=HOST:PORT'],
+    ['statsu', 'did you mean status?'],
+  ])('that are wrong end with status 2 and what would be right: %s', async (words, message) => {
+    const { status, error, asked } = await ask(...words.split(' '));
+    expect(error).toContain('barista: ERR_OPTION: ');
+    expect(error).toContain(message);
+    expect({ status, asked }).toEqual({ status: 2, asked: [] });
+  });
+
+  test('have help, with an example of each command', async () => {
+    const { out } = await ask('--help');
+    for (const command of COMMANDS) {
+      expect(out).toMatch(new RegExp(`^  ${command} `, 'm'));
+      const help = await ask(command, '--help');
+      expect(help).toMatchObject({ status: 0, error: '' });
+      expect(help.out).toMatch(new RegExp(`^Examples?:\n  barista ${command} `, 'm'));
+      for (const word of ['Exit status:', 'BARISTA_AT', '--timeout']) expect(help.out).toContain(word);
+    }
+  });
+});

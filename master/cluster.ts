@@ -23,6 +23,11 @@ export interface Cluster {
   joinServer(id: string): Promise<void>;
   /** Kills a replica at once (SIGKILL); done when it is gone. The id may join again, as a new incarnation. */
   killServer(id: string): Promise<void>;
+  /**
+   * Brings a killed replica back with its store, as the same incarnation, linked with every live replica. Only where
+   * replicas keep their data.
+   */
+  restartServer(id: string): Promise<void>;
   /** Starts a client linked to one replica. */
   joinClient(id: string, server: string): Promise<void>;
   /** Cuts the link between two replicas, or a client and a replica. Symmetric, idempotent. */
@@ -54,6 +59,8 @@ export interface Cluster {
 export interface ClusterOptions {
   readonly tieBreak: 'higher' | 'lower';
   readonly clock: 'logical' | 'hybrid';
+  /** With the hybrid clock, how far ahead of its wall clock a replica takes writes of others; null: any. */
+  readonly maxDriftMs: number | null;
   readonly guarantees: readonly Guarantee[];
   /** The period of anti-entropy in milliseconds; null: replicas exchange writes only when `stabilize` asks. */
   readonly antiEntropyMs: number | null;
@@ -61,4 +68,6 @@ export interface ClusterOptions {
   readonly timeoutMs: number;
   /** The first port to try, so that replicas stand at basePort, basePort + 1, ...; null: ports the system picks. */
   readonly basePort: number | null;
+  /** Where replicas keep their data, each run in a folder of its own; null: in memory, gone with the process. */
+  readonly dataDir: string | null;
 }

@@ -105,6 +105,16 @@ export const COMMANDS: readonly Command[] = [
     },
   }),
   define({
+    name: 'restartServer',
+    parameters: [NEW_SERVER],
+    help: 'brings a killed replica back with its store and links it as joinServer does; needs --data-dir',
+    pace: 'overlaps',
+    async run(cluster, [server]) {
+      await cluster.restartServer(server);
+      return 'ran';
+    },
+  }),
+  define({
     name: 'joinClient',
     parameters: [NEW_CLIENT, SERVER],
     help: 'starts a client linked to one replica',

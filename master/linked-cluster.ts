@@ -7,10 +7,11 @@ import type { LogReply, PullOutcome, StabilizeReply, Status, StoreReply } from '
 import type { ReadReply, WriteReply } from '../src/bayou/messages.js';
 import { type Guarantee, Session } from '../src/bayou/session.js';
 import type { VersionVector } from '../src/bayou/version-vector.js';
-import type { AcceptStamp, Write } from '../src/bayou/write.js';
+import type { Write } from '../src/bayou/write.js';
 import { Client } from '../src/client/client.js';
 import type { KvOperation } from '../src/machine/kv.js';
 import type { Cluster, GetResult } from './cluster.js';
+import { logPages, storePages } from './pages.js';
 import { stabilizePart } from './stabilize.js';
 import { Topology } from './topology.js';
 import type { ClientLine, ReplicaHandle, World } from './world.js';
@@ -20,7 +21,6 @@ const ADMIN_TIMEOUT_MS = 10_000;
 /** A pull is ordered in steps: the replica answers after the budget, finished or not, and one that hangs is found out. */
 const PULL_BUDGET_MS = 1_000;
 const PULL_TIMEOUT_MS = 5_000;
-const PAGE_ITEMS_MAX = 10_000;
 
 interface Server {
   readonly id: ReplicaId;
@@ -58,15 +58,18 @@ export class LinkedCluster implements Cluster {
     return this.#joining(id, () => {
       const incarnation = (this.#incarnations.get(id) ?? 0) + 1;
       this.#incarnations.set(id, incarnation);
-      const onDeath = (error: BaristaError): void => {
-        server.death = error;
-        this.#topology.remove(id);
-      };
-      const handle = this.#world.startReplica(id as ReplicaId, incarnation, onDeath);
-      const server: Server = { id: id as ReplicaId, incarnation, handle, address: null, paused: false, death: null };
-      this.#servers.set(id, server);
-      for (const other of this.#liveServers()) if (other !== server) this.#topology.link(id, other.id);
-      return this.#linkWhenReady(server);
+      return this.#start(id, incarnation);
+    });
+  }
+
+  restartServer(id: string): Promise<void> {
+    return this.#joining(id, () => {
+      const incarnation = this.#incarnations.get(id);
+      if (incarnation === undefined) throw new BaristaError('ERR_UNKNOWN_ID', `there was never a server ${id}`);
+      if (!this.#world.keepsData) {
+        throw new BaristaError('ERR_OPTION', `server ${id} kept nothing: restartServer needs --data-dir`);
+      }
+      return this.#start(id, incarnation);
     });
   }
 
@@ -133,28 +136,18 @@ export class LinkedCluster implements Cluster {
 
   async *store(id: string): AsyncGenerator<{ readonly key: string; readonly value: Uint8Array }> {
     const { admin } = this.#awakeServer(id).handle;
-    for (let after: string | null = null, more = true; more; ) {
-      const request = { after, entriesMax: PAGE_ITEMS_MAX };
-      const page: StoreReply<Uint8Array> = await this.#world.answer((done) =>
-        admin.store(request, ADMIN_TIMEOUT_MS, done),
-      );
-      yield* page.entries;
-      more = page.more;
-      after = page.entries.at(-1)?.key ?? after;
-    }
+    const pages = storePages((request) =>
+      this.#world.answer<StoreReply<Uint8Array>>((done) => admin.store(request, ADMIN_TIMEOUT_MS, done)),
+    );
+    for await (const page of pages) yield* page;
   }
 
   async *log(id: string): AsyncGenerator<Write<KvOperation>> {
     const { admin } = this.#awakeServer(id).handle;
-    for (let after: AcceptStamp | null = null, more = true; more; ) {
-      const request = { after, writesMax: PAGE_ITEMS_MAX };
-      const page: LogReply<KvOperation> = await this.#world.answer((done) =>
-        admin.log(request, ADMIN_TIMEOUT_MS, done),
-      );
-      yield* page.entries;
-      more = page.more;
-      after = page.entries.at(-1) ?? after;
-    }
+    const pages = logPages((request) =>
+      this.#world.answer<LogReply<KvOperation>>((done) => admin.log(request, ADMIN_TIMEOUT_MS, done)),
+    );
+    for await (const page of pages) yield* page;
   }
 
   async clock(id: string): Promise<VersionVector> {
@@ -215,6 +208,19 @@ export class LinkedCluster implements Cluster {
       throw new BaristaError('ERR_DUPLICATE_ID', `there is already a server ${id}`);
     }
     await join();
+  }
+
+  /** Starts a replica and links it with every live one. */
+  #start(id: string, incarnation: number): Promise<void> {
+    const onDeath = (error: BaristaError): void => {
+      server.death = error;
+      this.#topology.remove(id);
+    };
+    const handle = this.#world.startReplica(id as ReplicaId, incarnation, onDeath);
+    const server: Server = { id: id as ReplicaId, incarnation, handle, address: null, paused: false, death: null };
+    this.#servers.set(id, server);
+    for (const other of this.#liveServers()) if (other !== server) this.#topology.link(id, other.id);
+    return this.#linkWhenReady(server);
   }
 
   async #linkWhenReady(server: Server): Promise<void> {

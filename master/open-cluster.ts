@@ -15,7 +15,7 @@ export interface Bystander {
 
 /** Opens an empty cluster; whoever opened it closes it. */
 export async function openCluster(world: WorldName, options: ClusterOptions, bystander: Bystander): Promise<Cluster> {
-  const { guarantees, timeoutMs, tieBreak, clock, antiEntropyMs } = options;
+  const { guarantees, timeoutMs, tieBreak, clock, maxDriftMs, antiEntropyMs, dataDir } = options;
   if (world === 'processes') {
     const { ProcessWorld } = await import('./process-world.js');
     return new LinkedCluster(
@@ -29,5 +29,7 @@ export async function openCluster(world: WorldName, options: ClusterOptions, bys
     );
   }
   const terms = { protocol: PROTOCOL_VERSION, cluster: 'simulated', tieBreak, clock };
-  return new LinkedCluster(new SimulatedWorld(terms, { ...DEFAULT_SETTINGS, antiEntropyMs }), guarantees, timeoutMs);
+  const settings = { ...DEFAULT_SETTINGS, antiEntropyMs };
+  const simulated = new SimulatedWorld({ terms, maxDriftMs, settings }, dataDir !== null);
+  return new LinkedCluster(simulated, guarantees, timeoutMs);
 }

@@ -1,3 +1,4 @@
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '../src/base/address.js';
 import type { BaristaError } from '../src/base/errors.js';
@@ -13,18 +14,26 @@ import type { Admin, ClientLine, ReplicaHandle, World } from './world.js';
 export class ProcessWorld implements World {
   readonly #options: ClusterOptions;
   readonly #run: Run;
+  readonly #dataDir: string | null;
   readonly #report: (error: BaristaError) => void;
   readonly #processes = new Set<ReplicaProcess>();
+
+  readonly keepsData: boolean;
 
   /** `report` is told what goes wrong between two commands. */
   constructor(options: ClusterOptions, report: (error: BaristaError) => void, warn: (message: string) => void) {
     this.#options = options;
     this.#report = report;
+    this.keepsData = options.dataDir !== null;
     this.#run = Run.open({ basePort: options.basePort, warn });
+    this.#dataDir = options.dataDir === null ? null : join(resolve(options.dataDir), this.#run.id);
   }
 
   startReplica(id: ReplicaId, incarnation: number, onDeath: (error: BaristaError) => void): ReplicaHandle {
-    const { tieBreak, clock, antiEntropyMs } = this.#options;
+    const { tieBreak, clock, maxDriftMs, antiEntropyMs } = this.#options;
+    // Ids may hold what a file name may not.
+    const folder = `${Buffer.from(id).toString('hex')}.${incarnation}`;
+    const dataDir = this.#dataDir === null ? null : join(this.#dataDir, folder);
     const onUnexpectedExit = (error: BaristaError): void => {
       this.#report(error);
       onDeath(error);
@@ -35,6 +44,8 @@ export class ProcessWorld implements World {
       incarnation,
       tieBreak,
       clock,
+      maxDriftMs,
+      dataDir,
       antiEntropyMs,
       onUnexpectedExit,
     });

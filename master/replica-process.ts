@@ -29,6 +29,9 @@ export interface ReplicaSpec {
   readonly incarnation: number;
   readonly tieBreak: 'higher' | 'lower';
   readonly clock: 'logical' | 'hybrid';
+  readonly maxDriftMs: number | null;
+  /** Where it keeps its data; null: in memory. */
+  readonly dataDir: string | null;
   /** The period of anti-entropy; null: only when asked. */
   readonly antiEntropyMs: number | null;
   /** Called once with ERR_DIED if the replica, having listened, ends without having been killed from here. */
@@ -190,7 +193,9 @@ function spawnReplica(spec: ReplicaSpec, port: number) {
     '--incarnation': String(spec.incarnation),
     '--tie-break': spec.tieBreak,
     '--clock': spec.clock,
+    '--max-drift': spec.maxDriftMs === null ? 'off' : `${spec.maxDriftMs}ms`,
     '--anti-entropy': spec.antiEntropyMs === null ? 'off' : `${spec.antiEntropyMs}ms`,
+    ...(spec.dataDir === null ? {} : { '--data-dir': spec.dataDir }),
   };
   return execa(file, [...args, 'server', ...Object.entries(options).flat(), '--lifeline', '--run-id', spec.run.id], {
     stdin: 'pipe',

@@ -1,35 +1,39 @@
 import { assert } from '../src/base/assert.js';
-import { originOf, type ReplicaId } from '../src/base/ids.js';
+import { type Origin, originOf, type ReplicaId } from '../src/base/ids.js';
 import type { Done, Outcome } from '../src/base/outcome.js';
 import { seededRandom } from '../src/base/random.js';
-import type { ClusterTerms } from '../src/bayou/messages.js';
-import type { DriverSettings } from '../src/driver/settings.js';
+import type { KvOperation } from '../src/machine/kv.js';
 import { SimNetwork } from '../src/sim/network.js';
 import { SimProcess } from '../src/sim/process.js';
-import { SimReplica } from '../src/sim/replica.js';
+import { SimReplica, type SimReplicaSpec } from '../src/sim/replica.js';
 import { Scheduler } from '../src/sim/scheduler.js';
+import { MemoryStorage } from '../src/storage/memory.js';
 import type { ReplicaHandle, World } from './world.js';
 
 const LATENCY = { minMs: 1, maxMs: 5 };
 
 /** One process on virtual time: time passes only while a call is waited for, or in `sleep`. */
 export class SimulatedWorld implements World {
-  readonly #terms: ClusterTerms;
-  readonly #settings: DriverSettings;
+  readonly keepsData: boolean;
+  readonly #spec: Omit<SimReplicaSpec, 'origin' | 'storage'>;
   readonly #scheduler = new Scheduler();
   readonly #network: SimNetwork;
+  readonly #storages = new Map<Origin, MemoryStorage<KvOperation>>();
   /** The master and its clients. */
   readonly #master = new SimProcess(this.#scheduler);
 
-  constructor(terms: ClusterTerms, settings: DriverSettings, seed = 1) {
-    this.#terms = terms;
-    this.#settings = settings;
+  /** `spec` is what all replicas have in common. */
+  constructor(spec: Omit<SimReplicaSpec, 'origin' | 'storage'>, keepsData: boolean, seed = 1) {
+    this.keepsData = keepsData;
+    this.#spec = spec;
     this.#network = new SimNetwork(this.#scheduler, seededRandom(seed), LATENCY);
   }
 
   startReplica(id: ReplicaId, incarnation: number): ReplicaHandle {
-    const spec = { origin: originOf(id, incarnation), terms: this.#terms, settings: this.#settings };
-    const replica = new SimReplica(spec, this.#scheduler, this.#network);
+    const origin = originOf(id, incarnation);
+    const storage = this.#storages.get(origin) ?? new MemoryStorage<KvOperation>();
+    if (this.keepsData) this.#storages.set(origin, storage);
+    const replica = new SimReplica({ ...this.#spec, origin, storage }, this.#scheduler, this.#network);
     return {
       ready: Promise.resolve(replica.address),
       admin: replica.connectFrom(this.#master),

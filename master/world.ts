@@ -26,6 +26,8 @@ export interface ReplicaHandle {
 
 /** What runs replicas: real processes that speak Thrift, or one process on virtual time. */
 export interface World {
+  /** Whether an incarnation that ended has its data again when it is started again. */
+  readonly keepsData: boolean;
   /** Returns at once; several replicas start at the same time. `onDeath` is called if it ends without being killed. */
   startReplica(id: ReplicaId, incarnation: number, onDeath: (error: BaristaError) => void): ReplicaHandle;
   /** Waits for a call to answer; rejects with its error. */

@@ -197,7 +197,9 @@ describe('a server', () => {
     expect(stderr).toMatch(`ERR_PORT_IN_USE: 127.0.0.1:${port} is in use`);
   });
 
-  test('two servers that are told of each other exchange writes by themselves', { timeout: 60_000 }, async () => {
+  test('two servers that are told of each other exchange writes at once, however long the period', {
+    timeout: 60_000,
+  }, async () => {
     const { ReplicaConnection } = await import('../src/rpc/client.js');
     const { Client } = await import('../src/client/client.js');
     const { Session } = await import('../src/bayou/session.js');
@@ -209,7 +211,7 @@ describe('a server', () => {
       return address !== null && typeof address === 'object' ? address.port : 0;
     };
     const [a, b] = [await free(), await free()];
-    const options = ['--anti-entropy', '50ms'];
+    const options = ['--anti-entropy', '1h'];
     const servers = [
       execa(
         process.execPath,
@@ -246,5 +248,33 @@ describe('a server', () => {
       for (const server of servers) server.kill('SIGKILL');
       await Promise.all(servers);
     }
+  });
+
+  test('takes no write of a session further ahead of the wall clock than --max-drift, unless it is off', async () => {
+    const { ReplicaConnection } = await import('../src/rpc/client.js');
+    const codes: string[] = [];
+    for (const maxDrift of ['1m', 'off']) {
+      const server = execa(process.execPath, [CLI, 'server', '--id', 'till-7', '--max-drift', maxDrift], {
+        reject: false,
+      });
+      const { port } = JSON.parse(await nextLine(createInterface({ input: server.stdout }))) as { port: number };
+      const connection = new ReplicaConnection({ address: { host: '127.0.0.1', port } });
+      const after = (Date.now() + 120_000) * 2048;
+      const operation = { kind: 'delete' } as const;
+      await new Promise<void>((resolve) => {
+        connection.write(
+          { client: 'c' as never, clientTime: 1, key: 'k', operation, after, needs: null },
+          5_000,
+          (reply) => {
+            codes.push(reply.ok ? reply.value.kind : reply.error.code);
+            resolve();
+          },
+        );
+      });
+      connection.close();
+      server.kill('SIGTERM');
+      await server;
+    }
+    expect(codes).toEqual(['ERR_CLOCK_DRIFT', 'accepted']);
   });
 });

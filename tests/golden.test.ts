@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, test } from 'vitest';
@@ -6,7 +8,8 @@ import { describe, test } from 'vitest';
 /*
  * Every script of tests/scripts/ and examples/, in both worlds: what it prints is in the .out file beside it; lines and
  * codes of what it says on standard error are in the .err file, if it says anything. `npm run golden` writes them anew,
- * to be reviewed as a diff. A script's first comments may give `# options: --tie-break lower` and `# exit: 1`.
+ * to be reviewed as a diff. A script's first comments may give `# options: --tie-break lower`, where {tmp} is a folder of
+ * its own, and `# exit: 1`.
  */
 
 const CLI = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
@@ -22,10 +25,13 @@ for (const folder of FOLDERS) {
       const expected = (ending: string): string => path.replace(/\.txt$/, ending);
 
       for (const world of ['simulated', 'processes']) {
-        test.concurrent(`in the ${world} world`, { timeout: 120_000 }, async ({ expect }) => {
+        test.concurrent(`in the ${world} world`, { timeout: 120_000 }, async ({ expect, onTestFinished }) => {
+          const tmp = mkdtempSync(join(tmpdir(), 'barista-golden-'));
+          onTestFinished(() => rmSync(tmp, { recursive: true, force: true }));
+          const given = options.map((option) => option.replace('{tmp}', tmp));
           const { stdout, stderr, exitCode } = await execa(
             process.execPath,
-            [CLI, 'master', '--world', world, ...options, file],
+            [CLI, 'master', '--world', world, ...given, file],
             { cwd: folder, reject: false, stripFinalNewline: false },
           );
           await expect(stdout).toMatchFileSnapshot(expected('.out'));

@@ -8,9 +8,11 @@ interface Options {
   readonly world: WorldName;
   readonly tieBreak: 'higher' | 'lower';
   readonly clock: 'logical' | 'hybrid';
+  readonly maxDrift: number | 'off';
   readonly antiEntropy: number | 'off';
   readonly guarantees: readonly Guarantee[];
   readonly basePort?: number;
+  readonly dataDir?: string;
   readonly timeout: number;
 }
 
@@ -39,9 +41,20 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
         .default('logical'),
     )
     .addOption(
-      new Option('--anti-entropy <duration>', 'how often replicas exchange writes; "off": only when stabilize asks')
+      new Option(
+        '--anti-entropy <duration>',
+        'how often replicas exchange writes, beside at once when there are new ones; "off": only when stabilize asks',
+      )
         .argParser(durationOrOff)
         .default('off'),
+    )
+    .addOption(
+      new Option(
+        '--max-drift <duration>',
+        'with the hybrid clock, how far ahead of its own a replica lets another be; "off": any',
+      )
+        .argParser(durationOrOff)
+        .default(60_000, '1m'),
     )
     .addOption(
       new Option(
@@ -53,6 +66,10 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
     )
     .addOption(
       new Option('--base-port <port>', 'the first port for replicas; without it the system picks them').argParser(port),
+    )
+    .option(
+      '--data-dir <dir>',
+      'where replicas keep their data, each run in a folder of its own; without it they keep it in memory',
     )
     .addOption(
       new Option('--timeout <duration>', 'how long a client waits for one replica')
@@ -67,9 +84,11 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
           tieBreak: options.tieBreak,
           clock: options.clock,
           guarantees: options.guarantees,
+          maxDriftMs: options.maxDrift === 'off' ? null : options.maxDrift,
           antiEntropyMs: options.antiEntropy === 'off' ? null : options.antiEntropy,
           timeoutMs: options.timeout,
           basePort: options.basePort ?? null,
+          dataDir: options.dataDir ?? null,
         },
       });
     });

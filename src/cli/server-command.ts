@@ -11,7 +11,9 @@ interface Options {
   readonly peer: readonly Peer[];
   readonly tieBreak: ServerOptions['tieBreak'];
   readonly clock: ServerOptions['clock'];
+  readonly maxDrift: number | 'off';
   readonly antiEntropy: number | 'off';
+  readonly dataDir?: string;
   readonly lifeline?: true;
   readonly runId?: string;
 }
@@ -50,10 +52,22 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
           .default('hybrid'),
       )
       .addOption(
-        new Option('--anti-entropy <duration>', 'how often to ask the peers for writes; "off": only when told to')
+        new Option(
+          '--anti-entropy <duration>',
+          'how often to ask the peers for writes, beside what they tell of at once; "off": only when told to',
+        )
           .argParser(durationOrOff)
           .default(1000, '1s'),
       )
+      .addOption(
+        new Option(
+          '--max-drift <duration>',
+          'with the hybrid clock, how far ahead of the wall clock a write may be stamped; the rest waits; "off": any',
+        )
+          .argParser(durationOrOff)
+          .default(60_000, '1m'),
+      )
+      .option('--data-dir <dir>', 'where to keep its data; without it a replica that ends forgets')
       // For who starts replicas as children: they end with it, and can be told from those of another run.
       .addOption(new Option('--lifeline', 'end when standard input ends').hideHelp())
       .addOption(new Option('--run-id <id>', 'the run this replica belongs to').argParser(id).hideHelp())
@@ -67,7 +81,9 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
           peers: options.peer,
           tieBreak: options.tieBreak,
           clock: options.clock,
+          maxDriftMs: options.maxDrift === 'off' ? null : options.maxDrift,
           antiEntropyMs: options.antiEntropy === 'off' ? null : options.antiEntropy,
+          dataDir: options.dataDir ?? null,
           lifeline: options.lifeline === true,
           runId: options.runId ?? null,
         });

@@ -3,11 +3,12 @@ import { BaristaError } from '../base/errors.js';
 import { originOf, type ReplicaId } from '../base/ids.js';
 import { promised } from '../base/outcome.js';
 import { type ClockKind, PROTOCOL_VERSION } from '../bayou/messages.js';
+import type { ReplicaStorage } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
 import type { TieBreak } from '../bayou/write.js';
 import { Driver } from '../driver/driver.js';
 import { DEFAULT_SETTINGS } from '../driver/settings.js';
-import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../machine/kv.js';
 import { ReplicaConnection } from '../rpc/client.js';
 import { type Listener, listen } from '../rpc/server.js';
 import { MemoryStorage } from '../storage/memory.js';
@@ -26,9 +27,13 @@ export interface ServerOptions {
   readonly peers: readonly { readonly id: string; readonly host: string; readonly port: number }[];
   readonly tieBreak: TieBreak;
   readonly clock: ClockKind;
+  /** With the hybrid clock, how far ahead of the wall clock a write may be that is taken from others; null: any. */
+  readonly maxDriftMs: number | null;
   readonly antiEntropyMs: number | null;
   /** Ends with the process that holds the other end of standard input. */
   readonly lifeline: boolean;
+  /** Where the replica keeps its data; null: in memory, which does not outlive the process. */
+  readonly dataDir: string | null;
   /** Names the master's run; only to be seen in the process list. */
   readonly runId: string | null;
 }
@@ -55,16 +60,17 @@ async function run(options: ServerOptions): Promise<Listener> {
     if (wrong !== null) throw wrong;
   }
   const log = openLog(options.id, options.lifeline);
-  const storage = new MemoryStorage<KvOperation>();
+  const { storage, incarnation, close } = await openData(options);
   const replica = new Replica({
-    origin: originOf(options.id as ReplicaId, options.incarnation ?? systemClock.now()),
+    origin: originOf(options.id as ReplicaId, incarnation),
     terms: { protocol: PROTOCOL_VERSION, cluster: options.cluster, tieBreak: options.tieBreak, clock: options.clock },
     machine: kvMachine,
     storage,
+    maxDriftMs: options.maxDriftMs,
   });
   const end = (): void => {
     driver.close();
-    listener.close(() => process.exit(0));
+    listener.close(() => close(() => process.exit(0)));
   };
   const driver = new Driver({
     replica,
@@ -87,6 +93,26 @@ async function run(options: ServerOptions): Promise<Listener> {
   }
   log.info({ origin: replica.origin, port: listener.address.port }, 'replica listens');
   return listener;
+}
+
+interface Data {
+  readonly storage: ReplicaStorage<KvOperation>;
+  readonly incarnation: number;
+  close(done: () => void): void;
+}
+
+/** Disk storage is loaded only by who wants it. */
+async function openData({ dataDir, incarnation, id, cluster, tieBreak, clock }: ServerOptions): Promise<Data> {
+  const newIncarnation = incarnation ?? systemClock.now();
+  if (dataDir === null) {
+    return { storage: new MemoryStorage<KvOperation>(), incarnation: newIncarnation, close: (done) => done() };
+  }
+  const { DataDirectory } = await import('../storage/node/data-directory.js');
+  const directory = DataDirectory.open(dataDir, { id, cluster, tieBreak, clock }, newIncarnation, kvOperationCodec);
+  if (incarnation !== null && incarnation !== directory.incarnation) {
+    throw new BaristaError('ERR_IDENTITY', `${dataDir} holds incarnation ${directory.incarnation}, not ${incarnation}`);
+  }
+  return { storage: directory.storage, incarnation: directory.incarnation, close: (done) => directory.close(done) };
 }
 
 function announce(line: Readonly<Record<string, string | number>>): void {

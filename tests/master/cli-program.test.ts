@@ -7,9 +7,10 @@ async function barista(...words: string[]) {
   let out = '';
   let error = '';
   const ask = async (request: unknown): Promise<void> => void asked.push(request);
+  const client = async (request: unknown): Promise<number> => ask(request).then(() => 0);
   const status = await runProgram(
     words,
-    { master: ask, server: ask },
+    { master: ask, server: ask, client },
     {
       out: (text) => {
         out += text;
@@ -34,9 +35,11 @@ describe('barista master', () => {
             tieBreak: 'higher',
             clock: 'logical',
             guarantees: ['read-your-writes', 'monotonic-reads'],
+            maxDriftMs: 60_000,
             antiEntropyMs: null,
             timeoutMs: 2000,
             basePort: null,
+            dataDir: null,
           },
         },
       ],
@@ -45,8 +48,10 @@ describe('barista master', () => {
 
   it('takes every option', async () => {
     const { asked } = await barista(
-      ...'master --world simulated --tie-break lower --clock hybrid --anti-entropy 250ms'.split(' '),
-      ...'--guarantees monotonic-writes,read-your-writes --base-port 6262 --timeout 1.5s script.txt'.split(' '),
+      ...'master --world simulated --tie-break lower --clock hybrid --max-drift 5s --anti-entropy 250ms'.split(' '),
+      ...'--guarantees monotonic-writes,read-your-writes --base-port 6262 --data-dir ./d --timeout 1.5s script.txt'.split(
+        ' ',
+      ),
     );
     expect(asked).toEqual([
       {
@@ -56,9 +61,11 @@ describe('barista master', () => {
           tieBreak: 'lower',
           clock: 'hybrid',
           guarantees: ['read-your-writes', 'monotonic-writes'],
+          maxDriftMs: 5000,
           antiEntropyMs: 250,
           timeoutMs: 1500,
           basePort: 6262,
+          dataDir: './d',
         },
       },
     ]);
@@ -98,7 +105,9 @@ describe('barista server', () => {
         peers: [],
         tieBreak: 'higher',
         clock: 'hybrid',
+        maxDriftMs: 60_000,
         antiEntropyMs: 1000,
+        dataDir: null,
         lifeline: false,
         runId: null,
       },
@@ -107,7 +116,7 @@ describe('barista server', () => {
 
   it('takes every option, the hidden ones too', async () => {
     const words =
-      'server --id s1 --host :: --port 6262 --cluster bar --incarnation 7 --peer s2=127.0.0.1:6263 --peer a=b=[::1]:6264 --tie-break lower --clock logical --anti-entropy off --lifeline --run-id r1';
+      'server --id s1 --host :: --port 6262 --cluster bar --incarnation 7 --peer s2=127.0.0.1:6263 --peer a=b=[::1]:6264 --tie-break lower --clock logical --max-drift off --anti-entropy off --data-dir ./d --lifeline --run-id r1';
     expect((await barista(...words.split(' '))).asked).toEqual([
       {
         id: 's1',
@@ -121,7 +130,9 @@ describe('barista server', () => {
         ],
         tieBreak: 'lower',
         clock: 'logical',
+        maxDriftMs: null,
         antiEntropyMs: null,
+        dataDir: './d',
         lifeline: true,
         runId: 'r1',
       },

@@ -19,6 +19,10 @@ export class RecordingCluster implements Cluster {
     this.#note(`joinServer ${id}`);
     await this.#joining(id);
   }
+  async restartServer(id: string): Promise<void> {
+    this.#note(`restartServer ${id}`);
+    await this.#joining(id);
+  }
   async killServer(id: string): Promise<void> {
     this.#note(`killServer ${id}`);
   }

@@ -57,6 +57,8 @@ export function useTestRun(): TestRun {
         incarnation: 1,
         tieBreak: 'higher',
         clock: 'logical',
+        maxDriftMs: 60_000,
+        dataDir: null,
         antiEntropyMs: null,
         ...spec,
       });

@@ -21,9 +21,11 @@ const OPTIONS: ClusterOptions = {
   tieBreak: 'higher',
   clock: 'logical',
   guarantees: ['read-your-writes', 'monotonic-reads'],
+  maxDriftMs: 60_000,
   antiEntropyMs: null,
   timeoutMs: 2_000,
   basePort: null,
+  dataDir: null,
 };
 
 const SILENT: Output = { print: () => undefined, drained: () => undefined, flush: () => undefined };

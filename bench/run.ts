@@ -1,5 +1,5 @@
 /** `npm run bench`: all measurements; `npm run bench -- master`: one. */
-const BENCHES = ['master', 'rpc'];
+const BENCHES = ['master', 'rpc', 'durable'];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHES.includes(name));

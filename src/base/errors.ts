@@ -42,7 +42,8 @@ const CATALOGUE = {
   ERR_PAUSED: 'Resume it first.',
   ERR_OPTION: 'See --help for the options.',
   ERR_OUTPUT: 'Make room where the results go, or send them elsewhere.',
-  ERR_STORAGE: 'The storage refused the write. Nothing was acknowledged that is not stored.',
+  ERR_STORAGE:
+    'The disk refused the write, and it was not acknowledged; it may be found stored all the same, and a retry with the same client time is safe. Make room or mend the disk; the replica tries again by itself.',
   ERR_CORRUPT:
     'The data directory is damaged. Start the replica with an empty one under a new incarnation; it fetches from its peers what they hold.',
   ERR_LOCKED: 'One process at a time may use a data directory. End the other one, or choose another directory.',

@@ -48,6 +48,11 @@ export interface ReplicaStorage<Op> {
   readonly dirty: boolean;
   /** Makes every change made before the call durable. May answer before it returns. */
   flush(done: Done<void>): void;
+  /**
+   * After a failed flush: forgets every change since the last flush that answered, but for those of the failed one if they
+   * turn out to be durable whole, and shows what is. Fails while that cannot be read; the caller tries again.
+   */
+  recover(done: Done<void>): void;
 }
 
 /** How a replica reaches its peers. */

@@ -23,6 +23,9 @@ const TRY_NEXT: ReadonlySet<ErrorCode> = new Set([
   'ERR_STORAGE',
 ]);
 
+/** A replica that answers so is there, and says more than that none could be reached. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_STORAGE']);
+
 /**
  * A client: one session over the replicas it is linked to. It tries them in the order of their ids and returns the first
  * answer that meets its session; `missing` (ERR_DEP) only if no replica that answered could. With none reachable it
@@ -102,12 +105,16 @@ export class Client {
     const endpoints = [...this.#endpoints];
     let lacking: T | null = null;
     let lastError: BaristaError | null = null;
+    let refusal: BaristaError | null = null;
     const tryNext = (at: number): void => {
       const endpoint = endpoints[at];
-      if (endpoint === undefined) return done(lacking === null ? fail(unreachable(lastError)) : succeed(lacking));
+      if (endpoint === undefined) {
+        return done(lacking === null ? fail(refusal ?? unreachable(lastError)) : succeed(lacking));
+      }
       call(endpoint.connection, (outcome: Outcome<T>) => {
         if (outcome.ok && outcome.value.kind === 'missing') lacking = outcome.value;
         else if (outcome.ok || !TRY_NEXT.has(outcome.error.code)) return done(outcome);
+        else if (REFUSALS.has(outcome.error.code)) refusal = outcome.error;
         else lastError = outcome.error;
         tryNext(at + 1);
       });

@@ -2,7 +2,7 @@ import { BaristaError } from '../base/errors.js';
 import { compareIds, type Origin, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import type { Log } from '../base/log.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
-import type { Clock, Timers } from '../base/time.js';
+import type { Cancel, Clock, Timers } from '../base/time.js';
 import {
   type LinkRequest,
   type LogReply,
@@ -37,7 +37,8 @@ import { takePage } from './page.js';
 import type { DriverSettings } from './settings.js';
 
 export interface DriverConfig {
-  readonly replica: Replica<KvOperation, Uint8Array>;
+  /** The core over what the storage holds: at the start, and after the storage had to forget what it could not flush. */
+  readonly openReplica: () => Replica<KvOperation, Uint8Array>;
   readonly storage: ReplicaStorage<KvOperation>;
   readonly dialer: PeerDialer<KvOperation>;
   readonly clock: Clock;
@@ -53,39 +54,48 @@ export interface DriverConfig {
  * owns the links and the waiting; what to say and to keep is the core's.
  */
 export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkSteps<KvOperation> {
-  readonly #replica: Replica<KvOperation, Uint8Array>;
+  #replica: Replica<KvOperation, Uint8Array>;
   readonly #config: DriverConfig;
   readonly #gate: FlushGate;
   readonly #links = new Map<ReplicaId, Link<KvOperation>>();
+  /** The requests of this core; batches that answer those of an earlier one are of no use. */
+  #requests = new WeakSet<PullRequest>();
+  /** Why nothing is written for now: a flush failed a moment ago. */
+  #writeOutage: BaristaError | null = null;
+  /** Why nothing can be read either: what is durable is not known. */
+  #readOutage: BaristaError | null = null;
+  #cancelRetry: Cancel | null = null;
 
   constructor(config: DriverConfig) {
     this.#config = config;
-    this.#replica = config.replica;
-    this.#gate = new FlushGate(config.storage, config.settings.heldAnswersMax);
+    this.#replica = config.openReplica();
+    this.#gate = new FlushGate(config.storage, config.settings.heldAnswersMax, (error) => this.#flushFailed(error));
   }
 
   /** Cuts all links and lets go of every timer. */
   close(): void {
+    this.#cancelRetry?.();
     const links = [...this.#links.values()];
     this.#links.clear();
     for (const link of links) link.close();
   }
 
   write(request: WriteRequest<KvOperation>, done: Done<WriteReply>): void {
-    const overload = this.#gate.overload();
-    if (overload !== null) return done(fail(overload));
+    const refusal = this.#writeOutage ?? this.#gate.overload();
+    if (refusal !== null) return done(fail(refusal));
     const reply = this.#replica.accept(request, this.#config.clock.now());
     this.#gate.answer(done, outcomeOf(reply));
     if (reply.kind === 'accepted') this.#tellNeighbours();
   }
 
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
-    const overload = this.#gate.overload();
-    if (overload !== null) return done(fail(overload));
+    const refusal = this.#readOutage ?? this.#gate.overload();
+    if (refusal !== null) return done(fail(refusal));
     this.#gate.answer(done, succeed(this.#replica.read(request)));
   }
 
   pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
+    if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const link = this.#linkOf(request, 'a pull');
     if (link instanceof BaristaError) return done(fail(link));
     this.#gate.answer(done, outcomeOf(this.#replica.serve(request, this.#config.clock.now())));
@@ -149,6 +159,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   status(done: Done<Status>): void {
+    if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const links = [...this.#links.values()]
       .map(({ peer, address, lastError, drift }) => ({ peer, address, lastError, drift }))
       .sort((a, b) => compareIds(a.peer, b.peer));
@@ -157,12 +168,14 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
+    if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const entries = this.#replica.entries(request.after);
     const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
     this.#gate.answer(done, succeed({ entries: page.items, more: page.more }));
   }
 
   log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
+    if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const page = takePage(this.#replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
       this.#replica.bytesOf(write),
     );
@@ -176,9 +189,12 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     }, succeed(undefined));
   }
 
-  nextPull(peer: ReplicaId): PullRequest {
+  nextPull(peer: ReplicaId, done: Done<PullRequest>): void {
+    if (this.#writeOutage !== null) return done(fail(this.#writeOutage));
     const { batchWritesMax: writesMax, batchBytesMax: bytesMax } = this.#config.settings;
-    return this.#replica.nextPull(peer, { writesMax, bytesMax });
+    const request = this.#replica.nextPull(peer, { writesMax, bytesMax });
+    this.#requests.add(request);
+    this.#gate.answer(done, succeed(request));
   }
 
   integrate(
@@ -187,6 +203,10 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     batch: PullBatch<KvOperation>,
     done: Done<Integrated | Held | Refused>,
   ): void {
+    if (this.#writeOutage !== null) return done(fail(this.#writeOutage));
+    if (!this.#requests.has(request)) {
+      return done(fail(new BaristaError('ERR_STORAGE', 'the replica went back to what was durable during the pull')));
+    }
     const outcome = this.#replica.integrate(peer, request, batch, this.#config.clock.now());
     this.#gate.answer(done, succeed(outcome));
     if (!this.#exchangesByItself || outcome.kind !== 'integrated' || outcome.more) return;
@@ -222,6 +242,37 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
 
   nextNews(peer: ReplicaId, known: VersionVector, done: Done<News | null>): void {
     this.#gate.answer(done, succeed(this.#replica.nextNews(peer, known)));
+  }
+
+  /**
+   * A flush failed, and with it every answer that rested on it. The core goes back to what is durable, so that nothing it
+   * shows or sends could be taken back; reads go on from there, and writes are tried again after a while.
+   */
+  #flushFailed(error: BaristaError): void {
+    this.#config.log.warn({ code: error.code }, `a flush failed, writes are refused for now: ${error.message}`);
+    this.#writeOutage = error;
+    this.#recover(error);
+  }
+
+  #recover(error: BaristaError): void {
+    this.#readOutage = error;
+    this.#config.storage.recover((recovered) => {
+      if (recovered.ok) {
+        this.#readOutage = null;
+        this.#requests = new WeakSet();
+        this.#replica = this.#config.openReplica();
+      } else {
+        this.#readOutage = recovered.error;
+        this.#config.log.warn(
+          { code: recovered.error.code },
+          `what is durable cannot be read: ${recovered.error.message}`,
+        );
+      }
+      this.#cancelRetry = this.#config.timers.after(this.#config.settings.storageRetryMs, () => {
+        if (this.#readOutage === null) this.#writeOutage = null;
+        else this.#recover(this.#readOutage);
+      });
+    });
   }
 
   get #exchangesByItself(): boolean {

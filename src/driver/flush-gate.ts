@@ -13,12 +13,15 @@ interface Flushable {
 export class FlushGate {
   readonly #storage: Flushable;
   readonly #heldMax: number;
+  readonly #onFailure: (error: BaristaError) => void;
   #held: ((flushed: Outcome<void>) => void)[] = [];
   #flushing = false;
 
-  constructor(storage: Flushable, heldMax: number) {
+  /** `onFailure` is called after a flush failed and the answers that rested on it were failed. */
+  constructor(storage: Flushable, heldMax: number, onFailure: (error: BaristaError) => void) {
     this.#storage = storage;
     this.#heldMax = heldMax;
+    this.#onFailure = onFailure;
   }
 
   /** Answers at once if nothing waits to become durable, else after the flush; with ERR_STORAGE if that fails. */
@@ -41,7 +44,16 @@ export class FlushGate {
     this.#storage.flush((flushed) => {
       this.#flushing = false;
       for (const answer of held) answer(flushed);
+      if (!flushed.ok) this.#fail(flushed.error);
       if (!this.#flushing && this.#held.length > 0) this.#flush();
     });
+  }
+
+  /** What came since the flush began rests on the same changes. */
+  #fail(error: BaristaError): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const answer of held) answer(fail(error));
+    this.#onFailure(error);
   }
 }

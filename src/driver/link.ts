@@ -12,7 +12,8 @@ import type { DriverSettings } from './settings.js';
 
 /** What a link asks of the replica it belongs to. */
 export interface LinkSteps<Op> {
-  nextPull(peer: ReplicaId): PullRequest;
+  /** Answers when what the request claims is durable. */
+  nextPull(peer: ReplicaId, done: Done<PullRequest>): void;
   /** Answers when the batch is durable. */
   integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, done: Done<Integrated | Held | Refused>): void;
   interrupted(peer: ReplicaId): void;
@@ -151,7 +152,14 @@ export class Link<Op> {
   }
 
   #step(): void {
-    const request = this.#steps.nextPull(this.peer);
+    this.#steps.nextPull(this.peer, (next) => {
+      if (this.#closed) return;
+      if (next.ok) this.#ask(next.value);
+      else this.#fail(next.error);
+    });
+  }
+
+  #ask(request: PullRequest): void {
     this.#connection.pull(request, this.#settings.pullTimeoutMs, (answer) => {
       if (this.#closed) return;
       if (!answer.ok) return this.#fail(answer.error);

@@ -7,6 +7,8 @@ export interface DriverSettings {
   /** A batch ends at whichever of the two comes first. */
   readonly batchWritesMax: number;
   readonly batchBytesMax: number;
+  /** How long writes are refused after a flush failed, before the storage is tried again. */
+  readonly storageRetryMs: number;
   readonly linksMax: number;
   /** Answers that wait for a flush; beyond it clients get ERR_OVERLOADED. */
   readonly heldAnswersMax: number;
@@ -17,6 +19,7 @@ export const DEFAULT_SETTINGS: DriverSettings = {
   pullTimeoutMs: 2_000,
   batchWritesMax: 4_096,
   batchBytesMax: 1024 * 1024,
+  storageRetryMs: 1_000,
   linksMax: 4_096,
   heldAnswersMax: 65_536,
 };

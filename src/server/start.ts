@@ -61,19 +61,15 @@ async function run(options: ServerOptions): Promise<Listener> {
   }
   const log = openLog(options.id, options.lifeline);
   const { storage, incarnation, close } = await openData(options);
-  const replica = new Replica({
-    origin: originOf(options.id as ReplicaId, incarnation),
-    terms: { protocol: PROTOCOL_VERSION, cluster: options.cluster, tieBreak: options.tieBreak, clock: options.clock },
-    machine: kvMachine,
-    storage,
-    maxDriftMs: options.maxDriftMs,
-  });
+  const { cluster, tieBreak, clock, maxDriftMs } = options;
+  const terms = { protocol: PROTOCOL_VERSION, cluster, tieBreak, clock };
+  const origin = originOf(options.id as ReplicaId, incarnation);
   const end = (): void => {
     driver.close();
     listener.close(() => close(() => process.exit(0)));
   };
   const driver = new Driver({
-    replica,
+    openReplica: () => new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs }),
     storage,
     dialer: { dial: (_peer, address) => new ReplicaConnection({ address }) },
     clock: systemClock,
@@ -91,7 +87,7 @@ async function run(options: ServerOptions): Promise<Listener> {
       driver.link({ peer: id as ReplicaId, address: { host, port }, incarnation: null }, done),
     );
   }
-  log.info({ origin: replica.origin, port: listener.address.port }, 'replica listens');
+  log.info({ origin, port: listener.address.port }, 'replica listens');
   return listener;
 }
 

@@ -35,9 +35,8 @@ export class SimReplica {
     const process = new SimProcess(scheduler);
     const storage = spec.storage ?? new MemoryStorage<KvOperation>();
     const { origin, terms, maxDriftMs } = spec;
-    const replica = new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs });
     const driver = new Driver({
-      replica,
+      openReplica: () => new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs }),
       storage,
       dialer: { dial: (_peer, address) => new SimConnection(network.connect(process, address)) },
       clock: process,

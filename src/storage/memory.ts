@@ -95,4 +95,8 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   flush(done: Done<void>): void {
     done(succeed(undefined));
   }
+
+  recover(done: Done<void>): void {
+    done(succeed(undefined));
+  }
 }

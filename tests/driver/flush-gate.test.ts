@@ -18,6 +18,7 @@ describe('the flush gate', () => {
   let storage: SlowStorage;
   let gate: FlushGate;
   let answers: string[];
+  let failures: string[];
   const answer = (name: string): void =>
     gate.answer(
       (outcome: Outcome<string>) => answers.push(outcome.ok ? outcome.value : `${name} ${outcome.error.code}`),
@@ -26,7 +27,8 @@ describe('the flush gate', () => {
 
   beforeEach(() => {
     storage = new SlowStorage();
-    gate = new FlushGate(storage, 3);
+    failures = [];
+    gate = new FlushGate(storage, 3, (error) => failures.push(error.code));
     answers = [];
   });
 
@@ -58,11 +60,15 @@ describe('the flush gate', () => {
     expect(answers).toEqual(['first', 'second', 'read']);
   });
 
-  test('a failed flush fails every answer that rested on it', () => {
+  test('a failed flush fails every answer that rested on it, and those that came since', () => {
     storage.dirty = true;
     answer('a');
+    storage.dirty = true;
+    answer('b');
     storage.flushes[0]?.(fail(new BaristaError('ERR_STORAGE', 'disk full')));
-    expect(answers).toEqual(['a ERR_STORAGE']);
+    expect(answers).toEqual(['a ERR_STORAGE', 'b ERR_STORAGE']);
+    expect(failures).toEqual(['ERR_STORAGE']);
+    expect(storage.flushes).toHaveLength(1);
   });
 
   test('says so when too many wait', () => {

@@ -5,12 +5,15 @@ import type { Done, Outcome } from '../../src/base/outcome.js';
 import { seededRandom } from '../../src/base/random.js';
 import type { StabilizeReply, Status } from '../../src/bayou/admin-messages.js';
 import type { ClusterTerms, ReadReply, WriteReply } from '../../src/bayou/messages.js';
+import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { DEFAULT_SETTINGS, type DriverSettings } from '../../src/driver/settings.js';
+import type { KvOperation } from '../../src/machine/kv.js';
 import type { SimConnection } from '../../src/sim/connection.js';
 import { SimNetwork } from '../../src/sim/network.js';
 import { SimProcess } from '../../src/sim/process.js';
 import { SimReplica } from '../../src/sim/replica.js';
 import { Scheduler } from '../../src/sim/scheduler.js';
+import { MemoryStorage } from '../../src/storage/memory.js';
 
 export const TERMS: ClusterTerms = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' };
 
@@ -27,7 +30,13 @@ export class World {
     this.network = new SimNetwork(this.scheduler, seededRandom(seed), { minMs: 1, maxMs: 3 });
   }
 
-  start(id: string, settings: Partial<DriverSettings> = {}, terms = TERMS, maxDriftMs: number | null = null): Node {
+  start(
+    id: string,
+    settings: Partial<DriverSettings> = {},
+    terms = TERMS,
+    maxDriftMs: number | null = null,
+    storage: ReplicaStorage<KvOperation> = new MemoryStorage(),
+  ): Node {
     const say = (_fields: LogFields, message: string): void => void this.said.push(`${id}: ${message}`);
     const replica = new SimReplica(
       {
@@ -35,6 +44,7 @@ export class World {
         terms,
         settings: { ...DEFAULT_SETTINGS, ...settings },
         maxDriftMs,
+        storage,
         log: { info: say, warn: say },
       },
       this.scheduler,

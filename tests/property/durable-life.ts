@@ -193,6 +193,9 @@ class Mirror implements ReplicaStorage<KvOperation> {
   flush(done: Done<void>): void {
     this.#storage.flush(done);
   }
+  recover(done: Done<void>): void {
+    this.#storage.recover(done);
+  }
 }
 
 /** Everything a storage shows, as a text. */

@@ -11,7 +11,7 @@ export interface LogDirectory {
   read(name: string): Uint8Array;
   /** Opens a file to append to, creating it if it is not there. The file's existence is durable when this returns. */
   open(name: string): LogFile;
-  /** Cuts a file to `length` bytes; durable when this returns. */
+  /** Cuts a file to `length` bytes; that, and all that is left of it, is durable when this returns, whatever failed before. */
   truncate(name: string, length: number): void;
   /** Removes a file, if it is there. */
   remove(name: string): void;

@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { BaristaError, type ErrorCode, toBaristaError } from '../../base/errors.js';
 import { type Done, succeed } from '../../base/outcome.js';
@@ -72,7 +72,7 @@ export class DataDirectory<Op> {
       const [, log, table] = directories;
       const storage = new DurableStorage<Op>({
         directory: new FileLogDirectory(log),
-        table: attempt(`${table} cannot be opened`, () => new LmdbTable(table)),
+        table: openTable(table),
         codec,
         checksum: (bytes) => crc32(bytes),
       });
@@ -116,11 +116,29 @@ function writeIdentity(path: string, identity: StoredIdentity): StoredIdentity {
   attempt(`${file} cannot be written`, () => {
     writeFileSync(`${file}.new`, `${JSON.stringify(identity, null, 2)}\n`, { mode: 0o600, flush: true });
     renameSync(`${file}.new`, file);
-    const directory = openSync(path, 'r');
-    fsyncSync(directory);
-    closeSync(directory);
+    syncDirectory(path);
+    syncDirectory(dirname(path));
   });
   return identity;
+}
+
+/** Makes the names in a directory durable: a synced file that power loss leaves without a name is lost. */
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The table's file is there for good when this returns, before any of the log is dropped in its favour. */
+function openTable(path: string): LmdbTable {
+  return attempt(`${path} cannot be opened`, () => {
+    const table = new LmdbTable(path);
+    syncDirectory(path);
+    return table;
+  });
 }
 
 function checkIdentity(path: string, stored: Identity, wanted: Identity): void {

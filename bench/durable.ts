@@ -32,9 +32,14 @@ function openLibrary(name: string) {
   const { storage } = directory;
   const terms = { protocol: 1, cluster: 'bench', tieBreak: 'higher', clock: 'hybrid' } as const;
   const replica = new Replica({ origin: originOf('a' as ReplicaId, 1), terms, machine: kvMachine, storage });
-  const gate = new FlushGate(storage, 65_536, (error) => {
-    throw error;
-  });
+  const gate = new FlushGate(
+    storage,
+    65_536,
+    (run) => process.nextTick(run),
+    (error) => {
+      throw error;
+    },
+  );
   let clientTime = Date.now() * 1_000;
   const put = (i: number): Promise<unknown> => {
     clientTime += 1;

@@ -69,7 +69,12 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   constructor(config: DriverConfig) {
     this.#config = config;
     this.#replica = config.openReplica();
-    this.#gate = new FlushGate(config.storage, config.settings.heldAnswersMax, (error) => this.#flushFailed(error));
+    this.#gate = new FlushGate(
+      config.storage,
+      config.settings.heldAnswersMax,
+      (run) => config.timers.soon(run),
+      (error) => this.#flushFailed(error),
+    );
   }
 
   /** Cuts all links and lets go of every timer. */

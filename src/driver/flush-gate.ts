@@ -13,14 +13,21 @@ interface Flushable {
 export class FlushGate {
   readonly #storage: Flushable;
   readonly #heldMax: number;
+  readonly #soon: (run: () => void) => void;
   readonly #onFailure: (error: BaristaError) => void;
   #held: ((flushed: Outcome<void>) => void)[] = [];
   #flushing = false;
 
-  /** `onFailure` is called after a flush failed and the answers that rested on it were failed. */
-  constructor(storage: Flushable, heldMax: number, onFailure: (error: BaristaError) => void) {
+  /** `soon` puts a flush off until the inputs at hand are taken; `onFailure` hears of a failed one before the answers do. */
+  constructor(
+    storage: Flushable,
+    heldMax: number,
+    soon: (run: () => void) => void,
+    onFailure: (error: BaristaError) => void,
+  ) {
     this.#storage = storage;
     this.#heldMax = heldMax;
+    this.#soon = soon;
     this.#onFailure = onFailure;
   }
 
@@ -28,7 +35,7 @@ export class FlushGate {
   answer<T>(done: Done<T>, outcome: Outcome<T>): void {
     if (!this.#flushing && !this.#storage.dirty) return done(outcome);
     this.#held.push((flushed) => done(flushed.ok ? outcome : fail(flushed.error)));
-    if (!this.#flushing) this.#flush();
+    if (!this.#flushing) this.#flushSoon();
   }
 
   /** The error for a caller whose answer there is no place for; null if there is. */
@@ -37,23 +44,25 @@ export class FlushGate {
     return new BaristaError('ERR_OVERLOADED', `${this.#held.length} answers already wait for the storage`);
   }
 
-  #flush(): void {
+  /** Callers who were answered together come back together: one flush for all of them, not one for the first alone. */
+  #flushSoon(): void {
     this.#flushing = true;
-    const held = this.#held;
+    this.#soon(() => this.#flush());
+  }
+
+  #flush(): void {
+    let held = this.#held;
     this.#held = [];
     this.#storage.flush((flushed) => {
       this.#flushing = false;
+      if (!flushed.ok) {
+        // What came since the flush began rests on the same changes.
+        held = [...held, ...this.#held];
+        this.#held = [];
+        this.#onFailure(flushed.error);
+      }
       for (const answer of held) answer(flushed);
-      if (!flushed.ok) this.#fail(flushed.error);
-      if (!this.#flushing && this.#held.length > 0) this.#flush();
+      if (!this.#flushing && this.#held.length > 0) this.#flushSoon();
     });
-  }
-
-  /** What came since the flush began rests on the same changes. */
-  #fail(error: BaristaError): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const answer of held) answer(fail(error));
-    this.#onFailure(error);
   }
 }

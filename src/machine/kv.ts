@@ -12,20 +12,16 @@ export const kvMachine: StateMachine<KvOperation, Uint8Array> = {
 
 const PUT = 1;
 const DELETE = 2;
+const NOTHING = new Uint8Array();
 
-/** How operations stand on disk: a byte for the kind, then the value. */
+/** How operations stand on disk. */
 export const kvOperationCodec = {
-  encode(operation: KvOperation): Uint8Array {
-    if (operation.kind === 'delete') return Uint8Array.of(DELETE);
-    const bytes = new Uint8Array(operation.value.length + 1);
-    bytes[0] = PUT;
-    bytes.set(operation.value, 1);
-    return bytes;
-  },
-  decode(bytes: Uint8Array): KvOperation {
-    if (bytes[0] === PUT) return { kind: 'put', value: bytes.subarray(1) };
-    if (bytes[0] === DELETE && bytes.length === 1) return { kind: 'delete' };
-    throw new RangeError(`no operation begins with ${bytes[0]}`);
+  kindOf: (operation: KvOperation): number => (operation.kind === 'put' ? PUT : DELETE),
+  bodyOf: (operation: KvOperation): Uint8Array => (operation.kind === 'put' ? operation.value : NOTHING),
+  decode(kind: number, body: Uint8Array): KvOperation {
+    if (kind === PUT) return { kind: 'put', value: body };
+    if (kind === DELETE && body.length === 0) return { kind: 'delete' };
+    throw new RangeError(`no operation is of kind ${kind}`);
   },
 } as const;
 

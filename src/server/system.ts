@@ -7,4 +7,6 @@ export const systemTimers: Timers = {
     const timer = setTimeout(run, delayMs);
     return () => clearTimeout(timer);
   },
+  // After the frames of this read and the continuations of whoever was just answered.
+  soon: (run) => process.nextTick(run),
 };

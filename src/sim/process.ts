@@ -36,6 +36,10 @@ export class SimProcess implements Clock, Timers {
     };
   }
 
+  soon(run: () => void): void {
+    this.#scheduler.after(0, () => this.run(run));
+  }
+
   /** Runs a step in the process: now, when it resumes, or never. */
   run(step: () => void): void {
     if (this.#state === 'running') step();

@@ -35,9 +35,9 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
-  /** A copy of what was written; the writer is empty afterwards. */
+  /** What was written, good until more is; the writer is empty afterwards. */
   take(): Uint8Array {
-    const taken = new Uint8Array(this.#buffer.subarray(0, this.#length));
+    const taken = this.#buffer.subarray(0, this.#length);
     this.#length = 0;
     return taken;
   }

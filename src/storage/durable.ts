@@ -62,6 +62,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #dirty = false;
   #failed = false;
   #logBytes = 0;
+  /** What the table answered last; null once it may be out of date. */
+  #lastStored: { readonly key: string; readonly history: readonly Write<Op>[] } | null = null;
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
   #behind: (() => void)[] = [];
   /** Why the last checkpoint failed; the log keeps what it would have held. */
@@ -199,6 +201,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #open(): WriteAheadLog {
     this.#live = new Layer();
     this.#frozen = null;
+    this.#lastStored = null;
     this.#dirty = false;
     this.#logBytes = 0;
     const meta = this.#readMeta();
@@ -278,9 +281,13 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return this.#live.histories.get(key) ?? this.#frozen?.histories.get(key);
   }
 
+  /** A step asks for its key's history more than once. */
   #stored(key: string): readonly Write<Op>[] {
+    if (this.#lastStored?.key === key) return this.#lastStored.history;
     const bytes = this.#config.table.history(key);
-    return bytes === undefined ? [] : this.#format.decodeHistory(key, bytes);
+    const history = bytes === undefined ? [] : this.#format.decodeHistory(key, bytes);
+    this.#lastStored = { key, history };
+    return history;
   }
 
   #find(key: string, origin: Origin, acceptTime: number): Write<Op> | null {
@@ -330,6 +337,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     };
     this.#config.table.commit({ histories: histories(), runs: runs(), meta: JSON.stringify(meta) }, (committed) => {
       if (committed.ok) {
+        this.#lastStored = null;
         this.#frozen = null;
         // What cannot be removed now is removed by the next checkpoint, or when the log is opened.
         this.#log.dropBefore(meta.segment);

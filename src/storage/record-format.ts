@@ -13,7 +13,7 @@ const INSERT = 1;
 const REMOVE = 2;
 const SEEN = 3;
 
-/** How changes and histories stand on disk. */
+/** How changes and histories stand on disk. What is encoded is good until the next is. */
 export class RecordFormat<Op> {
   readonly #codec: OperationCodec<Op>;
   readonly #writer = new ByteWriter();
@@ -75,7 +75,8 @@ export class RecordFormat<Op> {
     writer.number(write.acceptTime);
     writer.text(write.client);
     writer.number(write.clientTime);
-    writer.bytes(this.#codec.encode(write.operation));
+    writer.number(this.#codec.kindOf(write.operation));
+    writer.bytes(this.#codec.bodyOf(write.operation));
   }
 
   #read(reader: ByteReader, key: string): Write<Op> {
@@ -85,7 +86,7 @@ export class RecordFormat<Op> {
       client: reader.text() as ClientId,
       clientTime: reader.number(),
       key,
-      operation: this.#codec.decode(reader.bytes()),
+      operation: this.#codec.decode(reader.number(), reader.bytes()),
     };
   }
 }

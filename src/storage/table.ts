@@ -20,7 +20,7 @@ export interface Table {
 }
 
 export interface TableChanges {
-  /** Null: the key has no history any more. */
+  /** Null: the key has no history any more. Each history is good until the next is asked for. */
   readonly histories: Iterable<readonly [key: string, history: Uint8Array | null]>;
   /** Null: the origin's write at that time is gone. */
   readonly runs: Iterable<readonly [origin: Origin, acceptTime: number, key: string | null]>;

@@ -19,6 +19,11 @@ describe('the flush gate', () => {
   let gate: FlushGate;
   let answers: string[];
   let failures: string[];
+  /** What was put off to the end of the turn. */
+  let turn: (() => void)[];
+  const endTurn = (): void => {
+    for (const run of turn.splice(0)) run();
+  };
   const answer = (name: string): void =>
     gate.answer(
       (outcome: Outcome<string>) => answers.push(outcome.ok ? outcome.value : `${name} ${outcome.error.code}`),
@@ -28,7 +33,9 @@ describe('the flush gate', () => {
   beforeEach(() => {
     storage = new SlowStorage();
     failures = [];
-    gate = new FlushGate(storage, 3, (error) => failures.push(error.code));
+    turn = [];
+    const soon = (run: () => void): void => void turn.push(run);
+    gate = new FlushGate(storage, 3, soon, (error) => failures.push(error.code));
     answers = [];
   });
 
@@ -41,28 +48,34 @@ describe('the flush gate', () => {
   test('holds an answer until what it rests on is durable', () => {
     storage.dirty = true;
     answer('a');
+    endTurn();
     expect(answers).toEqual([]);
     storage.flushes[0]?.(succeed(undefined));
     expect(answers).toEqual(['a']);
   });
 
-  test('one flush serves all that waited for it, in order, also a read that saw what is not durable yet', () => {
+  test('one flush serves all of a turn, and the next all that came meanwhile, also a read of what is not durable', () => {
     storage.dirty = true;
     answer('first');
+    answer('first too');
+    endTurn();
     storage.dirty = true;
     answer('second');
     answer('read');
+    endTurn();
     expect(storage.flushes).toHaveLength(1);
     storage.flushes[0]?.(succeed(undefined));
-    expect(answers).toEqual(['first']);
+    expect(answers).toEqual(['first', 'first too']);
+    endTurn();
     expect(storage.flushes).toHaveLength(2);
     storage.flushes[1]?.(succeed(undefined));
-    expect(answers).toEqual(['first', 'second', 'read']);
+    expect(answers).toEqual(['first', 'first too', 'second', 'read']);
   });
 
   test('a failed flush fails every answer that rested on it, and those that came since', () => {
     storage.dirty = true;
     answer('a');
+    endTurn();
     storage.dirty = true;
     answer('b');
     storage.flushes[0]?.(fail(new BaristaError('ERR_STORAGE', 'disk full')));
@@ -73,11 +86,11 @@ describe('the flush gate', () => {
 
   test('says so when too many wait', () => {
     storage.dirty = true;
-    for (const name of ['a', 'b', 'c']) answer(name);
+    for (const name of ['a', 'b']) answer(name);
     expect(gate.overload()).toBeNull();
-    answer('d');
+    answer('c');
     expect(gate.overload()?.code).toBe('ERR_OVERLOADED');
-    storage.flushes[0]?.(succeed(undefined));
+    endTurn();
     expect(gate.overload()).toBeNull();
   });
 });

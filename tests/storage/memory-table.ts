@@ -37,7 +37,10 @@ export class MemoryTable implements Table {
   }
 
   commit({ histories, runs, meta }: TableChanges, done: Done<void>): void {
-    const changes = { histories: [...histories], runs: [...runs], meta };
+    const copies: (readonly [string, Uint8Array | null])[] = [];
+    for (const [key, history] of histories) copies.push([key, history === null ? null : new Uint8Array(history)]);
+    const changes = { histories: copies, runs: [...runs], meta };
+
     const end = (): void => {
       if (this.failCommits) return done(fail(new BaristaError('ERR_STORAGE', 'the disk is full')));
       this.commits += 1;

@@ -184,7 +184,7 @@ describe('status', () => {
       clock: 'logical',
       writes: 1,
       seen: [{ id: 'till 7', incarnation: 1, time: 1 }],
-      links: [{ id: 'hub', host: '::1', port: 7071, lastError: null }],
+      links: [{ id: 'hub', host: '::1', port: 7071, lastError: null, drift: null }],
     });
   });
 

@@ -121,12 +121,14 @@ Prints a fact a line, its name first; several replicas have a blank line between
   writes NUMBER                   live ones in its log
   seen ID#INCARNATION:TIME        a line for each member: the last of its writes that the replica knows
   link ID=HOST:PORT CODE          a line for each link: why the last pull from there failed, or "-"
+  drift ID ID#INCARNATION MS      for each pull that waits: from where, whose clock is ahead, and by how much
 
 With --json:
   {"id": string, "incarnation": number, "cluster": string, "protocol": number, "tieBreak": "higher" | "lower",
    "clock": "logical" | "hybrid", "writes": number,
    "seen": [{"id": string, "incarnation": number, "time": number}],
-   "links": [{"id": string, "host": string, "port": number, "lastError": string | null}]}
+   "links": [{"id": string, "host": string, "port": number, "lastError": string | null,
+              "drift": {"id": string, "incarnation": number, "aheadMs": number} | null}]}
 ${PRINTING_HELP}
 Examples:
   barista status --at 127.0.0.1:7070 --at 127.0.0.1:7071

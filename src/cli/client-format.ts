@@ -20,6 +20,9 @@ export function formatStatus(status: Status): readonly string[] {
     ...links.map(({ peer, address, lastError }) => {
       return `link ${printable(peer)}=${formatAddress(address)} ${lastError ?? '-'}`;
     }),
+    ...links.flatMap(({ peer, drift }) =>
+      drift === null ? [] : [`drift ${printable(peer)} ${formatMember(drift.origin)} ${drift.aheadMs}`],
+    ),
   ];
 }
 
@@ -36,11 +39,15 @@ export function formatStatusJson(status: Status): string {
     seen: seen
       .sorted()
       .map(([member, time]) => ({ id: replicaIdOf(member), incarnation: incarnationOf(member), time })),
-    links: links.map(({ peer, address, lastError }) => ({
+    links: links.map(({ peer, address, lastError, drift }) => ({
       id: peer,
       host: address.host,
       port: address.port,
       lastError,
+      drift:
+        drift === null
+          ? null
+          : { id: replicaIdOf(drift.origin), incarnation: incarnationOf(drift.origin), aheadMs: drift.aheadMs },
     })),
   });
 }

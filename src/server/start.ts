@@ -1,6 +1,7 @@
 import { checkId } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { originOf, type ReplicaId } from '../base/ids.js';
+import type { Log } from '../base/log.js';
 import { promised } from '../base/outcome.js';
 import { type ClockKind, PROTOCOL_VERSION } from '../bayou/messages.js';
 import type { ReplicaStorage } from '../bayou/ports.js';
@@ -60,7 +61,7 @@ async function run(options: ServerOptions): Promise<Listener> {
     if (wrong !== null) throw wrong;
   }
   const log = openLog(options.id, options.lifeline);
-  const { storage, incarnation, close } = await openData(options);
+  const { storage, incarnation, close } = await openData(options, log);
   const { cluster, tieBreak, clock, maxDriftMs } = options;
   const terms = { protocol: PROTOCOL_VERSION, cluster, tieBreak, clock };
   const origin = originOf(options.id as ReplicaId, incarnation);
@@ -98,13 +99,19 @@ interface Data {
 }
 
 /** Disk storage is loaded only by who wants it. */
-async function openData({ dataDir, incarnation, id, cluster, tieBreak, clock }: ServerOptions): Promise<Data> {
+async function openData(
+  { dataDir, incarnation, id, cluster, tieBreak, clock }: ServerOptions,
+  log: Log,
+): Promise<Data> {
   const newIncarnation = incarnation ?? systemClock.now();
   if (dataDir === null) {
     return { storage: new MemoryStorage<KvOperation>(), incarnation: newIncarnation, close: (done) => done() };
   }
   const { DataDirectory } = await import('../storage/node/data-directory.js');
-  const directory = DataDirectory.open(dataDir, { id, cluster, tieBreak, clock }, newIncarnation, kvOperationCodec);
+  const identity = { id, cluster, tieBreak, clock };
+  const directory = DataDirectory.open(dataDir, identity, newIncarnation, kvOperationCodec, (error) =>
+    log.warn({ code: error.code }, error.message),
+  );
   if (incarnation !== null && incarnation !== directory.incarnation) {
     throw new BaristaError('ERR_IDENTITY', `${dataDir} holds incarnation ${directory.incarnation}, not ${incarnation}`);
   }

@@ -26,6 +26,8 @@ export interface DurableConfig<Op> {
   readonly checksum: (bytes: Uint8Array) => number;
   readonly checkpointLogBytes?: number;
   readonly logOptions?: WriteAheadLogOptions;
+  /** Told when a checkpoint fails: nothing is lost, but the log is not cut until a later one succeeds. */
+  readonly onCheckpointFailure?: (error: BaristaError) => void;
 }
 
 /** What a commit of the table says of the whole. */
@@ -66,8 +68,6 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #lastStored: { readonly key: string; readonly history: readonly Write<Op>[] } | null = null;
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
   #behind: (() => void)[] = [];
-  /** Why the last checkpoint failed; the log keeps what it would have held. */
-  #checkpointError: BaristaError | null = null;
 
   /** Throws ERR_CORRUPT if what is on disk is not what was written. */
   constructor(config: DurableConfig<Op>) {
@@ -93,10 +93,6 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   /** True after a failed flush, until `recover`: every flush fails, since what is on disk is not known. */
   get failed(): boolean {
     return this.#failed;
-  }
-
-  get checkpointError(): BaristaError | null {
-    return this.#checkpointError;
   }
 
   history(key: string): readonly Write<Op>[] {
@@ -344,7 +340,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
       } else {
         this.#takeBack();
       }
-      this.#checkpointError = committed.ok ? null : committed.error;
+      if (!committed.ok) this.#config.onCheckpointFailure?.(committed.error);
       for (const next of this.#behind.splice(0)) next();
     });
   }

@@ -59,6 +59,7 @@ export class DataDirectory<Op> {
     identity: Identity,
     newIncarnation: number,
     codec: OperationCodec<Op>,
+    onCheckpointFailure: (error: BaristaError) => void = () => undefined,
   ): DataDirectory<Op> {
     const directories = [path, join(path, 'log'), join(path, 'table')] as const;
     attempt(`${path} cannot be used`, () => {
@@ -75,6 +76,7 @@ export class DataDirectory<Op> {
         table: openTable(table),
         codec,
         checksum: (bytes) => crc32(bytes),
+        onCheckpointFailure,
       });
       return new DataDirectory(stored.incarnation, storage, lock);
     } catch (thrown) {

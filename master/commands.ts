@@ -40,6 +40,15 @@ export interface Command {
   run(cluster: Cluster, args: readonly string[], output: Output): Promise<Ended>;
 }
 
+/** A line for each item, at the pace of who reads them. */
+async function printEach<T>(items: AsyncIterable<T>, format: (item: T) => string, output: Output): Promise<void> {
+  for await (const item of items) {
+    output.print(format(item));
+    const slow = output.drained();
+    if (slow !== undefined) await slow;
+  }
+}
+
 type Args<P extends readonly Parameter[]> = { readonly [K in keyof P]: string };
 
 interface Definition<P extends readonly Parameter[]> {
@@ -189,11 +198,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'shows the store of a replica',
     prints: 'KEY:VALUE a line, ascending by key',
     async run(cluster, [server], output) {
-      for await (const { key, value } of cluster.store(server)) {
-        output.print(formatEntry(key, value));
-        const slow = output.drained();
-        if (slow !== undefined) await slow;
-      }
+      await printEach(cluster.store(server), ({ key, value }) => formatEntry(key, value), output);
       return 'ran';
     },
   }),
@@ -203,11 +208,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'shows the write log of a replica in its total order',
     prints: 'TIME@SERVER#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE a line, or ... delete KEY',
     async run(cluster, [server], output) {
-      for await (const write of cluster.log(server)) {
-        output.print(formatWrite(write));
-        const slow = output.drained();
-        if (slow !== undefined) await slow;
-      }
+      await printEach(cluster.log(server), formatWrite, output);
       return 'ran';
     },
   }),

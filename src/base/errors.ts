@@ -76,5 +76,10 @@ export function isErrorCode(text: string): text is ErrorCode {
 /** Turns whatever was thrown into a coded error, keeping it as the cause. */
 export function toBaristaError(thrown: unknown, code: ErrorCode = 'ERR_INTERNAL'): BaristaError {
   if (thrown instanceof BaristaError) return thrown;
-  return new BaristaError(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
+  return new BaristaError(code, messageOf(thrown), { cause: thrown });
+}
+
+/** What whatever was thrown says. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,3 +1,4 @@
+import { countBefore } from '../base/search.js';
 import type { StateMachine } from '../base/state-machine.js';
 import type { VersionVector } from './version-vector.js';
 import type { AcceptStamp, StampOrder, Write } from './write.js';
@@ -9,14 +10,7 @@ import type { AcceptStamp, StampOrder, Write } from './write.js';
 
 /** Where `stamp` stands, or would stand, in `history`. */
 export function positionOf<Op>(history: readonly Write<Op>[], stamp: AcceptStamp, order: StampOrder): number {
-  let low = 0;
-  let high = history.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (order(history[middle] as AcceptStamp, stamp) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return countBefore(history.length, (at) => order(history[at] as AcceptStamp, stamp) < 0);
 }
 
 /**

@@ -4,7 +4,7 @@ import { formatEntry, formatWrite, quoted } from '../../master/format.js';
 import { logPages, storePages } from '../../master/pages.js';
 import type { Address } from '../base/address.js';
 import { assert } from '../base/assert.js';
-import { BaristaError, toBaristaError } from '../base/errors.js';
+import { BaristaError, messageOf, toBaristaError } from '../base/errors.js';
 import type { ClientId, ReplicaId } from '../base/ids.js';
 import { DEFAULT_LIMITS } from '../base/limits.js';
 import { promised } from '../base/outcome.js';
@@ -17,9 +17,7 @@ import type { KvOperation } from '../machine/kv.js';
 import { ReplicaConnection } from '../rpc/client.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
 import type { ClientRequest, ValueOrigin } from './client-request.js';
-import { describeFailure } from './failure.js';
-
-const PIPE_CLOSED_STATUS = 141;
+import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 
 /** Does what a command asks of replicas, and closes its connections. The exit status; rejects with a coded error. */
 export async function runClient(request: ClientRequest): Promise<number> {
@@ -164,7 +162,7 @@ async function readStandardInput(): Promise<Uint8Array> {
       if (bytes > valueBytesMax) break;
     }
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    const reason = messageOf(thrown);
     throw new BaristaError('ERR_OPTION', `the value cannot be read from standard input: ${reason}`, { cause: thrown });
   }
   if (bytes <= valueBytesMax) return Buffer.concat(chunks);

@@ -1,5 +1,8 @@
 import { printable } from '../../master/format.js';
 
+/** What a tool ends with that SIGPIPE ended: nobody reads its results. */
+export const PIPE_CLOSED_STATUS = 141;
+
 /** What is told of: a BaristaError, or an outcome that no replica takes for an error. */
 interface Failure {
   readonly code: string;

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { quoted } from '../../master/format.js';
 import { didYouMean } from '../../master/nearest.js';
 import type { Address } from '../base/address.js';
-import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
+import { checkId } from '../base/checks.js';
 
 /** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
 
@@ -72,12 +72,9 @@ export function listOf<const Choice extends string>(choices: readonly Choice[]):
 }
 
 export function id(text: string): string {
-  const bytes = utf8Length(text);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-  if (bytes >= 1 && bytes <= DEFAULT_LIMITS.idBytesMax && !/[\u0000-\u001f\u007f-\u009f]/.test(text)) return text;
-  throw new InvalidArgumentError(
-    `Ids are 1 to ${DEFAULT_LIMITS.idBytesMax} bytes of UTF-8 without control characters.`,
-  );
+  const wrong = checkId(text);
+  if (wrong === null) return text;
+  throw new InvalidArgumentError(wrong.advice);
 }
 
 export interface Peer {

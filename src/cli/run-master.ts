@@ -2,14 +2,12 @@ import { open } from 'node:fs/promises';
 import { printable } from '../../master/format.js';
 import { openCluster } from '../../master/open-cluster.js';
 import { Runner, runScript } from '../../master/runner.js';
-import { BaristaError, toBaristaError } from '../base/errors.js';
+import { BaristaError, messageOf, toBaristaError } from '../base/errors.js';
 import { Departure } from './departure.js';
-import { describeFailure } from './failure.js';
+import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 import type { MasterRequest, ScriptOrigin } from './master-request.js';
 import { ResultStream } from './result-stream.js';
 import { ScriptBytes } from './script-bytes.js';
-
-const PIPE_CLOSED_STATUS = 141;
 
 /** Runs a script or a prompt against a cluster of its own, and ends the process. */
 export async function runMaster(request: MasterRequest): Promise<void> {
@@ -98,7 +96,7 @@ async function* readable(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 }
 
 function unreadable(what: string, thrown: unknown): BaristaError {
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  const reason = messageOf(thrown);
   return new BaristaError('ERR_OPTION', `the script cannot be read: ${what}: ${reason}`, { cause: thrown });
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import type { Address } from '../base/address.js';
-import { BaristaError } from '../base/errors.js';
+import { BaristaError, messageOf } from '../base/errors.js';
 import { type Log, SILENT_LOG } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import { type KvService, servedMethods } from './dispatch.js';
@@ -71,7 +71,7 @@ function listenerOf(server: Server, host: string, connections: ReadonlySet<Serve
 }
 
 function startError(host: string, port: number, cause: unknown): BaristaError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   if (cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE') {
     return new BaristaError('ERR_PORT_IN_USE', `${host}:${port} is in use`, { cause });
   }

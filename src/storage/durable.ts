@@ -339,8 +339,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
         this.#log.dropBefore(meta.segment);
       } else {
         this.#takeBack();
+        this.#config.onCheckpointFailure?.(committed.error);
       }
-      if (!committed.ok) this.#config.onCheckpointFailure?.(committed.error);
       for (const next of this.#behind.splice(0)) next();
     });
   }

@@ -1,5 +1,7 @@
 import { compareKeys, type Origin } from '../base/ids.js';
+import { countBefore } from '../base/search.js';
 import type { Write } from '../bayou/write.js';
+import { keysAfter } from './sorted-keys.js';
 
 /** One origin's changes in a layer, ascending by accept time; null: the write at that time is gone. */
 export class LayerRun<Op> {
@@ -32,15 +34,9 @@ export class LayerRun<Op> {
 
   #firstAbove(time: number): number {
     const times = this.#times;
-    let high = times.length;
-    if (high === 0 || (times[high - 1] as number) <= time) return high;
-    let low = 0;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((times[middle] as number) <= time) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    // Most changes come in order.
+    if (times.length === 0 || (times.at(-1) as number) <= time) return times.length;
+    return countBefore(times.length, (at) => (times[at] as number) <= time);
   }
 }
 
@@ -68,6 +64,6 @@ export class Layer<Op> {
   /** The changed keys, ascending, after `after`. */
   *keys(after: string | undefined): Generator<string> {
     this.#sortedKeys ??= [...this.histories.keys()].sort(compareKeys);
-    for (const key of this.#sortedKeys) if (after === undefined || compareKeys(key, after) > 0) yield key;
+    yield* keysAfter(this.#sortedKeys, after);
   }
 }

@@ -4,6 +4,7 @@ import type { ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { Run } from './run.js';
+import { keysAfter } from './sorted-keys.js';
 
 /** Keeps everything in this process's memory: nothing survives its end, so every change is at once as durable as it gets. */
 export class MemoryStorage<Op> implements ReplicaStorage<Op> {
@@ -71,17 +72,7 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
 
   *keys(after?: string): Generator<string> {
     this.#sortedKeys ??= [...this.#histories.keys()].sort(compareKeys);
-    const keys = this.#sortedKeys;
-    let low = 0;
-    if (after !== undefined) {
-      let high = keys.length;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (compareKeys(keys[middle] as string, after) <= 0) low = middle + 1;
-        else high = middle;
-      }
-    }
-    for (; low < keys.length; low++) yield keys[low] as string;
+    yield* keysAfter(this.#sortedKeys, after);
   }
 
   loadSeen(): VersionVector {

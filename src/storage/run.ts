@@ -1,3 +1,4 @@
+import { countBefore } from '../base/search.js';
 import type { Write } from '../bayou/write.js';
 
 /** Closed up when it is at least so long and more than half of it is holes. */
@@ -59,14 +60,7 @@ export class Run<Op> {
   }
 
   #firstAbove(time: number): number {
-    let low = 0;
-    let high = this.#times.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#times[middle] as number) <= time) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return countBefore(this.#times.length, (at) => (this.#times[at] as number) <= time);
   }
 
   #compact(): void {

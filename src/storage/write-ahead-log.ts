@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.js';
-import { BaristaError, toBaristaError } from '../base/errors.js';
+import { BaristaError, messageOf, toBaristaError } from '../base/errors.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { LogDirectory, LogFile } from './log-directory.js';
 import {
@@ -421,7 +421,7 @@ function stored<T>(what: string, call: () => T): T {
     return call();
   } catch (thrown) {
     if (thrown instanceof BaristaError) throw thrown;
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    const reason = messageOf(thrown);
     throw new BaristaError('ERR_STORAGE', `cannot ${what}: ${reason}`, { cause: thrown });
   }
 }

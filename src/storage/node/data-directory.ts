@@ -1,13 +1,15 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { BaristaError, type ErrorCode, toBaristaError } from '../../base/errors.js';
+import { BaristaError, type ErrorCode, messageOf } from '../../base/errors.js';
 import { type Done, succeed } from '../../base/outcome.js';
 import type { ClockKind } from '../../bayou/messages.js';
 import type { TieBreak } from '../../bayou/write.js';
 import { DurableStorage } from '../durable.js';
 import type { OperationCodec } from '../operation-codec.js';
+import { makeDirectory, syncDirectory } from './directory.js';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
+import { codeOf } from './file-failure.js';
 import { FileLogDirectory } from './file-log-directory.js';
 import { LmdbTable } from './lmdb-table.js';
 
@@ -63,7 +65,7 @@ export class DataDirectory<Op> {
   ): DataDirectory<Op> {
     const directories = [path, join(path, 'log'), join(path, 'table')] as const;
     attempt(`${path} cannot be used`, () => {
-      for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o700 });
+      for (const directory of directories) makeDirectory(directory, 0o700);
     });
     const lock = lockDirectory(path);
     try {
@@ -100,7 +102,7 @@ function readIdentity(path: string): StoredIdentity | null {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    if (codeOf(cause) === 'ENOENT') return null;
     throw new BaristaError('ERR_STORAGE', `${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
   try {
@@ -119,19 +121,8 @@ function writeIdentity(path: string, identity: StoredIdentity): StoredIdentity {
     writeFileSync(`${file}.new`, `${JSON.stringify(identity, null, 2)}\n`, { mode: 0o600, flush: true });
     renameSync(`${file}.new`, file);
     syncDirectory(path);
-    syncDirectory(dirname(path));
   });
   return identity;
-}
-
-/** Makes the names in a directory durable: a synced file that power loss leaves without a name is lost. */
-function syncDirectory(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** The table's file is there for good when this returns, before any of the log is dropped in its favour. */
@@ -158,10 +149,6 @@ function attempt<T>(failure: string, work: () => T): T {
     return work();
   } catch (thrown) {
     if (thrown instanceof BaristaError) throw thrown;
-    throw new BaristaError('ERR_STORAGE', `${failure}: ${toBaristaError(thrown).message}`, { cause: thrown });
+    throw new BaristaError('ERR_STORAGE', `${failure}: ${messageOf(thrown)}`, { cause: thrown });
   }
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,4 +1,4 @@
-import { BaristaError } from '../../base/errors.js';
+import { BaristaError, messageOf } from '../../base/errors.js';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
@@ -24,7 +24,6 @@ export function fileFailure(thrown: unknown, doing: string, path: string): Baris
   if (thrown instanceof BaristaError) return thrown;
   const code = codeOf(thrown);
   const reason = REASONS[code];
-  const why =
-    reason === undefined ? (thrown instanceof Error ? thrown.message : String(thrown)) : `${reason} (${code})`;
+  const why = reason === undefined ? messageOf(thrown) : `${reason} (${code})`;
   return new BaristaError('ERR_STORAGE', `cannot ${doing} ${path}: ${why}`, { cause: thrown });
 }

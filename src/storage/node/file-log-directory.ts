@@ -5,7 +5,6 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -14,10 +13,11 @@ import {
   write,
   writeSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { assert } from '../../base/assert.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
 import type { LogDirectory, LogFile } from '../log-directory.js';
+import { makeDirectory, syncDirectory } from './directory.js';
 import { codeOf, fileFailure } from './file-failure.js';
 
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
@@ -29,11 +29,7 @@ export class FileLogDirectory implements LogDirectory {
   /** Makes the directory, durably, if it is not there. */
   constructor(path: string) {
     this.#path = resolve(path);
-    attempt('make the directory', this.#path, () => {
-      const first = mkdirSync(this.#path, { recursive: true });
-      if (first === undefined) return;
-      for (let made = this.#path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
-    });
+    attempt('make the directory', this.#path, () => makeDirectory(this.#path));
   }
 
   list(): readonly string[] {
@@ -164,16 +160,5 @@ function attempt<T>(doing: string, path: string, call: () => T): T {
     return call();
   } catch (thrown) {
     throw fileFailure(thrown, doing, path);
-  }
-}
-
-/** Makes what was created in, or removed from, a directory durable. Windows has no such call, and does it by itself. */
-function syncDirectory(path: string): void {
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }

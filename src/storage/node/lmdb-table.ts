@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { BaristaError } from '../../base/errors.js';
+import { BaristaError, messageOf } from '../../base/errors.js';
 import { compareKeys, type Origin } from '../../base/ids.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
 import type { Table, TableChanges } from '../table.js';
@@ -100,7 +100,7 @@ export class LmdbTable implements Table {
       () => done(succeed(undefined)),
       (cause: unknown) => {
         this.#origins.length = known;
-        const reason = cause instanceof Error ? cause.message : String(cause);
+        const reason = messageOf(cause);
         done(fail(new BaristaError('ERR_STORAGE', `a checkpoint could not be written: ${reason}`, { cause })));
       },
     );

@@ -87,8 +87,13 @@ export function checkBatch<Op>(
   if (batch.more && batch.writes.length === 0) return broken('is empty but says that more is left');
   let previous = null;
   for (const write of batch.writes) {
-    if (write.origin === self)
-      return refused('ERR_FORGED_STAMPS', `${batch.from} sends back ${self}'s own write ${write.acceptTime}`);
+    // One that was accepted after the request left may come back: the peer had it from here meanwhile.
+    if (write.origin === self && !seen.covers(self, write.acceptTime)) {
+      return refused(
+        'ERR_FORGED_STAMPS',
+        `${batch.from} sends a write of ${self} that it never gave: ${write.acceptTime}`,
+      );
+    }
     if (previous !== null && order(previous, write) >= 0) return broken('is not in stamp order');
     if (base.covers(write.origin, write.acceptTime)) return broken('holds a write that was not asked for');
     if (!batch.seen.covers(write.origin, write.acceptTime)) return broken('holds a write its vector does not cover');

@@ -182,6 +182,17 @@ describe('anti-entropy', () => {
     expect(pull(replicaOf('d'), a, { writesMax: 100, bytesMax: 1 })).toBe(10);
   });
 
+  test('a write that the peer pulled while the request was on its way may come back', () => {
+    const [a, b] = [replicaOf('a'), replicaOf('b')];
+    const request = a.nextPull(b.id, LIMITS);
+    a.accept(put('x', 1, 'k', 'x'), 0);
+    pull(b, a);
+    const batch = serve(b, request);
+    expect(batch.writes.map(({ origin }) => origin)).toEqual([a.origin]);
+    expect(a.integrate(b.id, request, batch, 0)).toMatchObject({ kind: 'integrated', more: false });
+    expect(log(a)).toEqual(['1@a#1 k']);
+  });
+
   test('a clock passes every accept time it is shown, also by who asks', () => {
     const [a, b] = [replicaOf('a'), replicaOf('b')];
     b.accept(put('x', 1, 'k', 'x', 99), 0);

@@ -28,8 +28,8 @@ interface Node {
   highestLimit: number;
   readonly replica: Replica<KvOperation, Uint8Array>;
   readonly storage: MemoryStorage<KvOperation>;
-  /** Pulls under way, by peer; a request that was answered waits for its batch to arrive. */
-  readonly pulls: Map<Node, { readonly request: PullRequest; readonly batch: PullBatch<KvOperation> } | null>;
+  /** Pulls under way, by peer: a request on its way, or the batch that answers it; null before the next request. */
+  readonly pulls: Map<Node, { readonly request: PullRequest; readonly batch: PullBatch<KvOperation> | null } | null>;
 }
 
 interface Reader {
@@ -126,18 +126,23 @@ function read(node: Node, reader: Reader, key: string): string | null {
   return null;
 }
 
-/** Sends the next request, or takes in the batch that answered the last one. True if the node's vector may have moved. */
+/** Sends the next request, has it answered, or takes in the batch that came. True if the node's vector may have moved. */
 function pullStep(node: Node, peer: Node, writesMax: number): boolean {
   if (node === peer) return false;
-  const arrived = node.pulls.get(peer) ?? null;
-  if (arrived === null) {
+  const sent = node.pulls.get(peer) ?? null;
+  if (sent === null) {
     const request = node.replica.nextPull(peer.replica.id, { writesMax, bytesMax: 1_000_000 });
+    node.pulls.set(peer, { request, batch: null });
+    return false;
+  }
+  const { request } = sent;
+  if (sent.batch === null) {
     const batch = peer.replica.serve(request, nowAt(peer));
     if ('kind' in batch) throw new Error(`a pull was refused: ${batch.message}`);
     node.pulls.set(peer, { request, batch });
     return false;
   }
-  const outcome = node.replica.integrate(peer.replica.id, arrived.request, arrived.batch, nowAt(node));
+  const outcome = node.replica.integrate(peer.replica.id, request, sent.batch, nowAt(node));
   if (outcome.kind === 'refused') throw new Error(`a batch was refused: ${outcome.message}`);
   if (outcome.kind === 'integrated' && outcome.more) node.pulls.set(peer, null);
   else node.pulls.delete(peer);

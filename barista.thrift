@@ -161,6 +161,11 @@ struct ClusterTerms {
   2: required string cluster
   3: required TieBreak tieBreak
   4: required ClockKind clock
+  /**
+   * For how long after it first sent an operation a client may send it again and have it take effect once. In
+   * milliseconds; with a logical clock, in accept times.
+   */
+  5: required i64 retryWindowMs
 }
 
 /** Where an interrupted transfer stands. */
@@ -169,6 +174,14 @@ struct Resume {
   1: required VersionVector received
   /** The responder's `seen` of the last batch; `received` is meaningful only where this is dominated. */
   2: required VersionVector target
+}
+
+/** Where the transfer of a base store stands. */
+struct StoreCursor {
+  /** Names the base store: the highest accept time that is folded into it. */
+  1: required i64 time
+  /** The last key that was taken; absent if none was. */
+  2: optional string after
 }
 
 /** One step of anti-entropy: the requester says what it has, the responder keeps nothing between two steps. */
@@ -181,20 +194,105 @@ struct PullRequest {
   /** What the requester may claim to hold. */
   4: required VersionVector seen
   5: optional Resume resume
+  /** Writes up to this accept time are folded into the requester's base store; 0 if none are. */
+  6: required i64 base
+  /** Set while the base store of a responder is being taken. */
+  7: optional StoreCursor store
+  /** True to be told what the members attest. */
+  8: required bool report
+  /** The requester stamps nothing at or below this accept time any more; 0 if it does not say. */
+  9: required i64 clock
+  /** Grows with each start of the requester's process: two that take turns run on copies of one storage. */
+  10: required i64 life
   /** From 1. The responder stops at whichever of the two comes first, and sends at least one write if any is left. */
-  6: required i32 writesMax
-  7: required i32 bytesMax
+  11: required i32 writesMax
+  /** Counted before the writes are packed. */
+  12: required i32 bytesMax
+  /** True if the requester rejoins under a new incarnation, and has not heard yet what it missed. */
+  13: required bool outside
+  /** True if the requester can read Compression.DEFLATE. Absent: it cannot. */
+  14: optional bool inflates
 }
 
-/** A write as batches carry it; origin and client are places in the batch's tables. */
-struct BatchWrite {
-  1: required i32 origin
-  /** From 1. */
-  2: required i64 acceptTime
-  3: required i32 client
-  4: required i64 clientTime
-  5: required string key
-  6: required Operation operation
+/** How bytes stand in a message. */
+enum Compression {
+  /** As they are. */
+  NONE = 1
+  /** As one raw deflate stream (RFC 1951), with nothing before or after it. */
+  DEFLATE = 2
+}
+
+/**
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 1; the number of writes, at most 65,536;
+ * the writes, one after the other; nothing more.
+ *
+ * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
+ * last; at most 8 bytes (unsigned LEB128). A `difference` d is written as a number is, of 2d if d >= 0 and of -2d - 1 if
+ * d < 0 (zigzag); it takes up to 54 bits. A `string` is a number, its length in bytes, and so many bytes of UTF-8.
+ *
+ * A write is, in this order:
+ *
+ *  - a number, twice its origin's place, and 1 more if the write was accepted anew by a replica that rejoined. Places are
+ *    given from 0 in the order in which origins first come. A place that no origin has yet is the next one, and its origin
+ *    follows: the id as a string, the incarnation as a number.
+ *  - its client's place, a number, likewise among the clients; of a new one the id follows as a string.
+ *  - the accept time, a difference to that of the write before; of the first write, to 0. From 1.
+ *  - the client time, a difference to that of the write before by the same client; of its first write, to 0.
+ *  - the key: how many bytes it begins with are those of the key before (0 for the first write), a number; how many bytes
+ *    follow, a number; those bytes. The two parts together are UTF-8, the beginning alone need not be.
+ *  - the operation, a number: 0 makes the key absent; n + 1 sets it to the n bytes that follow.
+ *
+ * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
+ * most 16 MiB.
+ */
+struct PackedWrites {
+  /** DEFLATE only where the requester can read it. */
+  1: required Compression compression
+  2: required binary bytes
+}
+
+/** What tells a replica and a peer that do not know each other which of them joins the other. */
+struct Standing {
+  /** Writes up to this accept time are folded into the responder's base store; 0 if none are. */
+  1: required i64 base
+  /** From an origin it does not know, the responder takes writes only above this accept time. */
+  2: required i64 floor
+  /** The responder stamps nothing at or below this accept time any more. */
+  3: required i64 clock
+  /** How many members the responder knows, itself among them. */
+  4: required i32 members
+}
+
+/** The next keys of a base store. It speaks for every key after `after` up to `upTo`. */
+struct StorePage {
+  /** Names the base store: the highest accept time that is folded into it. */
+  1: required i64 time
+  /** For each origin, the highest accept time that is folded into the base store. */
+  2: required VersionVector vector
+  /** The key the page comes after; absent if it is the first page. */
+  3: optional string after
+  /** The write each present key comes from, ascending by the key's UTF-8 bytes. */
+  4: required PackedWrites entries
+  /** The last key the page speaks for; absent if it speaks for all that are left. */
+  5: optional string upTo
+}
+
+/** What a member says of itself; others pass it on. Of two, the one with the higher `clock` is newer. */
+struct Attestation {
+  1: required Origin origin
+  /** The member stamps nothing at or below this accept time any more. */
+  2: required i64 clock
+  /** The member holds every write of every member up to this accept time, and always will; 0 if it cannot tell. */
+  3: required i64 held
+  /** Names the members it counted. */
+  4: required i64 view
+}
+
+/** What a replica knows of the members beyond their writes. */
+struct Report {
+  1: required list<Attestation> attestations
+  /** The origins that were retired. */
+  2: required list<Origin> retired
 }
 
 /** The next writes the requester lacks. */
@@ -203,16 +301,19 @@ struct PullBatch {
   1: required Origin sender
   /** True if the batch goes on from `resume.received`, false if it starts from `seen`. */
   2: required bool resumed
-  /** The origins that `writes` name. */
-  3: required list<Origin> origins
-  /** The client ids that `writes` name. */
-  4: required list<string> clients
   /** In stamp order. */
-  5: required list<BatchWrite> writes
+  3: required PackedWrites writes
   /** The responder's `seen`, fixed in the same step as `writes`. */
-  6: required VersionVector seen
+  4: required VersionVector seen
   /** True if writes are left after these. */
-  7: required bool more
+  5: required bool more
+  6: required Standing standing
+  /** A part of the base store, which the requester lacks: there are no writes then, and more is left. */
+  7: optional StorePage store
+  /** About how many writes, and keys of the base store, are left after this batch; absent unless a transfer begins. */
+  8: optional i64 left
+  /** Set if it was asked for. */
+  9: optional Report report
 }
 
 /** A replica tells a neighbour that it holds something new. */
@@ -250,12 +351,27 @@ struct UnlinkRequest {
   1: required string peer
 }
 
+/** Says that a replica will not return under its present incarnation, so that nobody waits for it any more. */
+struct RetireRequest {
+  1: required string id
+}
+
 /** An accept time that is further ahead of the replica's wall clock than it takes from others. */
 struct Drift {
   /** Who stamped it. */
   1: required Origin origin
   /** By how many milliseconds it was ahead at the last pull. */
   2: required i64 aheadMs
+}
+
+/** How far a pull is. */
+struct Progress {
+  /** Writes, and keys of a base store, that were taken. */
+  1: required i64 done
+  /** About how many there are in all. */
+  2: required i64 total
+  /** How many were taken a second, since the pull began; rounded. */
+  3: required i64 perSecond
 }
 
 /** A link as this replica sees it. */
@@ -267,6 +383,8 @@ struct LinkStatus {
   4: optional string lastError
   /** Set while the transfer from the peer waits for time to catch up. */
   5: optional Drift drift
+  /** Set while a pull of more than one batch is under way. */
+  6: optional Progress progress
 }
 
 /** What a replica says of itself. */
@@ -277,7 +395,15 @@ struct StatusReply {
   3: required VersionVector seen
   /** Live writes in the log. */
   4: required i64 writes
-  5: required list<LinkStatus> links
+  /** Writes up to this accept time are folded into the base store and left the log; 0 if none are. */
+  5: required i64 base
+  /** Every member holds every write up to this accept time, as far as this replica knows; 0 if it cannot tell. */
+  6: required i64 stable
+  /** The members whose report keeps writes from being stable: those that hold least, or were not heard from. */
+  7: required list<Origin> waitsFor
+  /** The origins that were retired. */
+  8: required list<Origin> retired
+  9: required list<LinkStatus> links
 }
 
 /** Pulls until nothing is left, from several neighbours at once. */
@@ -286,6 +412,8 @@ struct StabilizeRequest {
   1: optional list<string> peers
   /** Answer after about this many milliseconds, finished or not. */
   2: required i32 budgetMs
+  /** True to learn what the members attest, and then fold what is stable. */
+  3: required bool compact
 }
 
 /** How the pull from one neighbour ended. */
@@ -356,6 +484,8 @@ service Admin {
   StabilizeReply stabilize(1: StabilizeRequest request) throws (1: Failure failure)
   StoreReply store(1: StoreRequest request) throws (1: Failure failure)
   LogReply log(1: LogRequest request) throws (1: Failure failure)
+  /** Retires a replica's present incarnation. */
+  Empty retire(1: RetireRequest request) throws (1: Failure failure)
   /** Ends the replica in order, after it answered. */
   Empty shutdown(1: Empty request) throws (1: Failure failure)
 }

@@ -17,7 +17,7 @@ const SINGLE_PUTS = 1_000;
 const KEYS = 1_000_000;
 const GETS = 200_000;
 const VALUE = new Uint8Array(100).fill(7);
-const IDENTITY = { id: 'a', cluster: 'bench', tieBreak: 'higher', clock: 'hybrid' } as const;
+const IDENTITY = { id: 'a', cluster: 'bench', tieBreak: 'higher', clock: 'hybrid', retryWindowMs: 600_000 } as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'barista-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -30,7 +30,7 @@ function keyOf(i: number): string {
 function openLibrary(name: string) {
   const directory = DataDirectory.open<KvOperation>(join(folder, name), IDENTITY, 1, kvOperationCodec);
   const { storage } = directory;
-  const terms = { protocol: 1, cluster: 'bench', tieBreak: 'higher', clock: 'hybrid' } as const;
+  const terms = { protocol: 2, cluster: 'bench', tieBreak: 'higher', clock: 'hybrid', retryWindowMs: 600_000 } as const;
   const replica = new Replica({ origin: originOf('a' as ReplicaId, 1), terms, machine: kvMachine, storage });
   const gate = new FlushGate(
     storage,

@@ -20,6 +20,7 @@ const MERGE_SIZES = [8_000, 16_000, 32_000, 64_000];
 const OPTIONS: ClusterOptions = {
   tieBreak: 'higher',
   clock: 'logical',
+  retryWindowMs: 600_000,
   guarantees: ['read-your-writes', 'monotonic-reads'],
   maxDriftMs: 60_000,
   antiEntropyMs: null,

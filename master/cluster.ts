@@ -35,6 +35,13 @@ export interface Cluster {
   createConnection(a: string, b: string): Promise<void>;
   /** Done when, within every connected part of the network, all replicas hold the same writes. */
   stabilize(): Promise<void>;
+  /** Likewise; and what every member holds, and no client may send again, is folded into the base store everywhere. */
+  compact(): Promise<void>;
+  /**
+   * Has nobody wait any more for a server, which may be gone for good. One that runs rejoins by itself under its next
+   * incarnation.
+   */
+  retireServer(id: string): Promise<void>;
   put(client: string, key: string, value: Uint8Array): Promise<void>;
   delete(client: string, key: string): Promise<void>;
   get(client: string, key: string): Promise<GetResult>;
@@ -59,6 +66,8 @@ export interface Cluster {
 export interface ClusterOptions {
   readonly tieBreak: 'higher' | 'lower';
   readonly clock: 'logical' | 'hybrid';
+  /** For how long a client may send an operation again and have it take effect once. */
+  readonly retryWindowMs: number;
   /** With the hybrid clock, how far ahead of its wall clock a replica takes writes of others; null: any. */
   readonly maxDriftMs: number | null;
   readonly guarantees: readonly Guarantee[];

@@ -162,6 +162,25 @@ export const COMMANDS: readonly Command[] = [
     },
   }),
   define({
+    name: 'compact',
+    parameters: [],
+    help: 'likewise, and folds what they all hold, and no client may send again, into the store: it leaves the log',
+    pace: 'long',
+    async run(cluster) {
+      await cluster.compact();
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'retireServer',
+    parameters: [SERVER],
+    help: 'has nobody wait for a replica any more; one that runs rejoins by itself, as its next incarnation',
+    async run(cluster, [server]) {
+      await cluster.retireServer(server);
+      return 'ran';
+    },
+  }),
+  define({
     name: 'put',
     parameters: [CLIENT, KEY, VALUE],
     keepsRest: true,

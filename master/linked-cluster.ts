@@ -2,7 +2,7 @@ import partition from 'lodash/partition.js';
 import type { Address } from '../src/base/address.js';
 import { checkId } from '../src/base/checks.js';
 import { BaristaError } from '../src/base/errors.js';
-import { type ClientId, compareIds, type Origin, type ReplicaId } from '../src/base/ids.js';
+import { type ClientId, compareIds, incarnationOf, type Origin, type ReplicaId } from '../src/base/ids.js';
 import type { LogReply, PullOutcome, StabilizeReply, Status, StoreReply } from '../src/bayou/admin-messages.js';
 import type { ReadReply, WriteReply } from '../src/bayou/messages.js';
 import { type Guarantee, Session } from '../src/bayou/session.js';
@@ -21,10 +21,13 @@ const ADMIN_TIMEOUT_MS = 10_000;
 /** A pull is ordered in steps: the replica answers after the budget, finished or not, and one that hangs is found out. */
 const PULL_BUDGET_MS = 1_000;
 const PULL_TIMEOUT_MS = 5_000;
+/** After one sweep all hold the same writes, after two all know that they do, and in the third they fold them. */
+const COMPACT_SWEEPS = 3;
 
 interface Server {
   readonly id: ReplicaId;
-  readonly incarnation: number;
+  /** Null once it was retired: it may have taken its next one. */
+  incarnation: number | null;
   readonly handle: ReplicaHandle;
   /** Null until it listens. */
   address: Address | null;
@@ -45,7 +48,12 @@ export class LinkedCluster implements Cluster {
   readonly #timeoutMs: number;
   readonly #servers = new Map<string, Server>();
   readonly #clients = new Map<string, LinkedClient>();
+  /** The highest incarnation of an id that is known to have been taken. */
   readonly #incarnations = new Map<string, number>();
+  /** The incarnation that an id was started under last. */
+  readonly #founded = new Map<string, number>();
+  /** The ids that were retired since they joined last. */
+  readonly #retired = new Set<string>();
   readonly #topology = new Topology();
 
   constructor(world: World, guarantees: readonly Guarantee[], timeoutMs: number) {
@@ -58,13 +66,15 @@ export class LinkedCluster implements Cluster {
     return this.#joining(id, () => {
       const incarnation = (this.#incarnations.get(id) ?? 0) + 1;
       this.#incarnations.set(id, incarnation);
+      this.#founded.set(id, incarnation);
+      this.#retired.delete(id);
       return this.#start(id, incarnation);
     });
   }
 
   restartServer(id: string): Promise<void> {
     return this.#joining(id, () => {
-      const incarnation = this.#incarnations.get(id);
+      const incarnation = this.#founded.get(id);
       if (incarnation === undefined) throw new BaristaError('ERR_UNKNOWN_ID', `there was never a server ${id}`);
       if (!this.#world.keepsData) {
         throw new BaristaError('ERR_OPTION', `server ${id} kept nothing: restartServer needs --data-dir`);
@@ -75,6 +85,8 @@ export class LinkedCluster implements Cluster {
 
   async killServer(id: string): Promise<void> {
     const server = this.#server(id);
+    const incarnation = await this.#incarnationOf(server);
+    this.#incarnations.set(id, Math.max(incarnation, this.#incarnations.get(id) ?? 0));
     this.#forget(server);
     await server.handle.kill();
   }
@@ -105,13 +117,25 @@ export class LinkedCluster implements Cluster {
   }
 
   async stabilize(): Promise<void> {
-    const awake = this.#liveServers().filter((server) => !server.paused);
-    const parts = this.#topology.parts(awake.map((server) => server.id));
-    const pulls = parts.map((part) =>
-      stabilizePart(part, (replica, neighbours) => this.#pullFrom(replica, neighbours)),
-    );
-    const failed = (await Promise.allSettled(pulls)).find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const failure = await this.#sweep(false);
+    if (failure !== null) throw failure;
+  }
+
+  async compact(): Promise<void> {
+    let failure: Error | null = null;
+    for (let sweep = 0; sweep < COMPACT_SWEEPS; sweep++) failure = (await this.#sweep(true)) ?? failure;
+    if (failure !== null) throw failure;
+  }
+
+  async retireServer(id: string): Promise<void> {
+    if (!this.#incarnations.has(id)) throw new BaristaError('ERR_UNKNOWN_ID', `there was never a server ${id}`);
+    const asked = this.#liveServers().find((server) => server.id !== id && !server.paused);
+    if (asked === undefined) throw new BaristaError('ERR_UNKNOWN_ID', 'there is no other running server to ask');
+    const { admin } = asked.handle;
+    await this.#world.answer<void>((done) => admin.retire({ id: id as ReplicaId }, ADMIN_TIMEOUT_MS, done));
+    this.#retired.add(id);
+    const server = this.#servers.get(id);
+    if (server !== undefined) server.incarnation = null;
   }
 
   async put(client: string, key: string, value: Uint8Array): Promise<void> {
@@ -217,7 +241,14 @@ export class LinkedCluster implements Cluster {
       this.#topology.remove(id);
     };
     const handle = this.#world.startReplica(id as ReplicaId, incarnation, onDeath);
-    const server: Server = { id: id as ReplicaId, incarnation, handle, address: null, paused: false, death: null };
+    const server: Server = {
+      id: id as ReplicaId,
+      incarnation: this.#retired.has(id) ? null : incarnation,
+      handle,
+      address: null,
+      paused: false,
+      death: null,
+    };
     this.#servers.set(id, server);
     for (const other of this.#liveServers()) if (other !== server) this.#topology.link(id, other.id);
     return this.#linkWhenReady(server);
@@ -261,11 +292,27 @@ export class LinkedCluster implements Cluster {
     lines.delete(server.id);
   }
 
-  async #pullFrom(replica: string, neighbours: readonly string[]): Promise<StabilizeReply> {
+  /** Brings every part of the network to its fixpoint. Why one could not be; null if all were. */
+  async #sweep(compact: boolean): Promise<Error | null> {
+    const awake = this.#liveServers().filter((server) => !server.paused);
+    const parts = this.#topology.parts(awake.map((server) => server.id));
+    const pulls = parts.map(async (part) => {
+      const pullFrom = (replica: string, neighbours: readonly string[]): Promise<StabilizeReply> =>
+        this.#pullFrom(replica, neighbours, compact);
+      const [alone] = part.ids;
+      // It has nobody to pull from, and yet something to fold.
+      if (compact && alone !== undefined && part.ids.length === 1) await pullFrom(alone, []);
+      await stabilizePart(part, pullFrom);
+    });
+    const failed = (await Promise.allSettled(pulls)).find((result) => result.status === 'rejected');
+    return failed === undefined ? null : (failed.reason as Error);
+  }
+
+  async #pullFrom(replica: string, neighbours: readonly string[], compact: boolean): Promise<StabilizeReply> {
     const { admin } = this.#awakeServer(replica).handle;
     const outcomes: PullOutcome[] = [];
     for (let peers = neighbours as readonly ReplicaId[]; ; ) {
-      const request = { peers, budgetMs: PULL_BUDGET_MS };
+      const request = { peers, budgetMs: PULL_BUDGET_MS, compact };
       const reply: StabilizeReply = await this.#world.answer((done) => admin.stabilize(request, PULL_TIMEOUT_MS, done));
       const [ended, underWay] = partition(reply.outcomes, ({ done, error }) => done || error !== null);
       outcomes.push(...ended);
@@ -282,6 +329,19 @@ export class LinkedCluster implements Cluster {
         'ERR_DEP',
         `no linked replica holds what the session of ${clientId} needs: ${reply.missing}`,
       );
+    }
+  }
+
+  /** A replica takes its next incarnation by itself when it has to rejoin the others. */
+  async #incarnationOf(server: Server): Promise<number> {
+    const founded = this.#founded.get(server.id) ?? 0;
+    const { admin } = server.handle;
+    // One that cannot be asked has at most been retired since.
+    if (server.paused || server.address === null) return founded + (this.#retired.has(server.id) ? 1 : 0);
+    try {
+      return incarnationOf((await this.#world.answer<Status>((done) => admin.status(PULL_BUDGET_MS, done))).origin);
+    } catch {
+      return founded + 1;
     }
   }
 

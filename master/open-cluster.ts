@@ -1,4 +1,5 @@
 import type { BaristaError } from '../src/base/errors.js';
+import { COMPACT_PERIOD_MS } from '../src/base/limits.js';
 import { PROTOCOL_VERSION } from '../src/bayou/messages.js';
 import { DEFAULT_SETTINGS } from '../src/driver/settings.js';
 import type { Cluster, ClusterOptions } from './cluster.js';
@@ -15,7 +16,7 @@ export interface Bystander {
 
 /** Opens an empty cluster; whoever opened it closes it. */
 export async function openCluster(world: WorldName, options: ClusterOptions, bystander: Bystander): Promise<Cluster> {
-  const { guarantees, timeoutMs, tieBreak, clock, maxDriftMs, antiEntropyMs, dataDir } = options;
+  const { guarantees, timeoutMs, tieBreak, clock, retryWindowMs, maxDriftMs, antiEntropyMs, dataDir } = options;
   if (world === 'processes') {
     const { ProcessWorld } = await import('./process-world.js');
     return new LinkedCluster(
@@ -28,8 +29,12 @@ export async function openCluster(world: WorldName, options: ClusterOptions, bys
       timeoutMs,
     );
   }
-  const terms = { protocol: PROTOCOL_VERSION, cluster: 'simulated', tieBreak, clock };
-  const settings = { ...DEFAULT_SETTINGS, antiEntropyMs };
+  const terms = { protocol: PROTOCOL_VERSION, cluster: 'simulated', tieBreak, clock, retryWindowMs };
+  const settings = {
+    ...DEFAULT_SETTINGS,
+    antiEntropyMs,
+    compactMs: antiEntropyMs === null ? null : COMPACT_PERIOD_MS,
+  };
   const simulated = new SimulatedWorld({ terms, maxDriftMs, settings }, dataDir !== null);
   return new LinkedCluster(simulated, guarantees, timeoutMs);
 }

@@ -30,7 +30,7 @@ export class ProcessWorld implements World {
   }
 
   startReplica(id: ReplicaId, incarnation: number, onDeath: (error: BaristaError) => void): ReplicaHandle {
-    const { tieBreak, clock, maxDriftMs, antiEntropyMs } = this.#options;
+    const { tieBreak, clock, retryWindowMs, maxDriftMs, antiEntropyMs } = this.#options;
     // Ids may hold what a file name may not.
     const folder = `${Buffer.from(id).toString('hex')}.${incarnation}`;
     const dataDir = this.#dataDir === null ? null : join(this.#dataDir, folder);
@@ -44,6 +44,7 @@ export class ProcessWorld implements World {
       incarnation,
       tieBreak,
       clock,
+      retryWindowMs,
       maxDriftMs,
       dataDir,
       antiEntropyMs,

@@ -29,6 +29,7 @@ export interface ReplicaSpec {
   readonly incarnation: number;
   readonly tieBreak: 'higher' | 'lower';
   readonly clock: 'logical' | 'hybrid';
+  readonly retryWindowMs: number;
   readonly maxDriftMs: number | null;
   /** Where it keeps its data; null: in memory. */
   readonly dataDir: string | null;
@@ -193,6 +194,7 @@ function spawnReplica(spec: ReplicaSpec, port: number) {
     '--incarnation': String(spec.incarnation),
     '--tie-break': spec.tieBreak,
     '--clock': spec.clock,
+    '--retry-window': `${spec.retryWindowMs}ms`,
     '--max-drift': spec.maxDriftMs === null ? 'off' : `${spec.maxDriftMs}ms`,
     '--anti-entropy': spec.antiEntropyMs === null ? 'off' : `${spec.antiEntropyMs}ms`,
     ...(spec.dataDir === null ? {} : { '--data-dir': spec.dataDir }),

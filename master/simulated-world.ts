@@ -12,28 +12,43 @@ import type { ReplicaHandle, World } from './world.js';
 
 const LATENCY = { minMs: 1, maxMs: 5 };
 
+/** What a replica has again when it is restarted. */
+interface Kept {
+  readonly storage: MemoryStorage<KvOperation>;
+  readonly origin: Origin;
+}
+
 /** One process on virtual time: time passes only while a call is waited for, or in `sleep`. */
 export class SimulatedWorld implements World {
   readonly keepsData: boolean;
-  readonly #spec: Omit<SimReplicaSpec, 'origin' | 'storage'>;
+  readonly #spec: Omit<SimReplicaSpec, keyof Kept>;
   readonly #scheduler = new Scheduler();
   readonly #network: SimNetwork;
-  readonly #storages = new Map<Origin, MemoryStorage<KvOperation>>();
+  /** By the origin it was first started under. */
+  readonly #kept = new Map<Origin, Kept>();
   /** The master and its clients. */
   readonly #master = new SimProcess(this.#scheduler);
 
   /** `spec` is what all replicas have in common. */
-  constructor(spec: Omit<SimReplicaSpec, 'origin' | 'storage'>, keepsData: boolean, seed = 1) {
+  constructor(spec: Omit<SimReplicaSpec, keyof Kept>, keepsData: boolean, seed = 1) {
     this.keepsData = keepsData;
     this.#spec = spec;
     this.#network = new SimNetwork(this.#scheduler, seededRandom(seed), LATENCY);
   }
 
   startReplica(id: ReplicaId, incarnation: number): ReplicaHandle {
-    const origin = originOf(id, incarnation);
-    const storage = this.#storages.get(origin) ?? new MemoryStorage<KvOperation>();
-    if (this.keepsData) this.#storages.set(origin, storage);
-    const replica = new SimReplica({ ...this.#spec, origin, storage }, this.#scheduler, this.#network);
+    const first = originOf(id, incarnation);
+    const kept = this.#kept.get(first) ?? {
+      storage: new MemoryStorage<KvOperation>(),
+      origin: first,
+    };
+    const keep = (next: Kept): void => {
+      if (this.keepsData) this.#kept.set(first, next);
+    };
+    keep(kept);
+    const { storage } = kept;
+    const onReincarnate = (origin: Origin): void => keep({ storage, origin });
+    const replica = new SimReplica({ ...this.#spec, ...kept, onReincarnate }, this.#scheduler, this.#network);
     return {
       ready: Promise.resolve(replica.address),
       admin: replica.connectFrom(this.#master),

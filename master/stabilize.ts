@@ -14,13 +14,14 @@ interface Failure {
 /**
  * Brings a connected part of the network to its fixpoint: every replica's `seen` the same, and so its writes. A sweep
  * does it when all answer. A link that fails is left out of the next one, so that one that hangs keeps nobody else
- * apart; what failed is told at the end.
+ * apart; what failed is told at the end. A replica that learns that it was retired rejoins by itself, and is asked again.
  */
 export async function stabilizePart(part: Topology, pullFrom: PullFrom): Promise<void> {
   const failures: Failure[] = [];
+  const rejoining = new Set<string>();
   let unsettled = [part];
   while (unsettled.length > 0) {
-    const rest = await Promise.all(unsettled.map((smaller) => sweepOnce(smaller, pullFrom, failures)));
+    const rest = await Promise.all(unsettled.map((smaller) => sweepOnce(smaller, pullFrom, failures, rejoining)));
     unsettled = rest.flat();
   }
   const [first] = failures;
@@ -30,7 +31,12 @@ export async function stabilizePart(part: Topology, pullFrom: PullFrom): Promise
 }
 
 /** One sweep of a part; returns the parts that still have to be swept. */
-async function sweepOnce(part: Topology, pullFrom: PullFrom, failures: Failure[]): Promise<readonly Topology[]> {
+async function sweepOnce(
+  part: Topology,
+  pullFrom: PullFrom,
+  failures: Failure[],
+  rejoining: Set<string>,
+): Promise<readonly Topology[]> {
   const ids = part.ids;
   const vectors = new Map<string, VersionVector>();
   let cut = false;
@@ -45,6 +51,11 @@ async function sweepOnce(part: Topology, pullFrom: PullFrom, failures: Failure[]
         vectors.set(replica, seen);
         for (const { peer, error } of outcomes) {
           if (error === null) continue;
+          if (error.code === 'ERR_RETIRED' && !rejoining.has(replica)) {
+            rejoining.add(replica);
+            cut = true;
+            continue;
+          }
           part.unlink(replica, peer);
           fail({
             code: error.code,

@@ -3,7 +3,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { formatForTerminal } from '../src/cli/client-format.js';
+import type { Origin, ReplicaId } from '../src/base/ids.js';
+import type { Status } from '../src/bayou/admin-messages.js';
+import { VersionVector } from '../src/bayou/version-vector.js';
+import { formatForTerminal, formatStatus, formatStatusJson } from '../src/cli/client-format.js';
 import { runProgram } from '../src/cli/program.js';
 
 /* The commands that speak to running replicas, against real ones. */
@@ -11,7 +14,7 @@ import { runProgram } from '../src/cli/program.js';
 const CLI = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
 const PATIENCE_MS = 20_000;
 const NOBODY = '127.0.0.1:1';
-const COMMANDS = ['put', 'get', 'delete', 'status', 'link', 'unlink', 'store', 'log'];
+const COMMANDS = ['put', 'get', 'delete', 'status', 'link', 'unlink', 'retire', 'compact', 'store', 'log'];
 
 const servers = new Set<ReturnType<typeof spawnServer>>();
 
@@ -165,10 +168,13 @@ describe('status', () => {
     const facts = [
       'replica till 7#1',
       'cluster bar',
-      'protocol 1',
+      'protocol 2',
       'tie-break higher',
       'clock logical',
+      'retry-window 600000ms',
       'writes 1',
+      'base 0',
+      'stable 1',
       'seen till 7#1:1',
       'link hub=[::1]:7071 -',
     ];
@@ -179,12 +185,17 @@ describe('status', () => {
       id: 'till 7',
       incarnation: 1,
       cluster: 'bar',
-      protocol: 1,
+      protocol: 2,
       tieBreak: 'higher',
       clock: 'logical',
+      retryWindowMs: 600_000,
       writes: 1,
+      base: 0,
+      stable: 1,
+      waitsFor: [],
+      retired: [],
       seen: [{ id: 'till 7', incarnation: 1, time: 1 }],
-      links: [{ id: 'hub', host: '::1', port: 7071, lastError: null, drift: null }],
+      links: [{ id: 'hub', host: '::1', port: 7071, lastError: null, drift: null, progress: null }],
     });
   });
 
@@ -225,6 +236,109 @@ describe('link and unlink', () => {
       status: 1,
       error: expect.stringMatching(/^barista: ERR_IDENTITY: /),
     });
+  });
+});
+
+describe('a status', () => {
+  const status: Status = {
+    origin: 'a#2' as Origin,
+    terms: { protocol: 2, cluster: 'bar', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 1500 },
+    seen: new VersionVector([['a#2' as Origin, 70]]),
+    writes: 12,
+    base: 40,
+    stable: 55,
+    waitsFor: ['b#1' as Origin, 'c d#3' as Origin],
+    retired: ['e#1' as Origin],
+    links: [
+      {
+        peer: 'b' as ReplicaId,
+        address: { host: '::1', port: 7071 },
+        lastError: null,
+        drift: null,
+        progress: { done: 12_000, total: 1_000_000, perSecond: 349_999.7 },
+      },
+    ],
+  };
+
+  test('says what is folded, whom it waits for, who was retired and how far a pull is', () => {
+    expect(formatStatus(status)).toEqual([
+      'replica a#2',
+      'cluster bar',
+      'protocol 2',
+      'tie-break lower',
+      'clock hybrid',
+      'retry-window 1500ms',
+      'writes 12',
+      'base 40',
+      'stable 55',
+      'waits-for b#1',
+      'waits-for c d#3',
+      'retired e#1',
+      'seen a#2:70',
+      'link b=[::1]:7071 -',
+      'progress b 12,000 of 1,000,000 writes, 350,000/s',
+    ]);
+  });
+
+  test('says the same in JSON', () => {
+    expect(JSON.parse(formatStatusJson(status))).toMatchObject({
+      retryWindowMs: 1500,
+      base: 40,
+      stable: 55,
+      waitsFor: [
+        { id: 'b', incarnation: 1 },
+        { id: 'c d', incarnation: 3 },
+      ],
+      retired: [{ id: 'e', incarnation: 1 }],
+      links: [{ id: 'b', progress: { done: 12_000, total: 1_000_000, perSecond: 349_999.7 } }],
+    });
+  });
+});
+
+describe('compact and retire', () => {
+  async function linkedPair() {
+    const often = ['--anti-entropy', 'off', '--retry-window', '0ms'];
+    const [a, b] = await Promise.all([startServer('a', ...often), startServer('b', ...often)]);
+    await barista(['link', `b=${b.at}`, '--at', a.at]);
+    await barista(['link', `a=${a.at}`, '--at', b.at]);
+    return { a, b };
+  }
+
+  test('fold what every member holds, and wait for none that is retired', { timeout: 120_000 }, async () => {
+    const { a, b } = await linkedPair();
+    for (const key of ['j', 'k', 'l']) await barista(['put', key, 'v', '--at', a.at]);
+    for (const at of [b.at, a.at, b.at, a.at]) {
+      expect(await barista(['compact', '--at', at])).toMatchObject({ status: 0, error: '' });
+    }
+    const folded = JSON.parse((await barista(['status', '--json', '--at', a.at])).out) as { base: number };
+    expect(folded).toMatchObject({ writes: 0, waitsFor: [{ id: 'b', incarnation: 1 }], retired: [] });
+    expect(folded.base).toBeGreaterThanOrEqual(3);
+    expect(await barista(['get', 'k', '--at', a.at])).toMatchObject(done('v\n'));
+
+    // Without the other nothing is folded, and its failure is told of.
+    b.hang();
+    await barista(['put', 'k', 'w', '--at', a.at]);
+    const waiting = await barista(['compact', '--timeout', '500ms', '--at', a.at]);
+    expect(waiting).toMatchObject({ status: 1, out: expect.stringMatching(/^base (\d+) \1\nwrites 1 1\n$/) });
+    expect(waiting.error).toMatch(/^barista: ERR_\w+: the pull from replica b: /);
+
+    expect(await barista(['retire', 'b', '--at', a.at])).toMatchObject(done());
+    await barista(['unlink', 'b', '--at', a.at]);
+    const { out } = await barista(['compact', '--at', a.at]);
+    expect(out).toMatch(/^base \d+ \d+\nwrites \d 0\n$/);
+    const { out: text } = await barista(['status', '--at', a.at]);
+    expect(text).toMatch(/^retired b#1$/m);
+    expect(text).not.toMatch(/^waits-for /m);
+  });
+
+  test('refuse what makes no sense', async () => {
+    const { at } = await startServer('s');
+    for (const id of ['s', 'absent']) {
+      expect(await barista(['retire', id, '--at', at])).toMatchObject({
+        status: 1,
+        error: expect.stringMatching(/^barista: ERR_(IDENTITY|UNKNOWN_ID): /),
+      });
+    }
   });
 });
 
@@ -294,7 +408,7 @@ describe('the words', () => {
     const never = () => Promise.reject(new Error('not asked for'));
     const status = await runProgram(
       words,
-      { master: never, server: never, client: async (request) => asked.push(request) - 1 },
+      { master: never, server: never, repair: never, client: async (request) => asked.push(request) - 1 },
       {
         out: (text) => {
           told.out += text;
@@ -341,6 +455,8 @@ describe('the words', () => {
     ['get k --at h:1 --rw', 'did you mean --raw?'],
     ['store --at h:1 --at h:2', 'store speaks to one replica, and was given 2'],
     ['link s2 --at h:1', 'A peer is written ID=HOST:PORT'],
+    ['retire --at h:1', "missing required argument 'ID'"],
+    ['compact b --at h:1', "too many arguments for 'compact'"],
     ['link =h:2 --at h:1', 'A peer is written ID=HOST:PORT'],
     ['statsu', 'did you mean status?'],
   ])('that are wrong end with status 2 and what would be right: %s', async (words, message) => {

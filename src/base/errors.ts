@@ -25,9 +25,14 @@ const CATALOGUE = {
   ERR_VERSION_MISMATCH: 'Upgrade the replica with the older protocol version.',
   ERR_TIE_BREAK_MISMATCH: 'The tie-break is a property of the cluster. Start every replica with the same --tie-break.',
   ERR_CLOCK_MISMATCH: 'The clock is a property of the cluster. Start every replica with the same --clock.',
+  ERR_RETRY_WINDOW_MISMATCH:
+    'The retry window is a property of the cluster. Start every replica with the same --retry-window.',
   ERR_IDENTITY: 'Another replica answers at that address. Link the id to its real address.',
   ERR_FORGED_STAMPS:
     'A peer holds stamps this replica never gave: its storage was copied or restored, or the peer lies. Give one of them a new incarnation.',
+  ERR_RETIRED:
+    'It rejoins by itself under a new incarnation, and submits again what nobody had received. If it does not, start it again.',
+  ERR_BEHIND: 'Nothing to do: it pulls that by itself. Check that the link exists on both sides.',
   ERR_NOT_LINKED: 'Link the two replicas first, on both sides.',
   ERR_PORT_IN_USE:
     'Choose another port, or 0 for one that is free; cleanup-ports.sh ends replicas that an earlier run left behind.',
@@ -45,7 +50,9 @@ const CATALOGUE = {
   ERR_STORAGE:
     'The disk refused the write, and it was not acknowledged; it may be found stored all the same, and a retry with the same client time is safe. Make room or mend the disk; the replica tries again by itself.',
   ERR_CORRUPT:
-    'The data directory is damaged. Start the replica with an empty one under a new incarnation; it fetches from its peers what they hold.',
+    'The data directory is damaged. `barista repair DIR` says where, and with --apply keeps what is before the damage; the replica then fetches from its peers what they hold.',
+  ERR_COPIED:
+    'Stamps that were given would be given again. Start it with --new-incarnation, which keeps its data; if the original is still in use, under another --id too.',
   ERR_LOCKED: 'One process at a time may use a data directory. End the other one, or choose another directory.',
   ERR_INTERNAL: 'This is a bug in Barista; please report it with this message.',
 } as const satisfies Record<string, string>;

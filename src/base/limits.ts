@@ -14,6 +14,15 @@ export const DEFAULT_LIMITS: Limits = {
 /** Accept times, client times and incarnations are exact integers in every language that speaks the protocol. */
 export const TIME_MAX = Number.MAX_SAFE_INTEGER;
 
+/** For how long a client may send an operation again, unless the cluster says otherwise. */
+export const RETRY_WINDOW_MS_DEFAULT = 10 * 60_000;
+
+/** A year. */
+export const RETRY_WINDOW_MS_MAX = 365 * 24 * 3_600_000;
+
+/** How often a replica that exchanges writes by itself folds what every member holds. */
+export const COMPACT_PERIOD_MS = 10_000;
+
 /** Bytes of `text` in UTF-8, or -1 if it holds a lone surrogate and so has no UTF-8 form. */
 export function utf8Length(text: string): number {
   let bytes = 0;

@@ -16,6 +16,21 @@ export interface UnlinkRequest {
   readonly peer: ReplicaId;
 }
 
+/** Says that a replica will not return under its present incarnation, so that nobody waits for it any more. */
+export interface RetireRequest {
+  readonly id: ReplicaId;
+}
+
+/** How far a pull is. */
+export interface Progress {
+  /** Writes, and keys of a base store, that were taken. */
+  readonly done: number;
+  /** About how many there are in all. */
+  readonly total: number;
+  /** How many were taken a second, since the pull began. */
+  readonly perSecond: number;
+}
+
 export interface LinkStatus {
   readonly peer: ReplicaId;
   readonly address: Address;
@@ -23,6 +38,8 @@ export interface LinkStatus {
   readonly lastError: ErrorCode | null;
   /** Why the transfer from the peer waits for time to catch up; null if it does not. */
   readonly drift: Drift | null;
+  /** Null unless a pull of more than one batch is under way. */
+  readonly progress: Progress | null;
 }
 
 export interface Status {
@@ -31,6 +48,14 @@ export interface Status {
   readonly seen: VersionVector;
   /** Live writes in the log. */
   readonly writes: number;
+  /** Writes up to this accept time are folded into the base store and left the log; 0 if none are. */
+  readonly base: number;
+  /** Every member holds every write up to this accept time, as far as this replica knows; 0 if it cannot tell. */
+  readonly stable: number;
+  /** The members whose report keeps writes from being stable: those that hold least, or were not heard from. */
+  readonly waitsFor: readonly Origin[];
+  /** The origins that were retired. */
+  readonly retired: readonly Origin[];
   readonly links: readonly LinkStatus[];
 }
 
@@ -39,6 +64,8 @@ export interface StabilizeRequest {
   readonly peers: readonly ReplicaId[] | null;
   /** Answer after about this many milliseconds, finished or not. */
   readonly budgetMs: number;
+  /** True to learn what the members attest, and then fold what is stable. */
+  readonly compact: boolean;
 }
 
 /** How the pull from one neighbour ended. */

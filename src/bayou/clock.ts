@@ -4,6 +4,11 @@ import type { ClockKind } from './messages.js';
 /** A hybrid accept time is wall-clock milliseconds * 2^11 + a counter, so that it lasts in 53 bits until 2109. */
 const HYBRID_TICKS_PER_MS = 2048;
 
+/** A span of time as a difference of accept times. A logical clock knows no time: a millisecond is one accept time. */
+export function acceptTimeSpan(kind: ClockKind, ms: number): number {
+  return kind === 'hybrid' ? ms * HYBRID_TICKS_PER_MS : ms;
+}
+
 /**
  * Gives accept times, strictly increasing (Lamport 1978; the hybrid form is Kulkarni et al., OPODIS 2014). It passes
  * every accept time it is shown, so that what a replica has seen stands before what it writes; and so who owns it takes
@@ -20,6 +25,7 @@ export class AcceptClock {
     this.#maxDriftMs = kind === 'hybrid' ? maxDriftMs : null;
   }
 
+  /** Nothing at or below this is given any more. */
   get latest(): number {
     return this.#latest;
   }
@@ -38,6 +44,11 @@ export class AcceptClock {
   /** Moves past an accept time that was received. */
   observe(acceptTime: number): void {
     if (acceptTime > this.#latest) this.#latest = acceptTime;
+  }
+
+  /** Moves up to the wall clock, as far as the clock is one that reads it. */
+  advance(now: number): void {
+    if (this.#kind === 'hybrid') this.observe(Math.min(Math.floor(now) * HYBRID_TICKS_PER_MS, TIME_MAX - 1));
   }
 
   /**

@@ -9,13 +9,18 @@ export interface ClusterTerms {
   readonly cluster: string;
   readonly tieBreak: TieBreak;
   readonly clock: ClockKind;
+  /**
+   * For how long after it first sent an operation a client may send it again and have it take effect once. In
+   * milliseconds; with a logical clock, in accept times. The log keeps writes for as long after they are stable.
+   */
+  readonly retryWindowMs: number;
 }
 
 /** `logical` is a counter; `hybrid` a hybrid logical clock, so that "last writer" means what people expect. */
 export type ClockKind = 'logical' | 'hybrid';
 
 /** Raised when a change to the messages or to their meaning keeps an older replica from understanding a newer one. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export interface WriteRequest<Op> {
   readonly client: ClientId;
@@ -53,6 +58,14 @@ export interface Resume {
   readonly target: VersionVector;
 }
 
+/** Where the transfer of a base store stands. */
+export interface StoreCursor {
+  /** Names the base store: the highest accept time that is folded into it. */
+  readonly time: number;
+  /** The last key that was taken; null if none was. */
+  readonly after: string | null;
+}
+
 /** One step of a pull. It says all the responder needs, so that a responder keeps nothing between two steps. */
 export interface PullRequest {
   readonly terms: ClusterTerms;
@@ -61,6 +74,18 @@ export interface PullRequest {
   readonly to: ReplicaId;
   readonly seen: VersionVector;
   readonly resume: Resume | null;
+  /** Writes up to this accept time are folded into the requester's base store; 0 if none are. */
+  readonly base: number;
+  /** Set while the base store of a responder is being taken. */
+  readonly store: StoreCursor | null;
+  /** True to be told what the members attest. */
+  readonly report: boolean;
+  /** The requester stamps nothing at or below this accept time any more; 0 if it does not say. */
+  readonly clock: number;
+  /** Grows with each start of the requester's process: two that take turns run on copies of one storage. */
+  readonly life: number;
+  /** True if the requester rejoins under a new incarnation, and has not heard yet what it missed. */
+  readonly outside: boolean;
   /** The responder stops at whichever comes first, and always sends one write if any is left. */
   readonly writesMax: number;
   readonly bytesMax: number;
@@ -76,6 +101,57 @@ export interface PullBatch<Op> {
   readonly seen: VersionVector;
   /** True if writes are left after these. */
   readonly more: boolean;
+  readonly standing: Standing;
+  /** A part of the base store, which the requester lacks: there are no writes then, and more is left. */
+  readonly store: StorePage<Op> | null;
+  /** About how many writes, and keys of the base store, are left after this batch; null unless a transfer begins. */
+  readonly left: number | null;
+  /** Set if it was asked for. */
+  readonly report: Report | null;
+}
+
+/** What tells a replica and a peer that do not know each other which of them rejoins. */
+export interface Standing {
+  /** Writes up to this accept time are folded into the responder's base store; 0 if none are. */
+  readonly base: number;
+  /** From an origin it does not know, the responder takes writes only above this accept time. */
+  readonly floor: number;
+  /** The responder stamps nothing at or below this accept time any more. */
+  readonly clock: number;
+  /** How many members the responder knows, itself among them. */
+  readonly members: number;
+}
+
+/** The next keys of a base store. It speaks for every key after `after` up to `upTo`. */
+export interface StorePage<Op> {
+  /** Names the base store: the highest accept time that is folded into it. */
+  readonly time: number;
+  /** For each origin, the highest accept time that is folded into the base store. */
+  readonly vector: VersionVector;
+  /** The key the page comes after; null if it is the first page. */
+  readonly after: string | null;
+  /** The write each present key comes from, ascending by key. */
+  readonly entries: readonly Write<Op>[];
+  /** The last key the page speaks for; null if it speaks for all that are left. */
+  readonly upTo: string | null;
+}
+
+/** What a member says of itself; others pass it on. Of two, the one with the higher `clock` is newer. */
+export interface Attestation {
+  readonly origin: Origin;
+  /** The member stamps nothing at or below this accept time any more. */
+  readonly clock: number;
+  /** The member holds every write of every member up to this accept time, and always will; 0 if it cannot tell. */
+  readonly held: number;
+  /** Names the members it counted. */
+  readonly view: number;
+}
+
+/** What a replica knows of the members beyond their writes. */
+export interface Report {
+  readonly attestations: readonly Attestation[];
+  /** The origins that were retired. */
+  readonly retired: readonly Origin[];
 }
 
 /** What keeps a transfer waiting: an accept time further ahead of this replica's wall clock than it takes. */

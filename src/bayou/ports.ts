@@ -5,6 +5,7 @@ import type {
   LinkRequest,
   LogReply,
   LogRequest,
+  RetireRequest,
   StabilizeReply,
   StabilizeRequest,
   Status,
@@ -12,7 +13,17 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from './admin-messages.js';
-import type { News, PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from './messages.js';
+import type {
+  News,
+  PullBatch,
+  PullRequest,
+  ReadReply,
+  ReadRequest,
+  Resume,
+  StoreCursor,
+  WriteReply,
+  WriteRequest,
+} from './messages.js';
 import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 
@@ -28,6 +39,15 @@ export interface ReplicaStorage<Op> {
   insert(write: Write<Op>, position: number): void;
   /** Drops the write at `position` of the history of `key`. */
   remove(key: string, position: number): void;
+  /** What the writes on `key` that were folded come to: the one that sets its value; null if they leave it absent. */
+  base(key: string): Write<Op> | null;
+  /**
+   * Folds the first write of the history of `key`: it leaves the log and replaces the key's base; or the key has none if
+   * `present` is false.
+   */
+  settle(key: string, present: boolean): void;
+  /** Replaces the base of `key` by what another replica's is. */
+  setBase(key: string, base: Write<Op> | null): void;
   /** The origins that have, or had, writes here. */
   origins(): Iterable<Origin>;
   /**
@@ -35,15 +55,22 @@ export interface ReplicaStorage<Op> {
    * pass. Stays valid while writes are inserted and removed.
    */
   run(origin: Origin, after: number, upTo: number): Iterator<Write<Op>>;
-  /** The keys that have live writes, ascending by code point, after `after` if it is given. */
+  /** About how many writes `run` would give. */
+  count(origin: Origin, after: number, upTo: number): number;
+  /** The keys that have a history or a base, ascending by code point, after `after` if it is given. */
   keys(after?: string): Iterator<string>;
-  /** The number of live writes. */
+  /** The number of writes in the log: those in histories, without the bases. */
   readonly size: number;
+  /** About how many keys there are. */
+  readonly keyCount: number;
   /** The highest accept time of any write that was ever inserted; 0 if none was. */
   readonly highestTime: number;
   /** The vector as stored; what `saveSeen` said last. Empty at first. */
   loadSeen(): VersionVector;
   saveSeen(origin: Origin, acceptTime: number): void;
+  /** What `saveState` said last; null at first. */
+  loadState(): ReplicaState | null;
+  saveState(state: ReplicaState): void;
   /** True if there are changes that no flush has been asked for. */
   readonly dirty: boolean;
   /** Makes every change made before the call durable. May answer before it returns. */
@@ -53,6 +80,24 @@ export interface ReplicaStorage<Op> {
    * turn out to be durable whole, and shows what is. Fails while that cannot be read; the caller tries again.
    */
   recover(done: Done<void>): void;
+}
+
+/** What a replica keeps beside writes and `seen`. */
+export interface ReplicaState {
+  /** Writes up to this accept time are folded into the base store; 0 if none are. */
+  readonly baseTime: number;
+  /** For each origin, the highest accept time that is folded into the base store. */
+  readonly baseVector: VersionVector;
+  /** The origins that were retired. */
+  readonly retired: readonly Origin[];
+  /** The replica stamps nothing at or below this accept time any more. */
+  readonly clock: number;
+  /** The pull that was cut, or is under way. */
+  readonly resume: Resume | null;
+  /** Where taking over another replica's base store stands; null unless that is under way. */
+  readonly store: StoreCursor | null;
+  /** Set while the replica rejoins: from whom it is to hear what it missed. */
+  readonly rejoinsWith: ReplicaId | null;
 }
 
 /** How a replica reaches its peers. */
@@ -89,6 +134,7 @@ export interface AdminConnection<Op, Value> {
   stabilize(request: StabilizeRequest, timeoutMs: number, done: Done<StabilizeReply>): void;
   store(request: StoreRequest, timeoutMs: number, done: Done<StoreReply<Value>>): void;
   log(request: LogRequest, timeoutMs: number, done: Done<LogReply<Op>>): void;
+  retire(request: RetireRequest, timeoutMs: number, done: Done<void>): void;
   shutdown(timeoutMs: number, done: Done<void>): void;
   close(): void;
 }
@@ -105,5 +151,6 @@ export interface ReplicaService<Op, Value> {
   stabilize(request: StabilizeRequest, done: Done<StabilizeReply>): void;
   store(request: StoreRequest, done: Done<StoreReply<Value>>): void;
   log(request: LogRequest, done: Done<LogReply<Op>>): void;
+  retire(request: RetireRequest, done: Done<void>): void;
   shutdown(done: Done<void>): void;
 }

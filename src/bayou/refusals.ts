@@ -1,5 +1,14 @@
-import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
-import { type ClusterTerms, type News, type PullBatch, type PullRequest, type Refused, refused } from './messages.js';
+import { compareKeys, type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import type { Membership } from './membership.js';
+import {
+  type ClusterTerms,
+  type News,
+  type PullBatch,
+  type PullRequest,
+  type Refused,
+  refused,
+  type StorePage,
+} from './messages.js';
 import type { VersionVector } from './version-vector.js';
 import type { AcceptStamp, StampOrder } from './write.js';
 
@@ -9,12 +18,20 @@ export function checkRequest(
   self: Origin,
   terms: ClusterTerms,
   seen: VersionVector,
+  members: Membership,
 ): Refused | null {
   const id = replicaIdOf(self);
   const differing = checkTerms(request.terms, terms);
   if (differing !== null) return differing;
   if (request.to !== id) return refused('ERR_IDENTITY', `this is replica ${id}, not ${request.to}`);
   if (request.from === self) return refused('ERR_IDENTITY', `the requester says it is ${self}, which is this replica`);
+  if (members.isRetired(request.from)) {
+    return refused('ERR_RETIRED', `${request.from} was retired, and may have writes that nobody has received`);
+  }
+  const successor = members.successorOf(request.from);
+  if (successor !== null) {
+    return refused('ERR_IDENTITY', `${request.from} asks, but a newer incarnation is known: ${successor}`);
+  }
   for (const claim of claimsOf(request)) {
     const forged = checkOwnStamps(request.from, claim, self, seen);
     if (forged !== null) return forged;
@@ -50,6 +67,12 @@ function checkTerms(theirs: ClusterTerms, ours: ClusterTerms): Refused | null {
   if (theirs.clock !== ours.clock) {
     return refused('ERR_CLOCK_MISMATCH', `this replica's clock is ${ours.clock}, the requester's ${theirs.clock}`);
   }
+  if (theirs.retryWindowMs !== ours.retryWindowMs) {
+    return refused(
+      'ERR_RETRY_WINDOW_MISMATCH',
+      `this replica's retry window is ${ours.retryWindowMs} ms, the requester's ${theirs.retryWindowMs} ms`,
+    );
+  }
   return null;
 }
 
@@ -84,7 +107,15 @@ export function checkBatch<Op>(
   if (batch.resumed && request.resume !== null && !batch.seen.dominates(request.resume.target)) {
     return broken('goes on with a transfer its vector does not dominate');
   }
-  if (batch.more && batch.writes.length === 0) return broken('is empty but says that more is left');
+  if (batch.store !== null && (batch.writes.length > 0 || !batch.more)) {
+    return broken('holds writes beside a part of the base store, or says that nothing comes after it');
+  }
+  if (batch.store !== null) {
+    const page = checkPage(batch.store, broken);
+    if (page !== null) return page;
+  }
+  if (batch.more && batch.writes.length === 0 && batch.store === null)
+    return broken('is empty but says that more is left');
   let previous = null;
   for (const write of batch.writes) {
     // One that was accepted after the request left may come back: the peer had it from here meanwhile.
@@ -98,6 +129,22 @@ export function checkBatch<Op>(
     if (base.covers(write.origin, write.acceptTime)) return broken('holds a write that was not asked for');
     if (!batch.seen.covers(write.origin, write.acceptTime)) return broken('holds a write its vector does not cover');
     previous = write;
+  }
+  return null;
+}
+
+function checkPage<Op>(page: StorePage<Op>, broken: (what: string) => Refused): Refused | null {
+  let previous = page.after;
+  for (const { key, origin, acceptTime } of page.entries) {
+    if (previous !== null && compareKeys(previous, key) >= 0) return broken('holds keys that are not in order');
+    if (page.upTo !== null && compareKeys(key, page.upTo) > 0) return broken('holds a key beyond its end');
+    if (acceptTime > page.time || !page.vector.covers(origin, acceptTime)) {
+      return broken('holds a write that its base store does not cover');
+    }
+    previous = key;
+  }
+  if (page.upTo !== null && page.after !== null && compareKeys(page.upTo, page.after) <= 0) {
+    return broken('holds a part of the base store that does not get on');
   }
   return null;
 }

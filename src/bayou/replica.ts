@@ -1,9 +1,10 @@
-import { assert } from '../base/assert.js';
 import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import type { StateMachine } from '../base/state-machine.js';
-import { cutBatch, RunMerge } from './batch.js';
-import { AcceptClock } from './clock.js';
-import { foldHistory, isPrunedOnArrival, positionOf, prunableBehind } from './key-history.js';
+import { cutPage } from './base-transfer.js';
+import { AcceptClock, acceptTimeSpan } from './clock.js';
+import { Integration } from './integration.js';
+import { LifeWatch } from './life-watch.js';
+import { Membership } from './membership.js';
 import {
   type ClusterTerms,
   type Drift,
@@ -14,17 +15,23 @@ import {
   type ReadRequest,
   type Refused,
   refused,
+  type Standing,
   type WriteReply,
   type WriteRequest,
 } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
-import { checkBatch, checkRequest, firstAhead } from './refusals.js';
+import { checkRequest } from './refusals.js';
 import { Transfers } from './transfers.js';
 import type { VersionVector } from './version-vector.js';
-import { type AcceptStamp, type StampOrder, stampOrder, type Write } from './write.js';
+import { type AcceptStamp, stampOrder, type Write } from './write.js';
+import { WriteLog } from './write-log.js';
 
-/** About what a write takes in a batch beside its key and operation. */
-const STAMP_BYTES = 48;
+/** How many writes one step of `compact` folds, about. */
+const FOLD_WRITES = 1_024;
+/** While a peer takes the base store nothing is folded into it: for so long after it last asked, */
+const PIN_MS = 60_000;
+/** and no longer than this in all. */
+const PIN_MS_MAX = 60 * 60_000;
 
 export interface ReplicaConfig<Op, Value> {
   readonly origin: Origin;
@@ -36,6 +43,8 @@ export interface ReplicaConfig<Op, Value> {
    * Null, or absent: any.
    */
   readonly maxDriftMs?: number | null;
+  /** Grows with each start of the replica's process. */
+  readonly life?: number;
 }
 
 /** How one step of a pull ended. */
@@ -52,6 +61,19 @@ export interface Held extends Drift {
   readonly kind: 'held';
 }
 
+/** The replica must take a new incarnation, since the peer could not take what it holds under this one. */
+export interface Rejoin {
+  readonly kind: 'rejoin';
+  readonly message: string;
+}
+
+export interface PullLimits {
+  readonly writesMax: number;
+  readonly bytesMax: number;
+  /** True to ask what the members attest. */
+  readonly report?: boolean;
+}
+
 /**
  * A Bayou replica, pure: every method is one step, takes what it needs (messages, the wall clock) as plain values, and
  * answers with one. Its state is what `storage` keeps, the vectors, and the clock.
@@ -63,43 +85,67 @@ export class Replica<Op, Value> {
   readonly origin: Origin;
   readonly id: ReplicaId;
   readonly terms: ClusterTerms;
-  readonly order: StampOrder;
   readonly #machine: StateMachine<Op, Value>;
   readonly #storage: ReplicaStorage<Op>;
   readonly #clock: AcceptClock;
-  readonly #seen: VersionVector;
+  readonly #log: WriteLog<Op, Value>;
+  readonly #members: Membership;
   readonly #transfers = new Transfers();
+  readonly #integration: Integration<Op, Value>;
+  readonly #lives = new LifeWatch();
+  readonly #life: number;
+  readonly #retryWindow: number;
+  /** Until when nothing is folded, since a peer takes the base store; and since when. */
+  #pinned: { until: number; readonly since: number } | null = null;
 
   constructor(config: ReplicaConfig<Op, Value>) {
-    this.origin = config.origin;
-    this.id = replicaIdOf(config.origin);
-    this.terms = config.terms;
-    this.order = stampOrder(config.terms.tieBreak);
-    this.#machine = config.machine;
-    this.#storage = config.storage;
-    this.#clock = new AcceptClock(config.terms.clock, config.maxDriftMs ?? null);
-    this.#seen = config.storage.loadSeen().clone();
+    const { origin, terms, machine, storage } = config;
+    this.origin = origin;
+    this.id = replicaIdOf(origin);
+    this.terms = terms;
+    this.#machine = machine;
+    this.#storage = storage;
+    this.#life = config.life ?? 0;
+    this.#retryWindow = acceptTimeSpan(terms.clock, terms.retryWindowMs);
+    this.#clock = new AcceptClock(terms.clock, config.maxDriftMs ?? null);
+    this.#log = new WriteLog(storage, stampOrder(terms.tieBreak), { machine, retryWindow: this.#retryWindow });
+    const state = storage.loadState();
     // What a transfer brought that was cut may stand beyond what may be claimed.
-    this.#clock.observe(Math.max(this.#seen.highestTime(), config.storage.highestTime));
-    this.meet(this.origin);
+    for (const time of [this.#log.seen.highestTime(), storage.highestTime, this.#log.baseTime, state?.clock ?? 0]) {
+      this.#clock.observe(time);
+    }
+    this.#members = new Membership(origin, this.#log.seen, state?.retired ?? [], state?.clock ?? 0);
+    this.#transfers = new Transfers(state?.resume ?? null);
+    this.#integration = new Integration({
+      self: origin,
+      log: this.#log,
+      members: this.#members,
+      transfers: this.#transfers,
+      clock: this.#clock,
+      floor: () => this.#floor,
+      store: state?.store ?? null,
+      rejoinsWith: state?.rejoinsWith ?? null,
+      save: () => this.#saveState(),
+    });
+    this.#log.raiseSeen(origin, 0);
   }
 
   /** What the replica may claim to hold. A copy. */
   seen(): VersionVector {
-    return this.#seen.clone();
+    return this.#log.seen.clone();
   }
 
-  /** Takes note of a member that has no writes yet. */
+  /** Takes note of a member that has no writes yet, if there can be none of it that would stand in the base store. */
   meet(member: Origin): void {
-    this.#raiseSeen(member, 0);
+    if (this.#floor <= 0) this.#log.raiseSeen(member, 0);
   }
 
   /** A client's write. `now` is the wall clock in milliseconds. */
   accept(request: WriteRequest<Op>, now: number): WriteReply | Refused {
-    const missing = request.needs === null ? null : this.#seen.missing(request.needs);
+    if (this.#lives.copied !== null) return refused('ERR_COPIED', this.#lives.copied);
+    const missing = this.#missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const history = this.#storage.history(request.key);
-    const earlier = this.#sameOrLaterOperation(history, request);
+    const earlier = this.#sameOrLaterOperation(request);
     if (earlier !== null) return this.#answerRetry(request, earlier);
 
     if (request.after > this.#clock.limit(now) && request.after > this.#clock.latest) {
@@ -110,20 +156,15 @@ export class Replica<Op, Value> {
     const acceptTime = this.#clock.next(request.after, now);
     if (acceptTime === null) return refused('ERR_CLOCK_EXHAUSTED', `replica ${this.id} has no accept time left`);
     const { client, clientTime, key, operation } = request;
-    const write: Write<Op> = { origin: this.origin, acceptTime, client, clientTime, key, operation };
-    const last = history.at(-1);
-    assert(last === undefined || this.order(last, write) < 0, 'an accepted write stands after all that is here');
-    this.#storage.insert(write, history.length);
-    this.#raiseSeen(this.origin, acceptTime);
-    this.#pruneBehind(write);
+    this.#log.append({ origin: this.origin, acceptTime, client, clientTime, key, operation });
     return { kind: 'accepted', stamp: { origin: this.origin, acceptTime } };
   }
 
   /** A client's read. Dependency is tested before presence. */
   read(request: ReadRequest): ReadReply<Value> {
-    const missing = request.needs === null ? null : this.#seen.missing(request.needs);
+    const missing = this.#missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const folded = foldHistory(this.#storage.history(request.key), this.#machine);
+    const folded = this.#log.read(request.key);
     if (folded === null) return { kind: 'absent' };
     const { origin, acceptTime } = folded.last;
     return { kind: 'found', value: folded.value, stamp: { origin, acceptTime } };
@@ -131,34 +172,58 @@ export class Replica<Op, Value> {
 
   /** Why a peer's request, or news, is not answered; null if it may be. */
   refusalOf(request: PullRequest | News): Refused | null {
-    return checkRequest(request, this.origin, this.terms, this.#seen);
+    if (this.#lives.copied !== null) return refused('ERR_COPIED', this.#lives.copied);
+    return checkRequest(request, this.origin, this.terms, this.#log.seen, this.#members);
   }
 
   /**
    * A peer's request for the next batch. Its writes and the `seen` they are sent under are cut from one state, in this
    * step; nothing is kept for the next one. `now` is the wall clock in milliseconds.
+   *
+   * Who lacks part of the base store gets that first, page by page.
    */
   serve(request: PullRequest, now: number): PullBatch<Op> | Refused {
-    const refusal = this.refusalOf(request);
+    const refusal = this.refusalOf(request) ?? this.#lives.check(request, this.#log.seen);
     if (refusal !== null) return refusal;
+    if (request.outside) this.#integration.askedByOutside(request.from);
+    if (this.#integration.isBehind) {
+      return refused('ERR_BEHIND', `replica ${this.id} is itself taking over what it missed`);
+    }
     this.#clock.observe(request.seen.highestTime(this.#clock.limit(now)));
-    this.meet(request.from);
+    this.#admit(request);
+    const report = request.report ? this.#members.report(this.#clock, now) : null;
+    if (report !== null) this.#saveState();
     const { resume } = request;
-    const resumed = resume !== null && this.#seen.dominates(resume.target);
-    const base = resumed ? resume.received : request.seen;
-    const { writes, more } = cutBatch(this.#storage, this.#seen, base, request, this.order, (write) =>
-      this.bytesOf(write),
-    );
-    return { from: this.origin, resumed, writes, seen: this.#seen.clone(), more };
+    const resumed = resume !== null && this.#log.seen.dominates(resume.target);
+    const known = resumed ? resume.received : request.seen;
+    const head = { from: this.origin, resumed, seen: this.#log.seen.clone(), standing: this.#standing, report };
+    if (request.base < this.#log.baseTime && this.#log.isAheadOf(known)) return this.#servePage(request, head, now);
+    const base = known.clone();
+    base.merge(this.#log.baseVector);
+    const { writes, more } = this.#log.cut(base, request);
+    const left = more && resume === null ? this.#log.countMissing(base) - writes.length : null;
+    return { ...head, writes, more, store: null, left };
   }
 
   /** The next request to a peer: it goes on with the transfer from that peer, or one that was cut, or begins one. */
-  nextPull(peer: ReplicaId, limits: { readonly writesMax: number; readonly bytesMax: number }): PullRequest {
-    const seen = this.#seen.clone();
-    const resume = this.#transfers.resume(peer, seen);
-    // One write is enough to find out whether the transfer still has to wait.
-    const writesMax = this.#transfers.waits(peer) ? 1 : limits.writesMax;
-    return { terms: this.terms, from: this.origin, to: peer, seen, resume, writesMax, bytesMax: limits.bytesMax };
+  nextPull(peer: ReplicaId, limits: PullLimits): PullRequest {
+    const seen = this.#log.seen.clone();
+    return {
+      terms: this.terms,
+      from: this.origin,
+      to: peer,
+      seen,
+      resume: this.#transfers.resume(peer, seen),
+      base: this.#log.baseTime,
+      store: this.#integration.store,
+      report: limits.report === true || this.#integration.wantsReport,
+      clock: this.#members.attested,
+      life: this.#life,
+      outside: this.#integration.rejoinsWith !== null,
+      // One write is enough to find out whether the transfer still has to wait.
+      writesMax: this.#transfers.waits(peer) ? 1 : limits.writesMax,
+      bytesMax: limits.bytesMax,
+    };
   }
 
   /**
@@ -168,123 +233,191 @@ export class Replica<Op, Value> {
    * A batch that holds a write too far ahead of the wall clock (`now`, in milliseconds) is taken up to there, as if the
    * peer had sent no more: so nothing is dropped, and nothing is claimed that was not taken.
    */
-  integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, now: number): Integrated | Held | Refused {
-    const base = batch.resumed && request.resume !== null ? request.resume.received : request.seen;
-    const refusal = checkBatch(batch, peer, request, base, this.origin, this.#seen, this.order);
-    if (refusal !== null) return refusal;
-    const limit = this.#clock.limit(now);
-    const ahead = firstAhead(batch, this.#seen, limit);
-    this.#clock.observe(batch.seen.highestTime(limit));
-    const received = base.clone();
-    for (const write of batch.writes) {
-      if (write === ahead) break;
-      received.raise(write.origin, write.acceptTime);
-      this.#clock.observe(write.acceptTime);
-      this.#insertReceived(write);
-    }
-    if (ahead !== null) {
-      this.#transfers.wait(peer, received, batch.seen);
-      return { kind: 'held', origin: ahead.origin, aheadMs: this.#clock.aheadMs(ahead.acceptTime, now) };
-    }
-    if (!batch.more) return { kind: 'integrated', more: false, fresh: this.#finish(peer, batch.seen) };
-    this.#transfers.advance(peer, received, batch.seen);
-    return { kind: 'integrated', more: true, fresh: false };
+  integrate(
+    peer: ReplicaId,
+    request: PullRequest,
+    batch: PullBatch<Op>,
+    now: number,
+  ): Integrated | Held | Refused | Rejoin {
+    const outcome = this.#integration.take(peer, request, batch, now);
+    if (outcome.kind === 'refused' && outcome.code === 'ERR_FORGED_STAMPS') this.#lives.condemn(outcome.message);
+    return outcome;
   }
 
   /** What to tell `peer`, which holds `known` or has been told of it; null if nothing is new. */
   nextNews(peer: ReplicaId, known: VersionVector): News | null {
-    const fresh = known.missing(this.#seen);
+    const fresh = known.missing(this.#log.seen);
     return fresh === null ? null : { terms: this.terms, from: this.origin, to: peer, fresh };
   }
 
   /** What of a peer's vector this replica may not claim to hold and could take; null if nothing. */
   missing(theirs: VersionVector, now: number): VersionVector | null {
-    return this.#seen.missing(theirs, this.#clock.limit(now));
+    return this.#log.seen.missing(theirs, this.#clock.limit(now));
   }
 
   /** The pull from `peer` was cut: the next one goes on from there. */
   interrupted(peer: ReplicaId): void {
     this.#transfers.interrupt(peer);
+    this.#integration.interrupted(peer);
+  }
+
+  /**
+   * Folds some of what is stable, and older than the retry window, into the base store. True if more is left to fold.
+   * `now` is the wall clock in milliseconds.
+   */
+  compact(now: number): boolean {
+    if (this.#storage.size === 0 || this.#integration.isBehind || this.#isPinned(now)) return false;
+    if (this.#members.alone) this.#clock.advance(now);
+    const upTo = this.stable - this.#retryWindow;
+    if (upTo <= this.#log.baseTime) return false;
+    const { more, dropped } = this.#log.fold(upTo, FOLD_WRITES, this.#members.alone);
+    if (dropped) this.#transfers.reset();
+    this.#saveState();
+    return more;
+  }
+
+  /**
+   * Takes note that a replica will not return under its present incarnation: nobody waits for it any more, and nobody takes
+   * writes from it. Should it return all the same, it takes another incarnation, and what nobody had received goes on.
+   */
+  retire(id: ReplicaId): Refused | null {
+    if (id === this.id) return refused('ERR_IDENTITY', `replica ${id} cannot retire itself: ask another one`);
+    const origin = this.#members.view().find((member) => replicaIdOf(member) === id);
+    if (origin === undefined) return refused('ERR_UNKNOWN_ID', `replica ${this.id} knows of no member ${id}`);
+    this.#members.retire(origin);
+    this.#saveState();
+    return null;
+  }
+
+  /**
+   * `peer` could not take what this replica holds under its incarnation, or knows that it was retired: this incarnation ends
+   * here. The next step is to open the storage under a new one, which hears from `peer` what it missed.
+   */
+  leave(peer: ReplicaId): void {
+    this.#members.leave();
+    this.#integration.rejoinWith(peer);
+    this.#saveState();
+  }
+
+  /** True if the replica has left, and so must be opened under a new incarnation. */
+  get hasLeft(): boolean {
+    return this.#members.isRetired(this.origin);
   }
 
   /** The value of every present key, ascending by key, after `after` if it is not null. */
   *entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
     const keys = after === null ? this.#storage.keys() : this.#storage.keys(after);
     for (let next = keys.next(); next.done !== true; next = keys.next()) {
-      const folded = foldHistory(this.#storage.history(next.value), this.#machine);
+      const folded = this.#log.read(next.value);
       if (folded !== null) yield { key: next.value, value: folded.value };
     }
   }
 
   /** The write log in the total order, after `after` if it is not null; with what a transfer under way has brought. */
-  *log(after: AcceptStamp | null): Generator<Write<Op>> {
-    const merge = new RunMerge<Op>(this.order);
-    for (const origin of this.#storage.origins()) {
-      merge.add(this.#storage.run(origin, after === null ? 0 : after.acceptTime - 1, Number.POSITIVE_INFINITY));
-    }
-    for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
-      if (after === null || this.order(write, after) > 0) yield write;
-    }
+  log(after: AcceptStamp | null): Generator<Write<Op>> {
+    return this.#log.entries(after);
   }
 
   get logSize(): number {
     return this.#storage.size;
   }
 
+  /** Writes up to this accept time are folded into the base store; 0 if none are. */
+  get base(): number {
+    return this.#log.baseTime;
+  }
+
+  /** Every member holds every write up to this accept time, as far as this replica knows; 0 if it cannot tell. */
+  get stable(): number {
+    return this.#members.stable(this.#clock.latest);
+  }
+
+  /** The members that keep writes from being stable. */
+  get waitsFor(): readonly Origin[] {
+    return this.#members.waitsFor();
+  }
+
+  get retired(): readonly Origin[] {
+    return this.#members.retired;
+  }
+
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
-    return STAMP_BYTES + write.key.length + this.#machine.sizeOf(write.operation);
+    return this.#log.bytesOf(write);
   }
 
-  #raiseSeen(origin: Origin, acceptTime: number): void {
-    if (this.#seen.raise(origin, acceptTime)) this.#storage.saveSeen(origin, acceptTime);
+  /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */
+  #missing(needs: VersionVector | null): VersionVector | null {
+    if (needs === null) return null;
+    return this.#integration.isBehind ? needs : this.#log.seen.missing(needs);
   }
 
-  #insertReceived(write: Write<Op>): void {
-    if (this.#seen.covers(write.origin, write.acceptTime)) return;
-    const history = this.#storage.history(write.key);
-    const position = positionOf(history, write, this.order);
-    const there = history[position];
-    if (there !== undefined && this.order(there, write) === 0) return;
-    if (isPrunedOnArrival(history, position, write, this.#seen, this.#machine)) return;
-    this.#storage.insert(write, position);
+  /**
+   * From an origin that is not known here, only writes above this accept time are taken: what this replica attested may
+   * have let others fold up to there. Who is alone, or takes over what it missed, answers for its own base store only.
+   */
+  get #floor(): number {
+    const { baseTime } = this.#log;
+    if (this.#members.alone || this.#integration.isBehind) return baseTime;
+    return Math.max(baseTime, this.#members.attested - this.#retryWindow);
   }
 
-  /** True if the vector now covers writes that it did not. */
-  #finish(peer: ReplicaId, target: VersionVector): boolean {
-    const before = this.#seen.clone();
-    for (const [origin, time] of target.entries()) this.#raiseSeen(origin, time);
-    this.#transfers.finish(peer, this.#seen);
-    let fresh = false;
-    for (const [origin, time] of target.entries()) {
-      const known = before.get(origin);
-      if (known >= time) continue;
-      fresh = true;
-      const run = this.#storage.run(origin, known, time);
-      for (let next = run.next(); next.done !== true; next = run.next()) this.#pruneBehind(next.value);
+  get #standing(): Standing {
+    return {
+      base: this.#log.baseTime,
+      floor: Math.max(this.#floor, 0),
+      clock: this.#members.attested,
+      members: this.#members.view().length,
+    };
+  }
+
+  /** Who asks becomes known, if it has no writes at or below the floor and its clock is past it. */
+  #admit({ from, seen, clock }: PullRequest): void {
+    const floor = this.#floor;
+    if (floor <= 0 || (seen.get(from) === 0 && clock > floor)) this.#log.raiseSeen(from, 0);
+  }
+
+  #servePage(
+    request: PullRequest,
+    head: Pick<PullBatch<Op>, 'from' | 'resumed' | 'seen' | 'standing' | 'report'>,
+    now: number,
+  ): PullBatch<Op> {
+    const after = request.store?.time === this.#log.baseTime ? request.store.after : null;
+    const store = cutPage(this.#log, after, request);
+    this.#pinned = { until: now + PIN_MS, since: this.#pinned?.since ?? now };
+    const left = after === null ? this.#storage.keyCount + this.#storage.size - store.entries.length : null;
+    return { ...head, writes: [], more: true, store, left };
+  }
+
+  #isPinned(now: number): boolean {
+    if (this.#pinned !== null && now >= Math.min(this.#pinned.until, this.#pinned.since + PIN_MS_MAX)) {
+      this.#pinned = null;
     }
-    return fresh;
+    return this.#pinned !== null;
   }
 
-  #pruneBehind(write: Write<Op>): void {
-    assert(this.#seen.covers(write.origin, write.acceptTime), 'only what may be claimed replaces older writes');
-    const history = this.#storage.history(write.key);
-    if (history.length === 1) return;
-    const position = positionOf(history, write, this.order);
-    for (const prunable of prunableBehind(history, position, this.#machine)) {
-      this.#storage.remove(write.key, prunable);
-    }
+  #saveState(): void {
+    this.#storage.saveState({
+      baseTime: this.#log.baseTime,
+      baseVector: this.#log.baseVector.clone(),
+      retired: this.#members.retired,
+      clock: this.#members.attested,
+      resume: this.#transfers.latest,
+      store: this.#integration.store,
+      rejoinsWith: this.#integration.rejoinsWith,
+    });
   }
 
   /** The client's write on the key with the request's client time, or if there is none with a later one. */
-  #sameOrLaterOperation(history: readonly Write<Op>[], request: WriteRequest<Op>): Write<Op> | null {
+  #sameOrLaterOperation({ key, client, clientTime, operation }: WriteRequest<Op>): Write<Op> | null {
     let later: Write<Op> | null = null;
-    for (const write of history) {
-      if (write.client !== request.client || write.clientTime < request.clientTime) continue;
-      if (write.clientTime === request.clientTime) return write;
+    const base = this.#storage.base(key);
+    for (const write of [...(base === null ? [] : [base]), ...this.#storage.history(key)]) {
+      if (write.client !== client || write.clientTime < clientTime) continue;
+      if (write.clientTime === clientTime) return write;
       later ??= write;
     }
-    return later !== null && this.#machine.isBlind(request.operation) ? later : null;
+    return later !== null && this.#machine.isBlind(operation) ? later : null;
   }
 
   /** A retry gets the first answer again. */

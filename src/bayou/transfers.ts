@@ -18,7 +18,19 @@ interface Transfer {
 export class Transfers {
   readonly #active = new Map<ReplicaId, Transfer>();
   /** The last transfer that was cut, for the next peer to go on with. */
-  #interrupted: Resume | null = null;
+  #interrupted: Resume | null;
+  /** Where the transfer stands that moved last, for who comes back after a restart. */
+  #latest: Resume | null;
+
+  /** `resume`: a transfer that was under way when the replica was last running; null if none was. */
+  constructor(resume: Resume | null = null) {
+    this.#interrupted = resume;
+    this.#latest = resume;
+  }
+
+  get latest(): Resume | null {
+    return this.#latest;
+  }
 
   /** What the next request to `peer` says of the transfer; null if it starts from `seen`. */
   resume(peer: ReplicaId, seen: VersionVector): Resume | null {
@@ -38,11 +50,22 @@ export class Transfers {
   /** A batch is integrated; the transfer's `received` is now `received`, its target the reply's `seen`. */
   advance(peer: ReplicaId, received: VersionVector, target: VersionVector): void {
     this.#active.set(peer, { received, target, waits: false });
+    this.#latest = { received, target };
   }
 
   /** As `advance`, but the next write the peer has to give cannot be taken yet. */
   wait(peer: ReplicaId, received: VersionVector, target: VersionVector): void {
     this.#active.set(peer, { received, target, waits: true });
+  }
+
+  /** True if a request went out to the peer, and no transfer was forgotten since. */
+  isUnderWay(peer: ReplicaId): boolean {
+    return this.#active.has(peer);
+  }
+
+  /** Forgets where the transfer from the peer stands. */
+  forget(peer: ReplicaId): void {
+    this.#active.delete(peer);
   }
 
   waits(peer: ReplicaId): boolean {
@@ -53,6 +76,14 @@ export class Transfers {
   finish(peer: ReplicaId, seen: VersionVector): void {
     this.#active.delete(peer);
     if (this.#interrupted !== null && seen.dominates(this.#interrupted.target)) this.#interrupted = null;
+    if (this.#latest !== null && seen.dominates(this.#latest.target)) this.#latest = null;
+  }
+
+  /** Forgets where all transfers stand: some of what they brought is gone. */
+  reset(): void {
+    this.#active.clear();
+    this.#interrupted = null;
+    this.#latest = null;
   }
 
   /**

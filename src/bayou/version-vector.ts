@@ -48,6 +48,11 @@ export class VersionVector {
     return true;
   }
 
+  /** Drops the entry of `origin`. */
+  forget(origin: Origin): void {
+    this.#times.delete(origin);
+  }
+
   merge(other: VersionVector): void {
     for (const [origin, time] of other.#times) this.raise(origin, time);
   }

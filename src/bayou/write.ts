@@ -13,6 +13,11 @@ export interface Write<Op> extends AcceptStamp {
   readonly clientTime: number;
   readonly key: string;
   readonly operation: Op;
+  /**
+   * Set if the operation was accepted anew by a replica that rejoined. It takes effect here, whether or not its first
+   * stamp turns up somewhere after all: so a replica that has seen that and one that never will agree.
+   */
+  readonly resubmitted?: true;
 }
 
 /** On equal accept times, which origin stands later in the order and so wins. The same in the whole cluster. */

@@ -118,17 +118,26 @@ Prints a fact a line, its name first; several replicas have a blank line between
   protocol VERSION
   tie-break higher, or lower
   clock logical, or hybrid
+  retry-window DURATION           for how long a client may send an operation again
   writes NUMBER                   live ones in its log
+  base TIME                       writes up to here are folded into its store, and left the log; 0: none are
+  stable TIME                     every member holds all writes up to here, as far as it knows; 0: it cannot tell
+  waits-for ID#INCARNATION        a line for each member whose report keeps writes from being stable
+  retired ID#INCARNATION          a line for each that nobody waits for any more
   seen ID#INCARNATION:TIME        a line for each member: the last of its writes that the replica knows
   link ID=HOST:PORT CODE          a line for each link: why the last pull from there failed, or "-"
+  progress ID DONE of TOTAL writes, NUMBER/s
+                                  for each pull of several batches that is under way
   drift ID ID#INCARNATION MS      for each pull that waits: from where, whose clock is ahead, and by how much
 
 With --json:
   {"id": string, "incarnation": number, "cluster": string, "protocol": number, "tieBreak": "higher" | "lower",
-   "clock": "logical" | "hybrid", "writes": number,
+   "clock": "logical" | "hybrid", "retryWindowMs": number, "writes": number, "base": number, "stable": number,
+   "waitsFor": [{"id": string, "incarnation": number}], "retired": [{"id": string, "incarnation": number}],
    "seen": [{"id": string, "incarnation": number, "time": number}],
    "links": [{"id": string, "host": string, "port": number, "lastError": string | null,
-              "drift": {"id": string, "incarnation": number, "aheadMs": number} | null}]}
+              "drift": {"id": string, "incarnation": number, "aheadMs": number} | null,
+              "progress": {"done": number, "total": number, "perSecond": number} | null}]}
 ${PRINTING_HELP}
 Examples:
   barista status --at 127.0.0.1:7070 --at 127.0.0.1:7071
@@ -158,6 +167,42 @@ Examples:
     .argument('<ID>', 'the other replica', id)
     .addHelpText('after', `${SILENT_HELP}\nExample:\n  barista unlink hub --at 127.0.0.1:7070`);
   onAction(unlink, 'one', run, ([peer = '']) => ({ kind: 'unlink', peer }));
+
+  const retire = addCommand(program, 'retire', 'one')
+    .summary('have nobody wait for a replica that will not return')
+    .description(
+      'Says at a replica that another will not return, so that nobody waits for it any more: what only it had not been\n' +
+        'heard to hold leaves the logs of the others. Every replica comes to know of it.',
+    )
+    .argument('<ID>', 'the replica that is gone', id)
+    .addHelpText(
+      'after',
+      `
+One that returns all the same rejoins by itself, under a new incarnation: it takes over what the others have, and submits
+again what nobody had received.
+${SILENT_HELP}
+Example:
+  barista retire till-7 --at 127.0.0.1:7070`,
+    );
+  onAction<readonly [string]>(retire, 'one', run, ([id]) => ({ kind: 'retire', id }));
+
+  const compact = addCommand(program, 'compact', 'one')
+    .summary('shorten the log of a replica')
+    .description(
+      'Has a replica pull from all it is linked with, learn what each member holds, and fold what all do into its store.',
+    )
+    .addHelpText(
+      'after',
+      `
+Replicas do this by themselves as time goes; what a client may still send again stays in the log (--retry-window of the
+server), and so does what a member was not heard to hold: "barista status" says who is waited for. Prints two lines:
+  base BEFORE AFTER     writes up to this accept time are folded into the store
+  writes BEFORE AFTER   live ones in the log
+${PRINTING_HELP}
+Example:
+  barista compact --at 127.0.0.1:7070`,
+    );
+  onAction(compact, 'one', run, () => ({ kind: 'compact' }));
 
   const store = addCommand(program, 'store', 'one')
     .summary('print the store of a replica')

@@ -1,25 +1,33 @@
 import { isUtf8 } from 'node:buffer';
 import { formatClock, formatMember, formatValue, printable } from '../../master/format.js';
 import type { Address } from '../base/address.js';
-import { incarnationOf, replicaIdOf } from '../base/ids.js';
-import type { Status } from '../bayou/admin-messages.js';
+import { incarnationOf, type Origin, replicaIdOf } from '../base/ids.js';
+import type { Progress, Status } from '../bayou/admin-messages.js';
 
 /** What the commands that speak to replicas print. `barista status --help` documents the two forms of a status. */
 
 /** A fact a line, its name first, so that grep and awk find it. */
 export function formatStatus(status: Status): readonly string[] {
-  const { origin, terms, seen, writes, links } = status;
+  const { origin, terms, seen, writes, base, stable, waitsFor, retired, links } = status;
   return [
     `replica ${formatMember(origin)}`,
     `cluster ${printable(terms.cluster)}`,
     `protocol ${terms.protocol}`,
     `tie-break ${terms.tieBreak}`,
     `clock ${terms.clock}`,
+    `retry-window ${terms.retryWindowMs}ms`,
     `writes ${writes}`,
+    `base ${base}`,
+    `stable ${stable}`,
+    ...waitsFor.map((member) => `waits-for ${formatMember(member)}`),
+    ...retired.map((member) => `retired ${formatMember(member)}`),
     ...formatClock(seen).map((entry) => `seen ${entry}`),
     ...links.map(({ peer, address, lastError }) => {
       return `link ${printable(peer)}=${formatAddress(address)} ${lastError ?? '-'}`;
     }),
+    ...links.flatMap(({ peer, progress }) =>
+      progress === null ? [] : [`progress ${printable(peer)} ${formatProgress(progress)}`],
+    ),
     ...links.flatMap(({ peer, drift }) =>
       drift === null ? [] : [`drift ${printable(peer)} ${formatMember(drift.origin)} ${drift.aheadMs}`],
     ),
@@ -27,7 +35,7 @@ export function formatStatus(status: Status): readonly string[] {
 }
 
 export function formatStatusJson(status: Status): string {
-  const { origin, terms, seen, writes, links } = status;
+  const { origin, terms, seen, writes, base, stable, waitsFor, retired, links } = status;
   return JSON.stringify({
     id: replicaIdOf(origin),
     incarnation: incarnationOf(origin),
@@ -35,21 +43,38 @@ export function formatStatusJson(status: Status): string {
     protocol: terms.protocol,
     tieBreak: terms.tieBreak,
     clock: terms.clock,
+    retryWindowMs: terms.retryWindowMs,
     writes,
-    seen: seen
-      .sorted()
-      .map(([member, time]) => ({ id: replicaIdOf(member), incarnation: incarnationOf(member), time })),
-    links: links.map(({ peer, address, lastError, drift }) => ({
+    base,
+    stable,
+    waitsFor: waitsFor.map(memberOf),
+    retired: retired.map(memberOf),
+    seen: seen.sorted().map(([member, time]) => ({ ...memberOf(member), time })),
+    links: links.map(({ peer, address, lastError, drift, progress }) => ({
       id: peer,
       host: address.host,
       port: address.port,
       lastError,
-      drift:
-        drift === null
-          ? null
-          : { id: replicaIdOf(drift.origin), incarnation: incarnationOf(drift.origin), aheadMs: drift.aheadMs },
+      drift: drift === null ? null : { ...memberOf(drift.origin), aheadMs: drift.aheadMs },
+      progress,
     })),
   });
+}
+
+function memberOf(member: Origin): { readonly id: string; readonly incarnation: number } {
+  return { id: replicaIdOf(member), incarnation: incarnationOf(member) };
+}
+
+/** `12,000 of 1,000,000 writes, 350,000/s`. */
+export function formatProgress({ done, total, perSecond }: Progress): string {
+  return `${formatCount(done)} of ${formatCount(total)} writes, ${formatCount(perSecond)}/s`;
+}
+
+const COUNT = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+/** `1,000,000`. */
+export function formatCount(number: number): string {
+  return COUNT.format(number);
 }
 
 /** As `--at` takes it. */

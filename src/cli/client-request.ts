@@ -12,6 +12,8 @@ export type ClientTask =
   | { readonly kind: 'status'; readonly json: boolean }
   | { readonly kind: 'link'; readonly peer: Peer }
   | { readonly kind: 'unlink'; readonly peer: string }
+  | { readonly kind: 'retire'; readonly id: string }
+  | { readonly kind: 'compact' }
   | { readonly kind: 'store' }
   | { readonly kind: 'log' };
 

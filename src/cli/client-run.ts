@@ -8,7 +8,7 @@ import { BaristaError, messageOf, toBaristaError } from '../base/errors.js';
 import type { ClientId, ReplicaId } from '../base/ids.js';
 import { DEFAULT_LIMITS } from '../base/limits.js';
 import { promised } from '../base/outcome.js';
-import type { LogReply, Status, StoreReply } from '../bayou/admin-messages.js';
+import type { LogReply, StabilizeReply, Status, StoreReply } from '../bayou/admin-messages.js';
 import type { WriteReply } from '../bayou/messages.js';
 import { Session } from '../bayou/session.js';
 import type { VersionVector } from '../bayou/version-vector.js';
@@ -55,6 +55,12 @@ async function runTask(request: ClientRequest): Promise<number> {
       return withReplica(request, async (replica) => {
         await promised<void>((done) => replica.unlink({ peer: task.peer as ReplicaId }, timeoutMs, done));
       });
+    case 'retire':
+      return withReplica(request, async (replica) => {
+        await promised<void>((done) => replica.retire({ id: task.id as ReplicaId }, timeoutMs, done));
+      });
+    case 'compact':
+      return compact(request);
     case 'store':
       return withReplica(request, async (replica) => {
         const pages = storePages((page) =>
@@ -81,6 +87,27 @@ async function withClient(request: ClientRequest, work: (client: Client) => Prom
   } finally {
     client.close();
   }
+}
+
+/** A neighbour that nothing could be pulled from is told of: what it holds, and others know of only through it, counts. */
+async function compact(request: ClientRequest): Promise<number> {
+  const { timeoutMs } = request;
+  let status = 0;
+  await withReplica(request, async (replica) => {
+    const ask = (): Promise<Status> => promised((done) => replica.status(timeoutMs, done));
+    const before = await ask();
+    const order = { peers: null, budgetMs: timeoutMs, compact: true };
+    const reply = await promised<StabilizeReply>((done) => replica.stabilize(order, 2 * timeoutMs, done));
+    const after = await ask();
+    await showLines([`base ${before.base} ${after.base}`, `writes ${before.writes} ${after.writes}`]);
+    for (const { peer, done, error } of reply.outcomes) {
+      if (done) continue;
+      status = 1;
+      const code = error?.code ?? 'ERR_TIMEOUT';
+      tell(new BaristaError(code, `the pull from replica ${peer}: ${error?.message ?? 'it is still under way'}`));
+    }
+  });
+  return status;
 }
 
 async function withReplica(

@@ -12,6 +12,10 @@ const status = await runProgram(
       const { startServer } = await import('../server/start.js');
       await startServer(options);
     },
+    async repair(request) {
+      const { runRepair } = await import('./repair-run.js');
+      return runRepair(request);
+    },
     async client(request) {
       const { runClient } = await import('./client-run.js');
       return runClient(request);

@@ -1,13 +1,15 @@
 import { type Command, Option } from 'commander';
 import type { WorldName } from '../../master/open-cluster.js';
+import { RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee } from '../bayou/session.js';
 import type { MasterRequest, ScriptOrigin } from './master-request.js';
-import { duration, durationOrOff, listOf, oneOf, port } from './option-values.js';
+import { duration, durationOrOff, listOf, oneOf, port, retryWindow } from './option-values.js';
 
 interface Options {
   readonly world: WorldName;
   readonly tieBreak: 'higher' | 'lower';
   readonly clock: 'logical' | 'hybrid';
+  readonly retryWindow: number;
   readonly maxDrift: number | 'off';
   readonly antiEntropy: number | 'off';
   readonly guarantees: readonly Guarantee[];
@@ -58,6 +60,14 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
     )
     .addOption(
       new Option(
+        '--retry-window <duration>',
+        'for how long a client may send an operation again and have it take effect once; the log keeps writes for so long after every member holds them',
+      )
+        .argParser(retryWindow)
+        .default(RETRY_WINDOW_MS_DEFAULT, '10m'),
+    )
+    .addOption(
+      new Option(
         '--guarantees <list>',
         `what sessions ask for: ${GUARANTEES.join(', ')}, with commas between; none; all`,
       )
@@ -83,6 +93,7 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
         cluster: {
           tieBreak: options.tieBreak,
           clock: options.clock,
+          retryWindowMs: options.retryWindow,
           guarantees: options.guarantees,
           maxDriftMs: options.maxDrift === 'off' ? null : options.maxDrift,
           antiEntropyMs: options.antiEntropy === 'off' ? null : options.antiEntropy,

@@ -3,6 +3,7 @@ import { quoted } from '../../master/format.js';
 import { didYouMean } from '../../master/nearest.js';
 import type { Address } from '../base/address.js';
 import { checkId } from '../base/checks.js';
+import { RETRY_WINDOW_MS_MAX } from '../base/limits.js';
 
 /** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
 
@@ -17,11 +18,23 @@ const DURATION_MS_MAX = 3_600_000;
 
 /** Milliseconds of `250ms`, `2s`, `1.5m`. */
 export function duration(text: string): number {
+  const ms = milliseconds(text);
+  if (ms < 1 || ms > DURATION_MS_MAX) throw new InvalidArgumentError('Durations go from 1ms to 1h.');
+  return ms;
+}
+
+/** Likewise; nothing at all, or up to a year. */
+export function retryWindow(text: string): number {
+  const ms = milliseconds(text);
+  if (ms > RETRY_WINDOW_MS_MAX) throw new InvalidArgumentError('Retry windows go from 0ms to 8760h.');
+  return ms;
+}
+
+function milliseconds(text: string): number {
   if (/^\d+$/.test(text)) throw new InvalidArgumentError(`A duration needs a unit: "${text}ms" or "${text}s"?`);
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
   const ms = Number(number) * (UNITS_MS.get(unit) ?? Number.NaN);
   if (Number.isNaN(ms)) throw new InvalidArgumentError('A duration is written like 250ms, 2s or 1m.');
-  if (ms < 1 || ms > DURATION_MS_MAX) throw new InvalidArgumentError('Durations go from 1ms to 1h.');
   return Math.round(ms);
 }
 

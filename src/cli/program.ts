@@ -7,12 +7,15 @@ import type { ClientRequest } from './client-request.js';
 import { describeFailure } from './failure.js';
 import { addMasterCommand } from './master-command.js';
 import type { MasterRequest } from './master-request.js';
+import { addRepairCommand, type RepairRequest } from './repair-command.js';
 import { addServerCommand } from './server-command.js';
 
 /** What the subcommands do. Each loads what it needs when it is called: a replica must start fast. */
 export interface Actions {
   master(request: MasterRequest): Promise<void>;
   server(options: ServerOptions): Promise<void>;
+  /** The exit status. */
+  repair(request: RepairRequest): Promise<number>;
   /** The exit status. */
   client(request: ClientRequest): Promise<number>;
 }
@@ -41,6 +44,9 @@ export async function runProgram(words: readonly string[], actions: Actions, scr
   const master = addMasterCommand(program, actions.master);
   addServerCommand(program, actions.server);
   let status = 0;
+  addRepairCommand(program, async (request) => {
+    status = await actions.repair(request);
+  });
   addClientCommands(program, async (request) => {
     status = await actions.client(request);
   });

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
+import { RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import type { ServerOptions } from '../server/start.js';
-import { durationOrOff, id, incarnation, oneOf, type Peer, peer, portOrAny } from './option-values.js';
+import { durationOrOff, id, incarnation, oneOf, type Peer, peer, portOrAny, retryWindow } from './option-values.js';
 
 interface Options {
   readonly id: string;
@@ -11,6 +12,8 @@ interface Options {
   readonly peer: readonly Peer[];
   readonly tieBreak: ServerOptions['tieBreak'];
   readonly clock: ServerOptions['clock'];
+  readonly retryWindow: number;
+  readonly newIncarnation?: true;
   readonly maxDrift: number | 'off';
   readonly antiEntropy: number | 'off';
   readonly dataDir?: string;
@@ -67,7 +70,21 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
           .argParser(durationOrOff)
           .default(60_000, '1m'),
       )
+      .addOption(
+        new Option(
+          '--retry-window <duration>',
+          'for how long a client may send an operation again and have it take effect once; the log keeps writes for so long after every member holds them',
+        )
+          .argParser(retryWindow)
+          .default(RETRY_WINDOW_MS_DEFAULT, '10m'),
+      )
       .option('--data-dir <dir>', 'where to keep its data; without it a replica that ends forgets')
+      .addOption(
+        new Option(
+          '--new-incarnation',
+          'open its data under a new incarnation: for a copy, or an older state of it, whose stamps must not come again',
+        ).conflicts('incarnation'),
+      )
       // For who starts replicas as children: they end with it, and can be told from those of another run.
       .addOption(new Option('--lifeline', 'end when standard input ends').hideHelp())
       .addOption(new Option('--run-id <id>', 'the run this replica belongs to').argParser(id).hideHelp())
@@ -78,9 +95,11 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
           port: options.port,
           cluster: options.cluster,
           incarnation: options.incarnation ?? null,
+          newIncarnation: options.newIncarnation === true,
           peers: options.peer,
           tieBreak: options.tieBreak,
           clock: options.clock,
+          retryWindowMs: options.retryWindow,
           maxDriftMs: options.maxDrift === 'off' ? null : options.maxDrift,
           antiEntropyMs: options.antiEntropy === 'off' ? null : options.antiEntropy,
           dataDir: options.dataDir ?? null,

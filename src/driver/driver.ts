@@ -9,6 +9,7 @@ import {
   type LogRequest,
   PAGE_BYTES_MAX,
   type PullOutcome,
+  type RetireRequest,
   type StabilizeReply,
   type StabilizeRequest,
   type Status,
@@ -28,9 +29,10 @@ import type {
   WriteRequest,
 } from '../bayou/messages.js';
 import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
-import type { Held, Integrated, Replica } from '../bayou/replica.js';
+import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
+import { Compactor } from './compactor.js';
 import { FlushGate } from './flush-gate.js';
 import { Link, type LinkSteps } from './link.js';
 import { takePage } from './page.js';
@@ -47,6 +49,8 @@ export interface DriverConfig {
   readonly settings: DriverSettings;
   /** Called once when someone asked the replica to end, after the answer is given. */
   readonly onShutdown: () => void;
+  /** Gives the storage a new incarnation, since the one it has was retired; `openReplica` then opens under that. */
+  readonly reincarnate: (done: Done<void>) => void;
 }
 
 /**
@@ -57,6 +61,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   #replica: Replica<KvOperation, Uint8Array>;
   readonly #config: DriverConfig;
   readonly #gate: FlushGate;
+  readonly #compactor: Compactor;
   readonly #links = new Map<ReplicaId, Link<KvOperation>>();
   /** The requests of this core; batches that answer those of an earlier one are of no use. */
   #requests = new WeakSet<PullRequest>();
@@ -75,11 +80,24 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       (run) => config.timers.soon(run),
       (error) => this.#flushFailed(error),
     );
+    this.#compactor = new Compactor(
+      {
+        compact: (done) => {
+          const more = this.#writeOutage === null && this.#replica.compact(config.clock.now());
+          this.#gate.answer((outcome) => done(more && outcome.ok), succeed(undefined));
+        },
+        neighbours: () => (this.#replica.logSize > 0 ? this.#links.keys() : []),
+      },
+      config.timers,
+      config.settings.compactMs,
+    );
+    if (this.#replica.hasLeft) this.#reincarnate();
   }
 
   /** Cuts all links and lets go of every timer. */
   close(): void {
     this.#cancelRetry?.();
+    this.#compactor.close();
     const links = [...this.#links.values()];
     this.#links.clear();
     for (const link of links) link.close();
@@ -117,7 +135,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
 
   link(request: LinkRequest, done: Done<void>): void {
     const { peer, address, incarnation } = request;
-    const { settings, timers, dialer } = this.#config;
+    const { settings, timers, clock, dialer } = this.#config;
     if (peer === this.#replica.id)
       return done(fail(new BaristaError('ERR_IDENTITY', `replica ${peer} cannot be its own peer`)));
     const old = this.#links.get(peer);
@@ -128,7 +146,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (old === undefined || old.address.host !== address.host || old.address.port !== address.port) {
       this.#links.delete(peer);
       old?.close();
-      this.#links.set(peer, new Link(peer, address, dialer.dial(peer, address), this, settings, timers));
+      this.#links.set(peer, new Link(peer, address, dialer.dial(peer, address), this, settings, timers, clock));
     }
     this.#gate.answer(done, succeed(undefined));
   }
@@ -143,6 +161,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   stabilize(request: StabilizeRequest, done: Done<StabilizeReply>): void {
     const peers = request.peers ?? [...this.#links.keys()];
     const outcomes = new Map<ReplicaId, PullOutcome>(peers.map((peer) => [peer, { peer, done: false, error: null }]));
+    if (request.compact) this.#compactor.ask(outcomes.keys());
     let left = outcomes.size;
     let answered = false;
     const answer = (): void => {
@@ -152,13 +171,14 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       this.#gate.answer(done, succeed({ outcomes: [...outcomes.values()], seen: this.#replica.seen() }));
     };
     const cancel = this.#config.timers.after(request.budgetMs, answer);
-    if (left === 0) return answer();
+    const end = (): void => (request.compact ? this.#compactor.run(answer) : answer());
+    if (left === 0) return end();
     for (const peer of outcomes.keys()) {
       this.#pullFrom(peer, (outcome) => {
         const error = outcome.ok ? null : { code: outcome.error.code, message: outcome.error.message };
         outcomes.set(peer, { peer, done: outcome.ok, error });
         left -= 1;
-        if (left === 0) answer();
+        if (left === 0) end();
       });
     }
   }
@@ -166,10 +186,11 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   status(done: Done<Status>): void {
     if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const links = [...this.#links.values()]
-      .map(({ peer, address, lastError, drift }) => ({ peer, address, lastError, drift }))
+      .map(({ peer, address, lastError, drift, progress }) => ({ peer, address, lastError, drift, progress }))
       .sort((a, b) => compareIds(a.peer, b.peer));
-    const { origin, terms, logSize } = this.#replica;
-    this.#gate.answer(done, succeed({ origin, terms, seen: this.#replica.seen(), writes: logSize, links }));
+    const { origin, terms, logSize: writes, base, stable, waitsFor, retired } = this.#replica;
+    const seen = this.#replica.seen();
+    this.#gate.answer(done, succeed({ origin, terms, seen, writes, base, stable, waitsFor, retired, links }));
   }
 
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
@@ -187,6 +208,14 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     this.#gate.answer(done, succeed({ entries: page.items, more: page.more }));
   }
 
+  retire({ id }: RetireRequest, done: Done<void>): void {
+    if (this.#writeOutage !== null) return done(fail(this.#writeOutage));
+    const refusal = this.#replica.retire(id);
+    if (refusal !== null) return done(fail(new BaristaError(refusal.code, refusal.message)));
+    this.#compactor.ask(this.#links.keys());
+    this.#gate.answer(done, succeed(undefined));
+  }
+
   shutdown(done: Done<void>): void {
     this.#gate.answer((outcome) => {
       done(outcome);
@@ -197,7 +226,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   nextPull(peer: ReplicaId, done: Done<PullRequest>): void {
     if (this.#writeOutage !== null) return done(fail(this.#writeOutage));
     const { batchWritesMax: writesMax, batchBytesMax: bytesMax } = this.#config.settings;
-    const request = this.#replica.nextPull(peer, { writesMax, bytesMax });
+    const report = this.#compactor.take(peer);
+    const request = this.#replica.nextPull(peer, { writesMax, bytesMax, report });
     this.#requests.add(request);
     this.#gate.answer(done, succeed(request));
   }
@@ -206,7 +236,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     peer: ReplicaId,
     request: PullRequest,
     batch: PullBatch<KvOperation>,
-    done: Done<Integrated | Held | Refused>,
+    done: Done<Integrated | Held | Refused | Rejoin>,
   ): void {
     if (this.#writeOutage !== null) return done(fail(this.#writeOutage));
     if (!this.#requests.has(request)) {
@@ -229,6 +259,32 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
 
   pullFailed(peer: ReplicaId, error: BaristaError): void {
     this.#config.log.warn({ peer, code: error.code }, `pull failed: ${error.message}`);
+  }
+
+  /** The replica begins again under a new incarnation, with all its data, and hears from `peer` what it missed. */
+  rejoin(peer: ReplicaId, request: PullRequest): void {
+    if (!this.#requests.has(request)) return;
+    this.#replica.leave(peer);
+    this.#gate.answer((outcome) => {
+      if (outcome.ok) this.#reincarnate();
+    }, succeed(undefined));
+  }
+
+  #reincarnate(): void {
+    const formerly = this.#replica.origin;
+    this.#requests = new WeakSet();
+    this.#config.reincarnate((outcome) => {
+      if (!outcome.ok) {
+        this.#config.log.warn(
+          { code: outcome.error.code },
+          `no new incarnation could be taken: ${outcome.error.message}`,
+        );
+        return;
+      }
+      this.#replica = this.#config.openReplica();
+      const { origin } = this.#replica;
+      this.#config.log.warn({ origin, formerly }, `${formerly} rejoins as ${origin}`);
+    });
   }
 
   held(peer: ReplicaId, { origin, aheadMs }: Drift): void {

@@ -2,10 +2,11 @@ import type { Address } from '../base/address.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
 import type { Origin, ReplicaId } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
-import type { Cancel, Timers } from '../base/time.js';
+import type { Cancel, Clock, Timers } from '../base/time.js';
+import type { Progress } from '../bayou/admin-messages.js';
 import type { Drift, News, PullBatch, PullRequest, Refused } from '../bayou/messages.js';
 import type { PeerConnection } from '../bayou/ports.js';
-import type { Held, Integrated } from '../bayou/replica.js';
+import type { Held, Integrated, Rejoin } from '../bayou/replica.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import { NewsTeller } from './news-teller.js';
 import type { DriverSettings } from './settings.js';
@@ -15,9 +16,16 @@ export interface LinkSteps<Op> {
   /** Answers when what the request claims is durable. */
   nextPull(peer: ReplicaId, done: Done<PullRequest>): void;
   /** Answers when the batch is durable. */
-  integrate(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, done: Done<Integrated | Held | Refused>): void;
+  integrate(
+    peer: ReplicaId,
+    request: PullRequest,
+    batch: PullBatch<Op>,
+    done: Done<Integrated | Held | Refused | Rejoin>,
+  ): void;
   interrupted(peer: ReplicaId): void;
   pullFailed(peer: ReplicaId, error: BaristaError): void;
+  /** A peer refused `request` since this replica was retired, or could not take what it holds. */
+  rejoin(peer: ReplicaId, request: PullRequest): void;
   /** The pull from `peer` waits for time to catch up. Said once while it does. */
   held(peer: ReplicaId, drift: Drift): void;
   /** The pull from `peer` no longer waits. */
@@ -36,6 +44,7 @@ export class Link<Op> {
   readonly #steps: LinkSteps<Op>;
   readonly #settings: DriverSettings;
   readonly #timers: Timers;
+  readonly #clock: Clock;
   readonly #teller: NewsTeller;
   #lastError: ErrorCode | null = null;
   /** What the pull waits for since it last succeeded; null if it does not. */
@@ -43,6 +52,12 @@ export class Link<Op> {
   /** True if the last batch could not be used, or not wholly. */
   #unusable = false;
   #pulling = false;
+  /** When the pull under way began, in milliseconds. */
+  #begunAt = 0;
+  /** Writes, and keys of a base store, that the pull under way has taken. */
+  #taken = 0;
+  /** About how many it takes in all; null if it is only one batch. */
+  #total: number | null = null;
   /** Callers whose pull is under way. */
   #served: Done<void>[] = [];
   /** Callers who came later: the pull under way may be past what they want, so they get the next one. */
@@ -61,6 +76,7 @@ export class Link<Op> {
     steps: LinkSteps<Op>,
     settings: DriverSettings,
     timers: Timers,
+    clock: Clock,
   ) {
     this.peer = peer;
     this.address = address;
@@ -68,6 +84,7 @@ export class Link<Op> {
     this.#steps = steps;
     this.#settings = settings;
     this.#timers = timers;
+    this.#clock = clock;
     this.#teller = new NewsTeller({
       nextNews: (known, done) => steps.nextNews(peer, known, done),
       send: (news, done) => connection.news(news, settings.pullTimeoutMs, done),
@@ -81,6 +98,14 @@ export class Link<Op> {
 
   get drift(): Drift | null {
     return this.#drift;
+  }
+
+  /** How far the pull is; null unless one of more than one batch is under way. */
+  get progress(): Progress | null {
+    if (!this.#pulling || this.#total === null) return null;
+    const seconds = Math.max(this.#clock.now() - this.#begunAt, 1) / 1_000;
+    const total = Math.max(this.#total, this.#taken);
+    return { done: this.#taken, total, perSecond: Math.round(this.#taken / seconds) };
   }
 
   get pulling(): boolean {
@@ -144,6 +169,9 @@ export class Link<Op> {
 
   #begin(): void {
     this.#pulling = true;
+    this.#begunAt = this.#clock.now();
+    this.#taken = 0;
+    this.#total = null;
     this.#served = this.#waiting;
     this.#waiting = [];
     this.#expected = this.#announced;
@@ -162,14 +190,22 @@ export class Link<Op> {
   #ask(request: PullRequest): void {
     this.#connection.pull(request, this.#settings.pullTimeoutMs, (answer) => {
       if (this.#closed) return;
-      if (!answer.ok) return this.#fail(answer.error);
+      if (!answer.ok) {
+        if (answer.error.code === 'ERR_RETIRED') this.#steps.rejoin(this.peer, request);
+        return this.#fail(answer.error);
+      }
       this.#steps.integrate(this.peer, request, answer.value, (outcome) => {
         if (this.#closed) return;
         if (!outcome.ok) return this.#fail(outcome.error);
         this.#unusable = outcome.value.kind !== 'integrated';
         if (outcome.value.kind === 'refused')
           return this.#fail(new BaristaError(outcome.value.code, outcome.value.message));
+        if (outcome.value.kind === 'rejoin') {
+          this.#steps.rejoin(this.peer, request);
+          return this.#fail(new BaristaError('ERR_BEHIND', outcome.value.message));
+        }
         if (outcome.value.kind === 'held') return this.#hold(outcome.value);
+        this.#count(answer.value);
         if (outcome.value.more) return this.#step();
         this.#lastError = null;
         if (this.#drift !== null) this.#steps.released(this.peer);
@@ -177,6 +213,12 @@ export class Link<Op> {
         this.#end(succeed(undefined));
       });
     });
+  }
+
+  #count(batch: PullBatch<Op>): void {
+    const taken = batch.store?.entries.length ?? batch.writes.length;
+    this.#taken += taken;
+    if (batch.left !== null) this.#total = this.#taken + batch.left;
   }
 
   #hold({ origin, aheadMs }: Drift): void {

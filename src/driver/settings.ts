@@ -2,6 +2,8 @@
 export interface DriverSettings {
   /** The period of anti-entropy with each neighbour; null: only when asked, and no news is told or heeded either. */
   readonly antiEntropyMs: number | null;
+  /** How often to ask neighbours what the members attest, and to fold what is stable; null: only when asked. */
+  readonly compactMs: number | null;
   /** How long a neighbour may take for one batch, or to take note of news. */
   readonly pullTimeoutMs: number;
   /** A batch ends at whichever of the two comes first. */
@@ -16,6 +18,7 @@ export interface DriverSettings {
 
 export const DEFAULT_SETTINGS: DriverSettings = {
   antiEntropyMs: null,
+  compactMs: null,
   pullTimeoutMs: 2_000,
   batchWritesMax: 4_096,
   batchBytesMax: 1024 * 1024,

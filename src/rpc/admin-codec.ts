@@ -3,7 +3,9 @@ import type {
   LinkStatus,
   LogReply,
   LogRequest,
+  Progress,
   PullOutcome,
+  RetireRequest,
   StabilizeReply,
   StabilizeRequest,
   Status,
@@ -48,10 +50,20 @@ export const unlinkRequest: Codec<UnlinkRequest> = structOf<UnlinkRequest>('Unli
   .required(1, 'peer', replicaId, (request) => request.peer)
   .build((peer) => ({ peer }));
 
+export const retireRequest: Codec<RetireRequest> = structOf<RetireRequest>('RetireRequest')
+  .required(1, 'id', replicaId, (request) => request.id)
+  .build((id) => ({ id }));
+
 const drift: Codec<Drift> = structOf<Drift>('Drift')
   .required(1, 'origin', origin, (drift) => drift.origin)
   .required(2, 'aheadMs', time, (drift) => drift.aheadMs)
   .build((origin, aheadMs) => ({ origin, aheadMs }));
+
+const progress: Codec<Progress> = structOf<Progress>('Progress')
+  .required(1, 'done', time, (progress) => progress.done)
+  .required(2, 'total', time, (progress) => progress.total)
+  .required(3, 'perSecond', time, (progress) => Math.round(progress.perSecond))
+  .build((done, total, perSecond) => ({ done, total, perSecond }));
 
 const linkStatus: Codec<LinkStatus> = structOf<LinkStatus>('LinkStatus')
   .required(1, 'peer', replicaId, (link) => link.peer)
@@ -59,20 +71,42 @@ const linkStatus: Codec<LinkStatus> = structOf<LinkStatus>('LinkStatus')
   .required(3, 'port', port, (link) => link.address.port)
   .optional(4, 'lastError', errorCode, (link) => link.lastError)
   .optional(5, 'drift', drift, (link) => link.drift)
-  .build((peer, host, port, lastError, drift) => ({ peer, address: { host, port }, lastError, drift }));
+  .optional(6, 'progress', progress, (link) => link.progress)
+  .build((peer, host, port, lastError, drift, progress) => ({
+    peer,
+    address: { host, port },
+    lastError,
+    drift,
+    progress,
+  }));
 
 export const statusReply: Codec<Status> = structOf<Status>('StatusReply')
   .required(1, 'origin', origin, (status) => status.origin)
   .required(2, 'terms', clusterTerms, (status) => status.terms)
   .required(3, 'seen', versionVector, (status) => status.seen)
   .required(4, 'writes', time, (status) => status.writes)
-  .required(5, 'links', list(linkStatus), (status) => status.links)
-  .build((origin, terms, seen, writes, links) => ({ origin, terms, seen, writes, links }));
+  .required(5, 'base', time, (status) => status.base)
+  .required(6, 'stable', time, (status) => status.stable)
+  .required(7, 'waitsFor', list(origin), (status) => status.waitsFor)
+  .required(8, 'retired', list(origin), (status) => status.retired)
+  .required(9, 'links', list(linkStatus), (status) => status.links)
+  .build((origin, terms, seen, writes, base, stable, waitsFor, retired, links) => ({
+    origin,
+    terms,
+    seen,
+    writes,
+    base,
+    stable,
+    waitsFor,
+    retired,
+    links,
+  }));
 
 export const stabilizeRequest: Codec<StabilizeRequest> = structOf<StabilizeRequest>('StabilizeRequest')
   .optional(1, 'peers', list(replicaId), (request) => request.peers)
   .required(2, 'budgetMs', milliseconds, (request) => request.budgetMs)
-  .build((peers, budgetMs) => ({ peers, budgetMs }));
+  .required(3, 'compact', bool, (request) => request.compact)
+  .build((peers, budgetMs, compact) => ({ peers, budgetMs, compact }));
 
 const pullOutcome: Codec<PullOutcome> = structOf<PullOutcome>('PullOutcome')
   .required(1, 'peer', replicaId, (outcome) => outcome.peer)

@@ -9,10 +9,12 @@ const EMPTY = Buffer.alloc(0);
 const SHORT_BYTES = 48;
 
 /**
- * Reads the values of one frame, in place. Every read is checked against the frame's end; nothing it returns points
- * into the frame, so the frame's memory may be reused as soon as the message is decoded.
+ * Reads the values of one frame, in place. Every read is checked against the frame's end; nothing it returns, but for
+ * `view`, points into the frame, so the frame's memory may be reused as soon as the message is decoded.
  */
 export class BinaryReader {
+  /** True once the message said that its sender can read what is deflated. */
+  senderInflates = false;
   #bytes: Buffer = EMPTY;
   #at = 0;
   #end = 0;
@@ -22,6 +24,7 @@ export class BinaryReader {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
+    this.senderInflates = false;
   }
 
   /** Lets go of the frame. */
@@ -88,6 +91,12 @@ export class BinaryReader {
       this.#bytes.copy(copy, 0, at, at + length);
     }
     return copy;
+  }
+
+  /** `length` bytes where they lie; for codecs that are done with them before they return. */
+  view(length: number): Buffer {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
   }
 
   /** Where the next value stands; for `textAt` and `isAt`. */

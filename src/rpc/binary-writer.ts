@@ -17,6 +17,8 @@ const SHORT_BYTES = 48;
  * whole, so that it harms no other.
  */
 export class BinaryWriter {
+  /** True if what can be deflated in the messages written next should be, where it pays. */
+  deflates = false;
   readonly #frameBytesMax: number;
   #bytes = Buffer.allocUnsafeSlow(CAPACITY_MIN);
   #at = 0;

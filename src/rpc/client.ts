@@ -5,6 +5,7 @@ import type {
   LinkRequest,
   LogReply,
   LogRequest,
+  RetireRequest,
   StabilizeReply,
   StabilizeRequest,
   Status,
@@ -115,6 +116,10 @@ export class ReplicaConnection
 
   log(request: LogRequest, timeoutMs: number, done: Done<LogReply<KvOperation>>): void {
     this.#call(METHODS.log, request, timeoutMs, done);
+  }
+
+  retire(request: RetireRequest, timeoutMs: number, done: Done<void>): void {
+    this.#call(METHODS.retire, request, timeoutMs, done);
   }
 
   shutdown(timeoutMs: number, done: Done<void>): void {

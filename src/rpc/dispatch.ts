@@ -6,9 +6,16 @@ import type { BinaryReader } from './binary-reader.js';
 import { FieldError, malformed } from './field-error.js';
 import { METHODS, type Method, type ReplyForm } from './services.js';
 
-/** Sends the answer to a call; bound to the call's connection and sequence id. */
+/** What a call says of its reply. */
+export interface ServedCall {
+  readonly sequenceId: number;
+  /** The caller can read what is deflated. */
+  readonly inflates: boolean;
+}
+
+/** Sends the answers to the calls of one connection. */
 export interface Replier {
-  reply<Reply>(form: ReplyForm<Reply>, sequenceId: number, outcome: Outcome<Reply>): void;
+  reply<Reply>(form: ReplyForm<Reply>, call: ServedCall, outcome: Outcome<Reply>): void;
   /** The service broke its contract. */
   blame(message: string, thrown: unknown): void;
 }
@@ -35,6 +42,7 @@ export function servedMethods(service: KvService): readonly ServedMethod[] {
     served(METHODS.stabilize, (request, done) => service.stabilize(request, done)),
     served(METHODS.store, (request, done) => service.store(request, done)),
     served(METHODS.log, (request, done) => service.log(request, done)),
+    served(METHODS.retire, (request, done) => service.retire(request, done)),
     served(METHODS.shutdown, (_, done) => service.shutdown(done)),
   ];
 }
@@ -52,9 +60,10 @@ function served<Request, Reply>(
         if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after the end of the call`);
       } catch (thrown) {
         if (!(thrown instanceof FieldError)) throw thrown;
-        replier.reply(method, sequenceId, fail(thrown.toBaristaError(method.name)));
+        replier.reply(method, { sequenceId, inflates: false }, fail(thrown.toBaristaError(method.name)));
         return;
       }
+      const call = { sequenceId, inflates: reader.senderInflates };
       let answered = false;
       const done = (outcome: Outcome<Reply>): void => {
         if (answered) {
@@ -62,7 +71,7 @@ function served<Request, Reply>(
           return;
         }
         answered = true;
-        replier.reply(method, sequenceId, outcome);
+        replier.reply(method, call, outcome);
       };
       try {
         ask(request, done);

@@ -1,10 +1,13 @@
 /** Every bound of the wire. What exceeds one is refused with its coded error; nothing is sized by what a peer claims. */
 
-/** A frame without its length prefix, in both directions. */
+/** A frame without its length prefix, in both directions; and what is deflated in a frame, once it is inflated. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Elements of a list. */
 export const LIST_SIZE_MAX = 65_536;
+
+/** What is shorter is not worth deflating. */
+export const DEFLATED_BYTES_MIN = 1024;
 
 /** How deep the fields may nest that this version does not know and skips. */
 export const SKIP_DEPTH_MAX = 32;

@@ -1,23 +1,20 @@
-import type { ClientId, Origin } from '../base/ids.js';
-import type { ClockKind, ClusterTerms, PullBatch, PullRequest, Resume } from '../bayou/messages.js';
-import type { VersionVector } from '../bayou/version-vector.js';
-import type { TieBreak, Write } from '../bayou/write.js';
+import type {
+  Attestation,
+  ClockKind,
+  ClusterTerms,
+  PullBatch,
+  PullRequest,
+  Report,
+  Resume,
+  Standing,
+  StoreCursor,
+  StorePage,
+} from '../bayou/messages.js';
+import type { TieBreak } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
-import { malformed } from './field-error.js';
-import { operation } from './operation-codec.js';
-import {
-  bytesMax,
-  clientId,
-  clusterName,
-  elementsMax,
-  key,
-  protocolVersion,
-  replicaId,
-  tableIndex,
-  time,
-  writeTime,
-} from './scalars.js';
-import { bool, type Codec, enumeration, list, mapped, structOf } from './schema.js';
+import { packedWrites } from './packed-writes-codec.js';
+import { bytesMax, clusterName, count, elementsMax, key, protocolVersion, replicaId, time } from './scalars.js';
+import { bool, type Codec, enumeration, list, structOf } from './schema.js';
 import { origin, versionVector } from './stamp-codec.js';
 
 /* The messages of service Replication. */
@@ -34,12 +31,33 @@ export const clusterTerms: Codec<ClusterTerms> = structOf<ClusterTerms>('Cluster
   .required(2, 'cluster', clusterName, (terms) => terms.cluster)
   .required(3, 'tieBreak', tieBreak, (terms) => terms.tieBreak)
   .required(4, 'clock', clockKind, (terms) => terms.clock)
-  .build((protocol, cluster, tieBreak, clock) => ({ protocol, cluster, tieBreak, clock }));
+  .required(5, 'retryWindowMs', time, (terms) => terms.retryWindowMs)
+  .build((protocol, cluster, tieBreak, clock, retryWindowMs) => ({
+    protocol,
+    cluster,
+    tieBreak,
+    clock,
+    retryWindowMs,
+  }));
 
 const resume: Codec<Resume> = structOf<Resume>('Resume')
   .required(1, 'received', versionVector, (resume) => resume.received)
   .required(2, 'target', versionVector, (resume) => resume.target)
   .build((received, target) => ({ received, target }));
+
+const storeCursor: Codec<StoreCursor> = structOf<StoreCursor>('StoreCursor')
+  .required(1, 'time', time, (cursor) => cursor.time)
+  .optional(2, 'after', key, (cursor) => cursor.after)
+  .build((time, after) => ({ time, after }));
+
+/** Not of the core: what every requester of ours can read, and the reader remembers of the one at the other end. */
+const inflates: Codec<boolean> = {
+  ...bool,
+  read: (reader) => {
+    reader.senderInflates = reader.bool();
+    return reader.senderInflates;
+  },
+};
 
 export const pullRequest: Codec<PullRequest> = structOf<PullRequest>('PullRequest')
   .required(1, 'terms', clusterTerms, (request) => request.terms)
@@ -47,120 +65,76 @@ export const pullRequest: Codec<PullRequest> = structOf<PullRequest>('PullReques
   .required(3, 'recipient', replicaId, (request) => request.to)
   .required(4, 'seen', versionVector, (request) => request.seen)
   .optional(5, 'resume', resume, (request) => request.resume)
-  .required(6, 'writesMax', elementsMax, (request) => request.writesMax)
-  .required(7, 'bytesMax', bytesMax, (request) => request.bytesMax)
-  .build((terms, from, to, seen, resume, writesMax, bytesMax) => ({
+  .required(6, 'base', time, (request) => request.base)
+  .optional(7, 'store', storeCursor, (request) => request.store)
+  .required(8, 'report', bool, (request) => request.report)
+  .required(9, 'clock', time, (request) => request.clock)
+  .required(10, 'life', time, (request) => request.life)
+  .required(11, 'writesMax', elementsMax, (request) => request.writesMax)
+  .required(12, 'bytesMax', bytesMax, (request) => request.bytesMax)
+  .required(13, 'outside', bool, (request) => request.outside)
+  .optional(14, 'inflates', inflates, () => true)
+  .build((terms, from, to, seen, resume, base, store, report, clock, life, writesMax, bytesMax, outside) => ({
     terms,
     from,
     to,
     seen,
     resume,
+    base,
+    store,
+    report,
+    clock,
+    life,
     writesMax,
     bytesMax,
+    outside,
   }));
 
-/** A write whose origin and client are places in the tables of its batch. */
-interface BatchWrite extends Omit<Write<KvOperation>, 'origin' | 'client'> {
-  readonly origin: number;
-  readonly client: number;
-}
+const standing: Codec<Standing> = structOf<Standing>('Standing')
+  .required(1, 'base', time, (standing) => standing.base)
+  .required(2, 'floor', time, (standing) => standing.floor)
+  .required(3, 'clock', time, (standing) => standing.clock)
+  .required(4, 'members', count, (standing) => standing.members)
+  .build((base, floor, clock, members) => ({ base, floor, clock, members }));
 
-const batchWrite: Codec<BatchWrite> = structOf<BatchWrite>('BatchWrite')
-  .required(1, 'origin', tableIndex, (write) => write.origin)
-  .required(2, 'acceptTime', writeTime, (write) => write.acceptTime)
-  .required(3, 'client', tableIndex, (write) => write.client)
-  .required(4, 'clientTime', time, (write) => write.clientTime)
-  .required(5, 'key', key, (write) => write.key)
-  .required(6, 'operation', operation, (write) => write.operation)
-  .build((origin, acceptTime, client, clientTime, key, operation) => ({
-    origin,
-    acceptTime,
-    client,
-    clientTime,
-    key,
-    operation,
-  }));
+const storePage: Codec<StorePage<KvOperation>> = structOf<StorePage<KvOperation>>('StorePage')
+  .required(1, 'time', time, (page) => page.time)
+  .required(2, 'vector', versionVector, (page) => page.vector)
+  .optional(3, 'after', key, (page) => page.after)
+  .required(4, 'entries', packedWrites, (page) => page.entries)
+  .optional(5, 'upTo', key, (page) => page.upTo)
+  .build((time, vector, after, entries, upTo) => ({ time, vector, after, entries, upTo }));
 
-interface TabledBatch {
-  readonly from: Origin;
-  readonly resumed: boolean;
-  readonly origins: readonly Origin[];
-  readonly clients: readonly ClientId[];
-  readonly writes: readonly BatchWrite[];
-  readonly seen: VersionVector;
-  readonly more: boolean;
-}
+const attestation: Codec<Attestation> = structOf<Attestation>('Attestation')
+  .required(1, 'origin', origin, (attestation) => attestation.origin)
+  .required(2, 'clock', time, (attestation) => attestation.clock)
+  .required(3, 'held', time, (attestation) => attestation.held)
+  .required(4, 'view', time, (attestation) => attestation.view)
+  .build((origin, clock, held, view) => ({ origin, clock, held, view }));
 
-const tabledBatch: Codec<TabledBatch> = structOf<TabledBatch>('PullBatch')
+const report: Codec<Report> = structOf<Report>('Report')
+  .required(1, 'attestations', list(attestation), (report) => report.attestations)
+  .required(2, 'retired', list(origin), (report) => report.retired)
+  .build((attestations, retired) => ({ attestations, retired }));
+
+export const pullBatch: Codec<PullBatch<KvOperation>> = structOf<PullBatch<KvOperation>>('PullBatch')
   .required(1, 'sender', origin, (batch) => batch.from)
   .required(2, 'resumed', bool, (batch) => batch.resumed)
-  .required(3, 'origins', list(origin), (batch) => batch.origins)
-  .required(4, 'clients', list(clientId), (batch) => batch.clients)
-  .required(5, 'writes', list(batchWrite), (batch) => batch.writes)
-  .required(6, 'seen', versionVector, (batch) => batch.seen)
-  .required(7, 'more', bool, (batch) => batch.more)
-  .build((from, resumed, origins, clients, writes, seen, more) => ({
+  .required(3, 'writes', packedWrites, (batch) => batch.writes)
+  .required(4, 'seen', versionVector, (batch) => batch.seen)
+  .required(5, 'more', bool, (batch) => batch.more)
+  .required(6, 'standing', standing, (batch) => batch.standing)
+  .optional(7, 'store', storePage, (batch) => batch.store)
+  .optional(8, 'left', time, (batch) => batch.left)
+  .optional(9, 'report', report, (batch) => batch.report)
+  .build((from, resumed, writes, seen, more, standing, store, left, report) => ({
     from,
     resumed,
-    origins,
-    clients,
     writes,
     seen,
     more,
+    standing,
+    store,
+    left,
+    report,
   }));
-
-export const pullBatch: Codec<PullBatch<KvOperation>> = mapped(
-  tabledBatch,
-  ({ from, resumed, origins, clients, writes, seen, more }) => ({
-    from,
-    resumed,
-    writes: writes.map(
-      (write, index): Write<KvOperation> => ({
-        origin: entryOf(origins, write.origin, index, 'origin'),
-        acceptTime: write.acceptTime,
-        client: entryOf(clients, write.client, index, 'client'),
-        clientTime: write.clientTime,
-        key: write.key,
-        operation: write.operation,
-      }),
-    ),
-    seen,
-    more,
-  }),
-  ({ from, resumed, writes, seen, more }) => {
-    const origins = new Table<Origin>();
-    const clients = new Table<ClientId>();
-    const rows = writes.map(
-      (write): BatchWrite => ({
-        origin: origins.indexOf(write.origin),
-        acceptTime: write.acceptTime,
-        client: clients.indexOf(write.client),
-        clientTime: write.clientTime,
-        key: write.key,
-        operation: write.operation,
-      }),
-    );
-    return { from, resumed, origins: origins.entries(), clients: clients.entries(), writes: rows, seen, more };
-  },
-);
-
-function entryOf<T>(table: readonly T[], place: number, write: number, field: 'origin' | 'client'): T {
-  const entry = table[place];
-  if (entry !== undefined) return entry;
-  throw malformed(`${place} is not a place in a table of ${table.length}`).within(`.writes[${write}].${field}`);
-}
-
-/** Gives each entry a place, in the order they first come. */
-class Table<T> {
-  readonly #places = new Map<T, number>();
-
-  indexOf(entry: T): number {
-    const place = this.#places.get(entry) ?? this.#places.size;
-    if (place === this.#places.size) this.#places.set(entry, place);
-    return place;
-  }
-
-  entries(): readonly T[] {
-    return [...this.#places.keys()];
-  }
-}

@@ -135,8 +135,6 @@ function timeFrom(min: number): Codec<number> {
 
 export const time: Codec<number> = timeFrom(0);
 export const incarnation: Codec<number> = timeFrom(1);
-/** No write is stamped 0: a vector entry of 0 says that the origin has no writes. */
-export const writeTime: Codec<number> = timeFrom(1);
 
 function i32From(min: number, max = 0x7fff_ffff): Codec<number> {
   const check = (number: number): number => {
@@ -156,11 +154,10 @@ function i32From(min: number, max = 0x7fff_ffff): Codec<number> {
 /** Any version may be said, so that a mismatch is found by who compares them. */
 export const protocolVersion: Codec<number> = i32From(-0x8000_0000);
 export const port: Codec<number> = i32From(1, 65_535);
-/** The place of an origin or a client in the tables of a batch. */
-export const tableIndex: Codec<number> = i32From(0);
 export const bytesMax: Codec<number> = i32From(1);
 export const exceptionType: Codec<number> = i32From(-0x8000_0000);
 export const milliseconds: Codec<number> = i32From(0);
+export const count: Codec<number> = i32From(0);
 /** How many elements a reply may have. More than a list can have means as many as it can. */
 export const elementsMax: Codec<number> = mapped(
   i32From(1),

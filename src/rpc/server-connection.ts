@@ -4,7 +4,8 @@ import type { Log } from '../base/log.js';
 import { fail, type Outcome } from '../base/outcome.js';
 import { BinaryReader } from './binary-reader.js';
 import { BinaryWriter } from './binary-writer.js';
-import type { Replier, ServedMethod } from './dispatch.js';
+import { type CompressReplies, isLoopback } from './compression.js';
+import type { Replier, ServedCall, ServedMethod } from './dispatch.js';
 import { applicationException } from './failure-codec.js';
 import { FieldError } from './field-error.js';
 import { FrameSplitter } from './frame-splitter.js';
@@ -18,6 +19,7 @@ export interface ConnectionSettings {
   readonly methods: readonly ServedMethod[];
   readonly frameBytesMax: number;
   readonly stallMsMax: number;
+  readonly compressReplies: CompressReplies;
   readonly log: Log;
 }
 
@@ -33,6 +35,7 @@ export class ServerConnection implements Replier {
   readonly #reader = new BinaryReader();
   readonly #header = new MessageHeader();
   readonly #outbound: Outbound;
+  readonly #compresses: boolean;
   #callsOpen = 0;
   #working = false;
   #workScheduled = false;
@@ -46,6 +49,9 @@ export class ServerConnection implements Replier {
     this.#settings = settings;
     this.#splitter = new FrameSplitter(settings.frameBytesMax);
     this.#outbound = new Outbound(socket, new BinaryWriter(settings.frameBytesMax));
+    const { compressReplies } = settings;
+    this.#compresses =
+      compressReplies === 'always' || (compressReplies === 'unless-loopback' && !isLoopback(socket.remoteAddress));
     socket.on('data', (chunk: Buffer) => {
       if (this.#ended) return;
       this.#splitter.push(chunk);
@@ -68,11 +74,11 @@ export class ServerConnection implements Replier {
     this.#ended = true;
   }
 
-  reply<Reply>(form: ReplyForm<Reply>, sequenceId: number, outcome: Outcome<Reply>): void {
+  reply<Reply>(form: ReplyForm<Reply>, call: ServedCall, outcome: Outcome<Reply>): void {
     this.#callsOpen--;
     if (this.#ended) return;
-    const problem = this.#tryReply(form, sequenceId, outcome);
-    if (problem !== null) this.#tryReply(form, sequenceId, fail<Reply>(problem));
+    const problem = this.#tryReply(form, call, outcome);
+    if (problem !== null) this.#tryReply(form, call, fail<Reply>(problem));
     if (this.#outbound.writer.length > BATCH_BYTES_MAX) this.#outbound.flush();
     this.#workSoon();
   }
@@ -84,10 +90,11 @@ export class ServerConnection implements Replier {
   }
 
   /** Null if the reply was written; else why not, and nothing of it stays. */
-  #tryReply<Reply>(form: ReplyForm<Reply>, sequenceId: number, outcome: Outcome<Reply>): BaristaError | null {
+  #tryReply<Reply>(form: ReplyForm<Reply>, call: ServedCall, outcome: Outcome<Reply>): BaristaError | null {
     const { writer } = this.#outbound;
+    writer.deflates = this.#compresses && call.inflates;
     try {
-      writer.begin(form.replyHead, sequenceId);
+      writer.begin(form.replyHead, call.sequenceId);
       form.result.write(writer, outcome);
       writer.end();
       return null;

@@ -3,6 +3,7 @@ import type { Address } from '../base/address.js';
 import { BaristaError, messageOf } from '../base/errors.js';
 import { type Log, SILENT_LOG } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
+import type { CompressReplies } from './compression.js';
 import { type KvService, servedMethods } from './dispatch.js';
 import { CONNECTIONS_MAX, FRAME_BYTES_MAX, STALL_MS_MAX } from './limits.js';
 import { ServerConnection } from './server-connection.js';
@@ -16,6 +17,8 @@ export interface ListenOptions {
   readonly frameBytesMax?: number;
   readonly connectionsMax?: number;
   readonly stallMsMax?: number;
+  /** Unless over loopback, if it is not said. */
+  readonly compressReplies?: CompressReplies;
   readonly log?: Log;
 }
 
@@ -33,6 +36,7 @@ export function listen(options: ListenOptions, done: Done<Listener>): void {
     methods: servedMethods(options.service),
     frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX,
     stallMsMax: options.stallMsMax ?? STALL_MS_MAX,
+    compressReplies: options.compressReplies ?? 'unless-loopback',
     log,
   };
   const connections = new Set<ServerConnection>();

@@ -4,6 +4,7 @@ import {
   linkRequest,
   logReply,
   logRequest,
+  retireRequest,
   stabilizeReply,
   stabilizeRequest,
   statusReply,
@@ -50,6 +51,7 @@ export const METHODS = {
   stabilize: method('Admin', 'stabilize', stabilizeRequest, stabilizeReply),
   store: method('Admin', 'store', storeRequest, storeReply),
   log: method('Admin', 'log', logRequest, logReply),
+  retire: method('Admin', 'retire', retireRequest, empty),
   shutdown: method('Admin', 'shutdown', empty, empty),
 } as const;
 

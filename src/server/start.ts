@@ -1,8 +1,9 @@
 import { checkId } from '../base/checks.js';
-import { BaristaError } from '../base/errors.js';
-import { originOf, type ReplicaId } from '../base/ids.js';
+import { BaristaError, toBaristaError } from '../base/errors.js';
+import { type Origin, originOf, type ReplicaId } from '../base/ids.js';
+import { COMPACT_PERIOD_MS } from '../base/limits.js';
 import type { Log } from '../base/log.js';
-import { promised } from '../base/outcome.js';
+import { type Done, fail, promised, succeed } from '../base/outcome.js';
 import { type ClockKind, PROTOCOL_VERSION } from '../bayou/messages.js';
 import type { ReplicaStorage } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
@@ -25,9 +26,13 @@ export interface ServerOptions {
   readonly cluster: string;
   /** Null: the wall clock in milliseconds, so that a replica that starts anew is another incarnation. */
   readonly incarnation: number | null;
+  /** True to open its data under a new incarnation; then that may be a copy, or an older state. */
+  readonly newIncarnation: boolean;
   readonly peers: readonly { readonly id: string; readonly host: string; readonly port: number }[];
   readonly tieBreak: TieBreak;
   readonly clock: ClockKind;
+  /** For how long a client may send an operation again and have it take effect once. */
+  readonly retryWindowMs: number;
   /** With the hybrid clock, how far ahead of the wall clock a write may be that is taken from others; null: any. */
   readonly maxDriftMs: number | null;
   readonly antiEntropyMs: number | null;
@@ -61,22 +66,40 @@ async function run(options: ServerOptions): Promise<Listener> {
     if (wrong !== null) throw wrong;
   }
   const log = openLog(options.id, options.lifeline);
-  const { storage, incarnation, close } = await openData(options, log);
-  const { cluster, tieBreak, clock, maxDriftMs } = options;
-  const terms = { protocol: PROTOCOL_VERSION, cluster, tieBreak, clock };
-  const origin = originOf(options.id as ReplicaId, incarnation);
+  const data = await openData(options, log);
+  const { storage } = data;
+  const { cluster, tieBreak, clock, retryWindowMs, maxDriftMs, antiEntropyMs } = options;
+  const terms = { protocol: PROTOCOL_VERSION, cluster, tieBreak, clock, retryWindowMs };
+  const originIn = (incarnation: number): Origin => originOf(options.id as ReplicaId, incarnation);
+  const life = systemClock.now();
+  const openReplica = () => {
+    const origin = originIn(data.incarnation());
+    return new Replica({ origin, life, terms, machine: kvMachine, storage, maxDriftMs });
+  };
+  const reincarnate = (done: Done<void>): void => {
+    const before = data.incarnation();
+    // A master counts the incarnations of its replicas, and leaves the next one to this.
+    const next = options.runId === null ? Math.max(systemClock.now(), before + 1) : before + 1;
+    try {
+      data.renew(next);
+    } catch (thrown) {
+      return done(fail(toBaristaError(thrown, 'ERR_STORAGE')));
+    }
+    done(succeed(undefined));
+  };
   const end = (): void => {
     driver.close();
-    listener.close(() => close(() => process.exit(0)));
+    listener.close(() => data.close(() => process.exit(0)));
   };
   const driver = new Driver({
-    openReplica: () => new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs }),
+    openReplica,
+    reincarnate,
     storage,
     dialer: { dial: (_peer, address) => new ReplicaConnection({ address }) },
     clock: systemClock,
     timers: systemTimers,
     log,
-    settings: { ...DEFAULT_SETTINGS, antiEntropyMs: options.antiEntropyMs },
+    settings: { ...DEFAULT_SETTINGS, antiEntropyMs, compactMs: antiEntropyMs === null ? null : COMPACT_PERIOD_MS },
     onShutdown: end,
   });
   const listener = await promised<Listener>((done) =>
@@ -88,34 +111,60 @@ async function run(options: ServerOptions): Promise<Listener> {
       driver.link({ peer: id as ReplicaId, address: { host, port }, incarnation: null }, done),
     );
   }
-  log.info({ origin, port: listener.address.port }, 'replica listens');
+  log.info({ origin: originIn(data.incarnation()), port: listener.address.port }, 'replica listens');
   return listener;
 }
 
 interface Data {
   readonly storage: ReplicaStorage<KvOperation>;
-  readonly incarnation: number;
+  incarnation(): number;
+  /** Gives up the incarnation for another. Durable when it returns. */
+  renew(incarnation: number): void;
   close(done: () => void): void;
 }
 
-/** Disk storage is loaded only by who wants it. */
-async function openData(
-  { dataDir, incarnation, id, cluster, tieBreak, clock }: ServerOptions,
-  log: Log,
-): Promise<Data> {
-  const newIncarnation = incarnation ?? systemClock.now();
-  if (dataDir === null) {
-    return { storage: new MemoryStorage<KvOperation>(), incarnation: newIncarnation, close: (done) => done() };
-  }
+async function openData(options: ServerOptions, log: Log): Promise<Data> {
+  const incarnation = options.incarnation ?? systemClock.now();
+  return options.dataDir === null ? dataInMemory(incarnation) : dataOnDisk(options, options.dataDir, incarnation, log);
+}
+
+function dataInMemory(first: number): Data {
+  let incarnation = first;
+  return {
+    storage: new MemoryStorage<KvOperation>(),
+    incarnation: () => incarnation,
+    renew: (next) => {
+      incarnation = next;
+    },
+    close: (done) => done(),
+  };
+}
+
+async function dataOnDisk(options: ServerOptions, path: string, newIncarnation: number, log: Log): Promise<Data> {
+  // Loaded only by who wants it.
   const { DataDirectory } = await import('../storage/node/data-directory.js');
-  const identity = { id, cluster, tieBreak, clock };
-  const directory = DataDirectory.open(dataDir, identity, newIncarnation, kvOperationCodec, (error) =>
-    log.warn({ code: error.code }, error.message),
+  const { id, cluster, tieBreak, clock, retryWindowMs } = options;
+  const directory = DataDirectory.open(
+    path,
+    { id, cluster, tieBreak, clock, retryWindowMs },
+    newIncarnation,
+    kvOperationCodec,
+    (error) => log.warn({ code: error.code }, error.message),
+    options.newIncarnation,
   );
-  if (incarnation !== null && incarnation !== directory.incarnation) {
-    throw new BaristaError('ERR_IDENTITY', `${dataDir} holds incarnation ${directory.incarnation}, not ${incarnation}`);
+  // Who made the directory under an incarnation need not know of those that it took by itself since.
+  const known = [directory.incarnation, directory.founded];
+  if (options.incarnation !== null && !known.includes(options.incarnation)) {
+    const message = `${path} holds incarnation ${directory.incarnation}, not ${options.incarnation}`;
+    await new Promise<void>((resolve) => directory.close(() => resolve()));
+    throw new BaristaError('ERR_IDENTITY', message);
   }
-  return { storage: directory.storage, incarnation: directory.incarnation, close: (done) => directory.close(done) };
+  return {
+    storage: directory.storage,
+    incarnation: () => directory.incarnation,
+    renew: (next) => directory.renew(next),
+    close: (done) => directory.close(() => done()),
+  };
 }
 
 function announce(line: Readonly<Record<string, string | number>>): void {

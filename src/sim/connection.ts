@@ -3,6 +3,7 @@ import type {
   LinkRequest,
   LogReply,
   LogRequest,
+  RetireRequest,
   StabilizeReply,
   StabilizeRequest,
   Status,
@@ -99,6 +100,10 @@ export class SimConnection
       (service, reply: Done<LogReply<KvOperation>>) => service.log(request, reply),
       done,
     );
+  }
+
+  retire(request: RetireRequest, timeoutMs: number, done: Done<void>): void {
+    this.#channel.call('retire', timeoutMs, (service, reply: Done<void>) => service.retire(request, reply), done);
   }
 
   shutdown(timeoutMs: number, done: Done<void>): void {

@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
-import type { Origin } from '../base/ids.js';
+import { incarnationOf, type Origin, originOf, replicaIdOf } from '../base/ids.js';
 import { type Log, SILENT_LOG } from '../base/log.js';
+import { succeed } from '../base/outcome.js';
 import type { ClusterTerms } from '../bayou/messages.js';
 import type { ReplicaStorage } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
@@ -20,6 +21,8 @@ export interface SimReplicaSpec {
   readonly maxDriftMs: number | null;
   /** What it kept in an earlier life; absent: it begins empty. */
   readonly storage?: ReplicaStorage<KvOperation>;
+  /** Told of the origin that takes the place of the one it has. */
+  readonly onReincarnate?: (origin: Origin) => void;
   /** Absent: nobody listens. */
   readonly log?: Log;
 }
@@ -34,9 +37,11 @@ export class SimReplica {
     this.#network = network;
     const process = new SimProcess(scheduler);
     const storage = spec.storage ?? new MemoryStorage<KvOperation>();
-    const { origin, terms, maxDriftMs } = spec;
+    const { terms, maxDriftMs } = spec;
+    let { origin } = spec;
+    const life = scheduler.now;
     const driver = new Driver({
-      openReplica: () => new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs }),
+      openReplica: () => new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs, life }),
       storage,
       dialer: { dial: (_peer, address) => new SimConnection(network.connect(process, address)) },
       clock: process,
@@ -44,6 +49,11 @@ export class SimReplica {
       log: spec.log ?? SILENT_LOG,
       settings: spec.settings,
       onShutdown: () => this.kill(),
+      reincarnate: (done) => {
+        origin = originOf(replicaIdOf(origin), incarnationOf(origin) + 1);
+        spec.onReincarnate?.(origin);
+        done(succeed(undefined));
+      },
     });
     this.process = process;
     this.address = network.listen({ process, service: driver });

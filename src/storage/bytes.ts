@@ -1,4 +1,15 @@
 const INITIAL_BYTES = 4 * 1024;
+/** Short runs of bytes are copied into slabs of this size: a slab is cheaper to come by than many small buffers. */
+const SLAB_BYTES = 8 * 1024;
+const SLAB_SHARE_BYTES_MAX = 1024;
+/** Up to this length a loop copies faster than a call. */
+const LOOP_BYTES_MAX = 128;
+/** Short texts that came before are not made again; so many are kept, one for each hash. */
+const TEXTS_KEPT = 256;
+const TEXT_KEPT_BYTES_MAX = 64;
+
+const TIME_BYTES = 7;
+const LOW_BITS = 2 ** 32;
 
 /** Appends numbers, texts and bytes to a growing buffer. */
 export class ByteWriter {
@@ -9,7 +20,7 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** A whole number from 0 to 2^53 - 1: 7 bits a byte, the lowest first. */
+  /** A whole number from 0 to 2^53 - 1: 7 bits a byte, the lowest first. For numbers that are mostly small. */
   number(value: number): void {
     this.#room(8);
     let rest = value;
@@ -20,7 +31,35 @@ export class ByteWriter {
     this.#buffer[this.#length++] = rest;
   }
 
+  /** A whole number from 0 to 2^53 - 1 in 7 bytes. For numbers that are mostly large. */
+  time(value: number): void {
+    this.#room(TIME_BYTES);
+    const buffer = this.#buffer;
+    let low = value % LOW_BITS;
+    let high = (value - low) / LOW_BITS;
+    for (let i = 0; i < 4; i++, low >>>= 8) buffer[this.#length++] = low & 0xff;
+    for (let i = 0; i < 3; i++, high >>>= 8) buffer[this.#length++] = high & 0xff;
+  }
+
   text(text: string): void {
+    // In ASCII, mostly, and then a loop is faster than a call.
+    const { length } = text;
+    if (length < 0x80) {
+      this.#room(1 + length);
+      const buffer = this.#buffer;
+      const start = this.#length + 1;
+      let at = 0;
+      for (; at < length; at++) {
+        const unit = text.charCodeAt(at);
+        if (unit >= 0x80) break;
+        buffer[start + at] = unit;
+      }
+      if (at === length) {
+        buffer[start - 1] = length;
+        this.#length = start + length;
+        return;
+      }
+    }
     const bytes = Buffer.byteLength(text);
     this.number(bytes);
     this.#room(bytes);
@@ -50,44 +89,106 @@ export class ByteWriter {
   }
 }
 
-/** Reads what a ByteWriter wrote. Throws a RangeError beyond the end. */
+/** Reads what ByteWriters wrote. Throws a RangeError beyond the end. */
 export class ByteReader {
-  readonly #buffer: Buffer;
+  readonly #texts: string[] = new Array<string>(TEXTS_KEPT).fill('');
+  #bytes: Uint8Array = new Uint8Array();
   #at = 0;
+  #end = 0;
+  #slab = new ArrayBuffer(0);
+  #slabUsed = 0;
 
-  constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  constructor(bytes?: Uint8Array) {
+    if (bytes !== undefined) this.open(bytes);
+  }
+
+  /** Goes to the start of other bytes, which end at `length`. */
+  open(bytes: Uint8Array, length = bytes.length): void {
+    this.#bytes = bytes;
+    this.#at = 0;
+    this.#end = length;
   }
 
   get remaining(): number {
-    return this.#buffer.length - this.#at;
+    return this.#end - this.#at;
   }
 
   number(): number {
+    const bytes = this.#bytes;
     let value = 0;
     for (let factor = 1; ; factor *= 0x80) {
-      const byte = this.#buffer[this.#at++];
-      if (byte === undefined || factor > 2 ** 49) throw new RangeError('a number that does not end');
+      if (this.#at >= this.#end || factor > 2 ** 49) throw new RangeError('a number that does not end');
+      const byte = bytes[this.#at++] as number;
       if (byte < 0x80) return value + byte * factor;
       value += (byte - 0x80) * factor;
     }
   }
 
+  time(): number {
+    const at = this.#take(TIME_BYTES);
+    const bytes = this.#bytes;
+    const low =
+      ((bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24)) >>>
+      0;
+    const high = (bytes[at + 4] as number) | ((bytes[at + 5] as number) << 8) | ((bytes[at + 6] as number) << 16);
+    if (high >= 2 ** 21) throw new RangeError('a time beyond 2^53');
+    return high * LOW_BITS + low;
+  }
+
   text(): string {
-    const start = this.#skip();
-    return this.#buffer.toString('utf8', start, this.#at);
-  }
-
-  /** A copy. */
-  bytes(): Uint8Array {
-    const start = this.#skip();
-    return new Uint8Array(this.#buffer.subarray(start, this.#at));
-  }
-
-  #skip(): number {
     const length = this.number();
+    const start = this.#take(length);
+    if (length > TEXT_KEPT_BYTES_MAX) return this.#textAt(start);
+    const bytes = this.#bytes;
+    let hash = length;
+    for (let at = start; at < this.#at; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
+    const slot = (hash ^ (hash >>> 8)) & (TEXTS_KEPT - 1);
+    const kept = this.#texts[slot] as string;
+    if (kept.length === length) {
+      let at = 0;
+      while (at < length && kept.charCodeAt(at) === bytes[start + at]) at++;
+      if (at === length) return kept;
+    }
+    const text = this.#textAt(start);
+    // As long in bytes as in characters: in ASCII, so that its characters are its bytes.
+    if (text.length === length && !text.includes('\ufffd')) this.#texts[slot] = text;
+    return text;
+  }
+
+  /** A copy, which may share its buffer with others. */
+  bytes(): Uint8Array {
+    const length = this.number();
+    const start = this.#take(length);
+    const copy = this.#allocate(length);
+    const bytes = this.#bytes;
+    if (length <= LOOP_BYTES_MAX) for (let at = 0; at < length; at++) copy[at] = bytes[start + at] as number;
+    else copy.set(bytes.subarray(start, start + length));
+    return copy;
+  }
+
+  #allocate(length: number): Uint8Array {
+    if (length > SLAB_SHARE_BYTES_MAX) return new Uint8Array(length);
+    if (this.#slabUsed + length > this.#slab.byteLength) {
+      this.#slab = new ArrayBuffer(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    const share = new Uint8Array(this.#slab, this.#slabUsed, length);
+    this.#slabUsed += length;
+    return share;
+  }
+
+  #textAt(start: number): string {
+    const { buffer, byteOffset } = this.#bytes;
+    return Buffer.from(buffer, byteOffset + start, this.#at - start).toString();
+  }
+
+  /** Passes `length` bytes, and gives where they begin. */
+  #take(length: number): number {
     const start = this.#at;
-    if (length > this.remaining) throw new RangeError('a length beyond the end');
+    if (length > this.#end - start) throw new RangeError('a length beyond the end');
     this.#at += length;
     return start;
   }

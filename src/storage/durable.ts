@@ -1,23 +1,25 @@
 import { BaristaError, toBaristaError } from '../base/errors.js';
 import { compareKeys, type Origin } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
-import type { ReplicaStorage } from '../bayou/ports.js';
+import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
+import { Checkpoint } from './checkpoint.js';
+import { type CheckpointMeta, decodeMeta, type StoredPart } from './checkpoint-meta.js';
+import { type Entry, isEmpty, noEntry } from './entry.js';
 import { Layer } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
 import { mergeByRank } from './merge.js';
 import type { OperationCodec } from './operation-codec.js';
+import { Places } from './places.js';
 import { type Change, RecordFormat } from './record-format.js';
 import type { Table } from './table.js';
-import { WriteAheadLog, type WriteAheadLogOptions } from './write-ahead-log.js';
+import { FIRST_SEGMENT, WriteAheadLog, type WriteAheadLogOptions } from './write-ahead-log.js';
 
 /** A checkpoint begins when the log has grown by so much since the last; it bounds what opening replays, and the layers. */
 const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
 /** While a checkpoint is under way and the log has grown by so much more, flushes wait for it. */
 const CHECKPOINT_LAG_BYTES_MAX = 64 * 1024 * 1024;
-
-const FORMAT = 1;
 
 export interface DurableConfig<Op> {
   readonly directory: LogDirectory;
@@ -25,21 +27,31 @@ export interface DurableConfig<Op> {
   readonly codec: OperationCodec<Op>;
   readonly checksum: (bytes: Uint8Array) => number;
   readonly checkpointLogBytes?: number;
+  /** How many keys one commit of a checkpoint takes. */
+  readonly checkpointPart?: number;
   readonly logOptions?: WriteAheadLogOptions;
   /** Told when a checkpoint fails: nothing is lost, but the log is not cut until a later one succeeds. */
   readonly onCheckpointFailure?: (error: BaristaError) => void;
 }
 
-/** What a commit of the table says of the whole. */
-interface Meta {
-  readonly format: number;
-  /** The first segment of the log that the table does not hold. */
-  readonly segment: number;
-  readonly size: number;
-  readonly highestTime: number;
-  readonly seen: readonly (readonly [Origin, number])[];
-  readonly origins: readonly Origin[];
-}
+/** So do so many keys that changed, and what of them was copied from the table counts as log. */
+const LAYER_KEYS_MAX = 65_536;
+
+const NO_STATE = new Uint8Array();
+
+/** What there is before the first checkpoint. */
+const NOTHING: CheckpointMeta = {
+  segment: FIRST_SEGMENT,
+  from: FIRST_SEGMENT,
+  parts: [],
+  size: 0,
+  keyCount: 0,
+  highestTime: 0,
+  origins: [],
+  written: [],
+  seen: [],
+  state: NO_STATE,
+};
 
 /**
  * Durable storage: changes go to a write-ahead log, one sync for all that wait, and into a layer in memory; from time to
@@ -51,28 +63,37 @@ interface Meta {
  */
 export class DurableStorage<Op> implements ReplicaStorage<Op> {
   readonly #config: DurableConfig<Op>;
-  readonly #format: RecordFormat<Op>;
   readonly #checkpointLogBytes: number;
+  #places = new Places();
+  #format: RecordFormat<Op>;
   #log: WriteAheadLog;
   #live = new Layer<Op>();
   /** The layer that is being committed. */
   #frozen: Layer<Op> | null = null;
   #seen = new VersionVector();
   #origins = new Set<Origin>();
+  /** Encoded; empty if none was saved. */
+  #state: Uint8Array = NO_STATE;
   #size = 0;
+  #keyCount = 0;
   #highestTime = 0;
   #dirty = false;
+  /** Counts the times that what is below the live layer changed. */
+  #generation = 0;
   #failed = false;
   #logBytes = 0;
+  /** What the table says of a checkpoint that is partly there: the first segment still needed, and the parts. */
+  #from = FIRST_SEGMENT;
+  #parts: readonly StoredPart[] = [];
   /** What the table answered last; null once it may be out of date. */
-  #lastStored: { readonly key: string; readonly history: readonly Write<Op>[] } | null = null;
+  #lastStored: { readonly key: string; readonly entry: Entry<Op>; readonly bytes: number } | null = null;
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
   #behind: (() => void)[] = [];
 
   /** Throws ERR_CORRUPT if what is on disk is not what was written. */
   constructor(config: DurableConfig<Op>) {
     this.#config = config;
-    this.#format = new RecordFormat(config.codec);
+    this.#format = new RecordFormat(config.codec, this.#places);
     this.#checkpointLogBytes = config.checkpointLogBytes ?? CHECKPOINT_LOG_BYTES;
     this.#log = this.#open();
   }
@@ -81,7 +102,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return this.#size;
   }
 
-  /** The highest accept time of any write that was ever inserted. */
+  get keyCount(): number {
+    return this.#keyCount;
+  }
+
   get highestTime(): number {
     return this.#highestTime;
   }
@@ -96,10 +120,15 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   history(key: string): readonly Write<Op>[] {
-    return this.#layered(key) ?? this.#stored(key);
+    return this.#entry(key).history;
+  }
+
+  base(key: string): Write<Op> | null {
+    return this.#entry(key).base;
   }
 
   insert(write: Write<Op>, position: number): void {
+    this.#place(write.origin);
     this.#record({ kind: 'insert', write, position });
   }
 
@@ -107,7 +136,17 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     this.#record({ kind: 'remove', key, position });
   }
 
+  settle(key: string, present: boolean): void {
+    this.#record({ kind: 'settle', key, present });
+  }
+
+  setBase(key: string, base: Write<Op> | null): void {
+    if (base !== null) this.#place(base.origin);
+    this.#record({ kind: 'base', key, base });
+  }
+
   saveSeen(origin: Origin, acceptTime: number): void {
+    this.#place(origin);
     this.#record({ kind: 'seen', origin, acceptTime });
   }
 
@@ -115,39 +154,65 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return this.#seen.clone();
   }
 
+  loadState(): ReplicaState | null {
+    return this.#state.length === 0 ? null : this.#format.decodeState(this.#state);
+  }
+
+  saveState(state: ReplicaState): void {
+    for (const origin of state.retired) this.#place(origin);
+    for (const vector of [state.baseVector, state.resume?.received, state.resume?.target]) {
+      for (const [origin] of vector?.entries() ?? []) this.#place(origin);
+    }
+    this.#record({ kind: 'state', state: new Uint8Array(this.#format.encodeState(state)) });
+  }
+
   origins(): Iterable<Origin> {
     return this.#origins;
   }
 
   *run(origin: Origin, after: number, upTo: number): Generator<Write<Op>, undefined> {
-    const stored = this.#config.table.run(origin, after, upTo);
-    let head = stored.next();
+    const place = this.#places.find(origin);
+    if (place === undefined) return undefined;
     let time = after;
     for (;;) {
-      // The layers are asked anew each time: they may have changed since.
-      const live = this.#live.runs.get(origin)?.next(time);
-      const frozen = this.#frozen?.runs.get(origin)?.next(time);
-      const next = Math.min(
-        live?.[0] ?? Number.POSITIVE_INFINITY,
-        frozen?.[0] ?? Number.POSITIVE_INFINITY,
-        head.done === true ? Number.POSITIVE_INFINITY : head.value[0],
-      );
-      if (next > upTo || next === Number.POSITIVE_INFINITY) return undefined;
-      time = next;
-      let write: Write<Op> | null;
-      if (live?.[0] === next) write = live[1];
-      else if (frozen?.[0] === next) write = frozen[1];
-      else write = head.done === true ? null : this.#find(head.value[1], origin, next);
-      while (head.done !== true && head.value[0] <= next) head = stored.next();
-      if (write !== null) yield write;
+      const generation = this.#generation;
+      const stored = this.#config.table.run(place, time, upTo);
+      const live = this.#live.run(origin).writes.cursor(time);
+      const frozen = this.#frozen?.run(origin).writes.cursor(time);
+      let head = stored.next();
+      while (generation === this.#generation) {
+        const storedTime = head.done === true ? Number.POSITIVE_INFINITY : head.value[0];
+        const liveTime = live.key() ?? Number.POSITIVE_INFINITY;
+        const frozenTime = frozen?.key() ?? Number.POSITIVE_INFINITY;
+        const next = Math.min(storedTime, frozenTime, liveTime);
+        if (next > upTo || next === Number.POSITIVE_INFINITY) return undefined;
+        time = next;
+        let write: Write<Op> | null = null;
+        if (head.done !== true && storedTime === next) {
+          if (next < Math.min(frozenTime, liveTime)) write = this.#find(head.value[1], origin, next);
+          head = stored.next();
+        }
+        if (frozenTime === next) write = frozen?.take() ?? null;
+        if (liveTime === next) write = live.take() ?? null;
+        if (write !== null) yield write;
+      }
     }
+  }
+
+  count(origin: Origin, after: number, upTo: number): number {
+    const place = this.#places.find(origin);
+    if (place === undefined) return 0;
+    const live = this.#live.runs.get(origin)?.added(after, upTo) ?? 0;
+    const frozen = this.#frozen?.runs.get(origin)?.added(after, upTo) ?? 0;
+    return Math.max(0, this.#config.table.count(place, after, upTo) + live + frozen);
   }
 
   *keys(after?: string): Generator<string, undefined> {
     const layers = [this.#live, ...(this.#frozen === null ? [] : [this.#frozen])];
     const sequences = [...layers.map((layer) => layer.keys(after)), this.#config.table.keys(after)];
     for (const key of mergeByRank(sequences, compareKeys)) {
-      if (this.#layered(key)?.length !== 0) yield key;
+      const entry = this.#layered(key);
+      if (entry === undefined || !isEmpty(entry)) yield key;
     }
     return undefined;
   }
@@ -156,7 +221,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   flush(done: Done<void>): void {
     if (this.#failed) return done(fail(new BaristaError('ERR_STORAGE', 'an earlier flush failed')));
     this.#dirty = false;
-    if (this.#logBytes >= this.#checkpointLogBytes && this.#frozen === null) return this.#flushAndCheckpoint(done);
+    if (this.#frozen === null && this.#exceeds(this.#checkpointLogBytes, LAYER_KEYS_MAX))
+      return this.#flushAndCheckpoint(done);
     this.#log.flush((flushed) => {
       if (!flushed.ok) this.#failed = true;
       this.#answerInStep(done, flushed);
@@ -195,40 +261,50 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #open(): WriteAheadLog {
-    this.#live = new Layer();
     this.#frozen = null;
     this.#lastStored = null;
+    this.#generation += 1;
     this.#dirty = false;
     this.#logBytes = 0;
     const meta = this.#readMeta();
-    this.#seen = new VersionVector(meta.seen);
-    this.#origins = new Set(meta.origins);
+    this.#live = new Layer(meta.from < meta.segment);
+    this.#from = meta.from;
+    this.#parts = meta.parts;
+    const places = new Places(meta.origins);
+    this.#places = places;
+    this.#format = new RecordFormat(this.#config.codec, places);
+    this.#seen = new VersionVector(meta.seen.map(([place, time]) => [places.originAt(place), time]));
+    this.#origins = new Set(meta.written.map((place) => places.originAt(place)));
+    this.#state = meta.state;
     this.#size = meta.size;
+    this.#keyCount = meta.keyCount;
     this.#highestTime = meta.highestTime;
     const { directory, checksum, logOptions = {} } = this.#config;
-    return WriteAheadLog.open(directory, checksum, meta.segment, (record) => this.#replay(record), logOptions);
+    const replay = (record: Uint8Array, segment: number): void =>
+      readable('a record of the log', () => this.#replay(record, segment, meta));
+    return WriteAheadLog.open(directory, checksum, meta.from, replay, logOptions);
   }
 
-  #replay(record: Uint8Array): void {
+  #replay(record: Uint8Array, segment: number, meta: CheckpointMeta): void {
     this.#logBytes += record.length;
-    try {
-      this.#apply(this.#format.decodeChange(record));
-    } catch (thrown) {
-      if (!(thrown instanceof RangeError)) throw thrown;
-      const message = `a record of the log cannot be read: ${thrown.message}`;
-      throw new BaristaError('ERR_CORRUPT', message, { cause: thrown });
-    }
+    const change = this.#format.decodeChange(record);
+    if (segment >= meta.segment) return this.#apply(change);
+    // The checkpoint began, and ended with the process: its numbers have the change, its entries may not.
+    const key = keyOf(change);
+    if (key === null || meta.parts.some((part) => segment < part.segment && key <= part.upTo)) return;
+    this.#apply(change);
+    this.#size = meta.size;
+    this.#keyCount = meta.keyCount;
   }
 
-  #readMeta(): Meta {
-    const text = this.#config.table.meta();
-    if (text === undefined) return { format: FORMAT, segment: 1, size: 0, highestTime: 0, seen: [], origins: [] };
-    const meta = JSON.parse(text) as Meta;
-    if (meta.format === FORMAT) return meta;
-    throw new BaristaError(
-      'ERR_CORRUPT',
-      `the data directory is of format ${meta.format}, this version reads ${FORMAT}`,
-    );
+  #readMeta(): CheckpointMeta {
+    const bytes = this.#config.table.meta();
+    return bytes === undefined ? NOTHING : readable('the checkpoint', () => decodeMeta(bytes));
+  }
+
+  /** Origins stand on disk as their places. */
+  #place(origin: Origin): void {
+    if (this.#places.find(origin) === undefined) this.#record({ kind: 'origin', origin });
   }
 
   #record(change: Change<Op>): void {
@@ -243,47 +319,88 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     switch (change.kind) {
       case 'insert': {
         const { write, position } = change;
-        this.#changeable(write.key).splice(position, 0, write);
-        this.#live.setWrite(write.origin, write.acceptTime, write);
+        this.#change(write.key, (entry) => entry.history.splice(position, 0, write));
+        this.#live.run(write.origin).insert(write);
         this.#origins.add(write.origin);
         this.#size += 1;
         this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
         break;
       }
-      case 'remove': {
-        const [write] = this.#changeable(change.key).splice(change.position, 1);
-        if (write === undefined) throw new RangeError(`no write at position ${change.position}`);
-        this.#live.setWrite(write.origin, write.acceptTime, null);
-        this.#size -= 1;
+      case 'remove':
+        this.#change(change.key, (entry) => this.#take(entry, change.position));
         break;
-      }
+      case 'settle':
+        this.#change(change.key, (entry) => {
+          const write = this.#take(entry, 0);
+          entry.base = change.present ? write : null;
+        });
+        break;
+      case 'base':
+        this.#change(change.key, (entry) => {
+          entry.base = change.base;
+        });
+        break;
       case 'seen':
         this.#seen.raise(change.origin, change.acceptTime);
         break;
+      case 'origin':
+        if (this.#places.find(change.origin) !== undefined) throw new RangeError(`${change.origin} came twice`);
+        this.#places.add(change.origin);
+        break;
+      case 'state':
+        this.#state = change.state;
+        break;
     }
   }
 
-  /** The key's history in the live layer, copied there if it is not yet. */
-  #changeable(key: string): Write<Op>[] {
-    let history = this.#live.histories.get(key);
-    if (history === undefined) {
-      history = [...this.history(key)];
-      this.#live.setHistory(key, history);
+  /** Changes the key's entry in the live layer, copied there if it is not yet. */
+  #change(key: string, change: (entry: Entry<Op>) => void): void {
+    let entry = this.#live.entries.get(key);
+    if (entry === undefined) {
+      entry = this.#copyFor(key);
+      this.#live.setEntry(key, entry);
     }
-    return history;
+    const wasEmpty = isEmpty(entry);
+    change(entry);
+    this.#keyCount += Number(wasEmpty) - Number(isEmpty(entry));
   }
 
-  #layered(key: string): Write<Op>[] | undefined {
-    return this.#live.histories.get(key) ?? this.#frozen?.histories.get(key);
+  /** The key's entry, to be changed in the live layer and kept there. */
+  #copyFor(key: string): Entry<Op> {
+    const frozen = this.#frozen?.entries.get(key);
+    if (frozen !== undefined) return { base: frozen.base, history: [...frozen.history] };
+    const { base, history } = this.#stored(key);
+    this.#live.copiedBytes += this.#lastStored?.bytes ?? 0;
+    return {
+      base: base === null ? null : this.#format.detached(base),
+      history: history.map((write) => this.#format.detached(write)),
+    };
   }
 
-  /** A step asks for its key's history more than once. */
-  #stored(key: string): readonly Write<Op>[] {
-    if (this.#lastStored?.key === key) return this.#lastStored.history;
-    const bytes = this.#config.table.history(key);
-    const history = bytes === undefined ? [] : this.#format.decodeHistory(key, bytes);
-    this.#lastStored = { key, history };
-    return history;
+  /** Takes a write out of its history and its run. */
+  #take(entry: Entry<Op>, position: number): Write<Op> {
+    const [write] = entry.history.splice(position, 1);
+    if (write === undefined) throw new RangeError(`no write at position ${position}`);
+    this.#live.run(write.origin).remove(write.acceptTime);
+    this.#size -= 1;
+    return write;
+  }
+
+  #entry(key: string): Entry<Op> {
+    return this.#layered(key) ?? this.#stored(key);
+  }
+
+  #layered(key: string): Entry<Op> | undefined {
+    return this.#live.entries.get(key) ?? this.#frozen?.entries.get(key);
+  }
+
+  /** A step asks for its key's entry more than once. */
+  #stored(key: string): Entry<Op> {
+    if (this.#lastStored?.key === key) return this.#lastStored.entry;
+    const found = this.#config.table.entry(key);
+    const entry = found === undefined ? noEntry<Op>() : this.#format.decodeEntry(key, found);
+    this.#lastStored = { key, entry, bytes: found?.length ?? 0 };
+    return entry;
   }
 
   #find(key: string, origin: Origin, acceptTime: number): Write<Op> | null {
@@ -295,17 +412,22 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     const layer = this.#live;
     this.#frozen = layer;
     this.#live = new Layer();
+    this.#generation += 1;
     this.#logBytes = 0;
-    const state = {
-      format: FORMAT,
+    const meta = {
+      from: this.#from,
+      parts: this.#parts,
       size: this.#size,
+      keyCount: this.#keyCount,
       highestTime: this.#highestTime,
-      seen: [...this.#seen.entries()],
-      origins: [...this.#origins],
+      origins: [...this.#places.origins],
+      written: Array.from(this.#origins, (origin) => this.#places.placeOf(origin)),
+      seen: Array.from(this.#seen.entries(), ([origin, time]) => [this.#places.placeOf(origin), time] as const),
+      state: this.#state,
     };
     this.#log.flushAndRotate((rotated) => {
       if (rotated.ok) {
-        this.#commit(layer, { ...state, segment: rotated.value });
+        this.#commit(layer, { ...meta, segment: rotated.value });
         this.#answerInStep(done, succeed(undefined));
       } else {
         this.#failed = true;
@@ -317,29 +439,31 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   /** Lets a checkpoint that lags catch up before more is acknowledged, so that the layers stay bounded. */
   #answerInStep(done: Done<void>, outcome: Outcome<void>): void {
-    if (this.#frozen !== null && this.#logBytes > CHECKPOINT_LAG_BYTES_MAX) this.#behind.push(() => done(outcome));
+    if (this.#frozen !== null && this.#exceeds(CHECKPOINT_LAG_BYTES_MAX, 2 * LAYER_KEYS_MAX))
+      this.#behind.push(() => done(outcome));
     else done(outcome);
   }
 
-  #commit(layer: Layer<Op>, meta: Meta): void {
-    const format = this.#format;
-    const histories = function* (): Generator<readonly [string, Uint8Array | null]> {
-      for (const [key, history] of layer.histories)
-        yield [key, history.length === 0 ? null : format.encodeHistory(history)];
-    };
-    const runs = function* (): Generator<readonly [Origin, number, string | null]> {
-      for (const [origin, run] of layer.runs)
-        for (const [time, write] of run.entries()) yield [origin, time, write?.key ?? null];
-    };
-    this.#config.table.commit({ histories: histories(), runs: runs(), meta: JSON.stringify(meta) }, (committed) => {
-      if (committed.ok) {
+  #exceeds(bytes: number, keys: number): boolean {
+    return this.#logBytes + this.#live.copiedBytes >= bytes || this.#live.entries.size >= keys;
+  }
+
+  #commit(layer: Layer<Op>, meta: CheckpointMeta): void {
+    const { table, checkpointPart } = this.#config;
+    new Checkpoint(table, this.#format, this.#places, layer, meta, checkpointPart).run((failure) => {
+      if (failure === null) {
+        this.#from = meta.segment;
+        this.#parts = [];
         this.#lastStored = null;
         this.#frozen = null;
+        this.#generation += 1;
         // What cannot be removed now is removed by the next checkpoint, or when the log is opened.
         this.#log.dropBefore(meta.segment);
       } else {
+        this.#parts = failure.parts;
+        layer.storedInPart();
         this.#takeBack();
-        this.#config.onCheckpointFailure?.(committed.error);
+        this.#config.onCheckpointFailure?.(failure.error);
       }
       for (const next of this.#behind.splice(0)) next();
     });
@@ -350,14 +474,24 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     const layer = this.#frozen;
     this.#frozen = null;
     if (layer === null) return;
-    for (const [key, history] of layer.histories) {
-      if (!this.#live.histories.has(key)) this.#live.setHistory(key, history);
-    }
-    for (const [origin, run] of layer.runs) {
-      const live = this.#live.runs.get(origin);
-      for (const [time, write] of run.entries()) {
-        if (live?.next(time - 1)?.[0] !== time) this.#live.setWrite(origin, time, write);
-      }
-    }
+    layer.absorb(this.#live);
+    this.#live = layer;
+    this.#generation += 1;
+  }
+}
+
+/** Which key a change is of; null if of none. */
+function keyOf<Op>(change: Change<Op>): string | null {
+  if (change.kind === 'insert') return change.write.key;
+  return 'key' in change ? change.key : null;
+}
+
+/** Runs what reads bytes of the disk: what cannot be read there is damage. */
+function readable<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new BaristaError('ERR_CORRUPT', `${what} cannot be read: ${thrown.message}`, { cause: thrown });
   }
 }

@@ -1,69 +1,103 @@
-import { compareKeys, type Origin } from '../base/ids.js';
-import { countBefore } from '../base/search.js';
+import type { Origin } from '../base/ids.js';
 import type { Write } from '../bayou/write.js';
-import { keysAfter } from './sorted-keys.js';
+import type { Entry } from './entry.js';
+import { SortedKeys } from './sorted-keys.js';
+import { byNumber, SortedMap } from './sorted-map.js';
 
-/** One origin's changes in a layer, ascending by accept time; null: the write at that time is gone. */
+/** One origin's changes in a layer. */
 export class LayerRun<Op> {
-  readonly #times: number[] = [];
-  readonly #writes: (Write<Op> | null)[] = [];
+  /** By accept time; null: the write that what is below the layer has there is gone. */
+  readonly writes = new SortedMap<number, Write<Op> | null>(byNumber);
+  /** The times of the writes here that stand in the place of one below. */
+  readonly #replacing = new Set<number>();
+  /** True if what is below may have some of these writes already. */
+  isOverPart: boolean;
 
-  set(acceptTime: number, write: Write<Op> | null): void {
-    const at = this.#firstAbove(acceptTime - 1);
-    if (this.#times[at] === acceptTime) {
-      this.#writes[at] = write;
-    } else if (at === this.#times.length) {
-      this.#times.push(acceptTime);
-      this.#writes.push(write);
-    } else {
-      this.#times.splice(at, 0, acceptTime);
-      this.#writes.splice(at, 0, write);
+  constructor(isOverPart: boolean) {
+    this.isOverPart = isOverPart;
+  }
+
+  insert(write: Write<Op>): void {
+    if (this.writes.get(write.acceptTime) === null) this.#replacing.add(write.acceptTime);
+    this.writes.set(write.acceptTime, write);
+  }
+
+  remove(acceptTime: number): void {
+    const write = this.writes.get(acceptTime);
+    const isBelow = write === undefined || this.#replacing.delete(acceptTime);
+    if (isBelow || this.isOverPart) this.writes.set(acceptTime, null);
+    else if (write !== null) this.writes.delete(acceptTime);
+  }
+
+  /** Makes the changes of the layer above in this one. */
+  absorb(above: LayerRun<Op>): void {
+    for (const [time, write] of above.writes.entries()) {
+      if (write === null) {
+        this.remove(time);
+      } else {
+        if (above.#replacing.has(time) && this.writes.get(time) === undefined) this.#replacing.add(time);
+        this.insert(write);
+      }
     }
   }
 
-  /** The first entry above `after`. */
-  next(after: number): readonly [acceptTime: number, write: Write<Op> | null] | undefined {
-    const at = this.#firstAbove(after);
-    const time = this.#times[at];
-    return time === undefined ? undefined : [time, this.#writes[at] ?? null];
-  }
-
-  entries(): Iterable<readonly [acceptTime: number, write: Write<Op> | null]> {
-    return this.#times.map((time, at) => [time, this.#writes[at] ?? null]);
-  }
-
-  #firstAbove(time: number): number {
-    const times = this.#times;
-    // Most changes come in order.
-    if (times.length === 0 || (times.at(-1) as number) <= time) return times.length;
-    return countBefore(times.length, (at) => (times[at] as number) <= time);
+  /** How many writes above `after`, up to `upTo`, this adds to what is below it; less than 0 if it takes some away. */
+  added(after: number, upTo: number): number {
+    let added = 0;
+    const cursor = this.writes.cursor(after);
+    for (let time = cursor.key(); time !== undefined && time <= upTo; time = cursor.key()) {
+      if (cursor.take() === null) added -= 1;
+      else if (!this.#replacing.has(time)) added += 1;
+    }
+    return added;
   }
 }
 
-/** What changed since a checkpoint: whole histories by key, and what came and went of each origin. */
+/** What changed since a checkpoint: whole entries by key, and what came and went of each origin. */
 export class Layer<Op> {
-  /** An empty history: the key has no live writes any more. */
-  readonly histories = new Map<string, Write<Op>[]>();
+  /** An empty entry: there is nothing for the key any more. */
+  readonly entries = new Map<string, Entry<Op>>();
   readonly runs = new Map<Origin, LayerRun<Op>>();
-  #sortedKeys: string[] | null = null;
+  /** How long what was copied from the table is there. */
+  copiedBytes = 0;
+  #isOverPart: boolean;
+  readonly #sortedKeys = new SortedKeys(this.entries);
 
-  setHistory(key: string, history: Write<Op>[]): void {
-    if (!this.histories.has(key)) this.#sortedKeys = null;
-    this.histories.set(key, history);
+  /** `isOverPart`: what is below has a part of it already. */
+  constructor(isOverPart = false) {
+    this.#isOverPart = isOverPart;
   }
 
-  setWrite(origin: Origin, acceptTime: number, write: Write<Op> | null): void {
+  setEntry(key: string, entry: Entry<Op>): void {
+    if (!this.entries.has(key)) this.#sortedKeys.add(key);
+    this.entries.set(key, entry);
+  }
+
+  /** The changes of this origin. */
+  run(origin: Origin): LayerRun<Op> {
     let run = this.runs.get(origin);
     if (run === undefined) {
-      run = new LayerRun();
+      run = new LayerRun(this.#isOverPart);
       this.runs.set(origin, run);
     }
-    run.set(acceptTime, write);
+    return run;
+  }
+
+  /** A part of it was put into what is below. */
+  storedInPart(): void {
+    this.#isOverPart = true;
+    for (const run of this.runs.values()) run.isOverPart = true;
+  }
+
+  /** Makes the changes of the layer above in this one. */
+  absorb(above: Layer<Op>): void {
+    this.copiedBytes += above.copiedBytes;
+    for (const [key, entry] of above.entries) this.setEntry(key, entry);
+    for (const [origin, run] of above.runs) this.run(origin).absorb(run);
   }
 
   /** The changed keys, ascending, after `after`. */
-  *keys(after: string | undefined): Generator<string> {
-    this.#sortedKeys ??= [...this.histories.keys()].sort(compareKeys);
-    yield* keysAfter(this.#sortedKeys, after);
+  keys(after: string | undefined): Generator<string> {
+    return this.#sortedKeys.after(after);
   }
 }

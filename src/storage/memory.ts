@@ -1,18 +1,20 @@
-import { compareKeys, type Origin } from '../base/ids.js';
+import type { Origin } from '../base/ids.js';
 import { type Done, succeed } from '../base/outcome.js';
-import type { ReplicaStorage } from '../bayou/ports.js';
+import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
-import { Run } from './run.js';
-import { keysAfter } from './sorted-keys.js';
+import { type Entry, isEmpty } from './entry.js';
+import { SortedKeys } from './sorted-keys.js';
+import { byNumber, SortedMap } from './sorted-map.js';
 
 /** Keeps everything in this process's memory: nothing survives its end, so every change is at once as durable as it gets. */
 export class MemoryStorage<Op> implements ReplicaStorage<Op> {
-  readonly #histories = new Map<string, Write<Op>[]>();
-  readonly #runs = new Map<Origin, Run<Op>>();
+  readonly #entries = new Map<string, Entry<Op>>();
+  readonly #sortedKeys = new SortedKeys(this.#entries);
+  /** By accept time. */
+  readonly #runs = new Map<Origin, SortedMap<number, Write<Op>>>();
   readonly #seen = new VersionVector();
-  /** The keys in order; null when a key came or went since they were last sorted. */
-  #sortedKeys: string[] | null = null;
+  #state: ReplicaState | null = null;
   #size = 0;
   #highestTime = 0;
 
@@ -24,55 +26,73 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     return this.#size;
   }
 
+  get keyCount(): number {
+    return this.#entries.size;
+  }
+
   get dirty(): boolean {
     return false;
   }
 
   history(key: string): readonly Write<Op>[] {
-    return this.#histories.get(key) ?? [];
+    return this.#entries.get(key)?.history ?? [];
+  }
+
+  base(key: string): Write<Op> | null {
+    return this.#entries.get(key)?.base ?? null;
   }
 
   insert(write: Write<Op>, position: number): void {
-    const history = this.#histories.get(write.key);
-    if (history === undefined) {
-      this.#histories.set(write.key, [write]);
-      this.#sortedKeys = null;
-    } else {
-      history.splice(position, 0, write);
-    }
+    this.#entry(write.key).history.splice(position, 0, write);
     let run = this.#runs.get(write.origin);
     if (run === undefined) {
-      run = new Run();
+      run = new SortedMap(byNumber);
       this.#runs.set(write.origin, run);
     }
-    run.insert(write);
+    if (run.get(write.acceptTime) !== undefined) {
+      throw new RangeError(`two writes of ${write.origin} at ${write.acceptTime}`);
+    }
+    run.set(write.acceptTime, write);
     this.#size += 1;
     this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
   }
 
   remove(key: string, position: number): void {
-    const history = this.#histories.get(key) ?? [];
-    const [write] = history.splice(position, 1);
-    if (write === undefined) throw new RangeError(`no write at position ${position} of key ${JSON.stringify(key)}`);
-    if (history.length === 0) {
-      this.#histories.delete(key);
-      this.#sortedKeys = null;
-    }
-    this.#runs.get(write.origin)?.remove(write.acceptTime);
-    this.#size -= 1;
+    this.#take(key, position);
+    this.#forgetIfEmpty(key);
+  }
+
+  settle(key: string, present: boolean): void {
+    const write = this.#take(key, 0);
+    this.#entry(key).base = present ? write : null;
+    this.#forgetIfEmpty(key);
+  }
+
+  setBase(key: string, base: Write<Op> | null): void {
+    this.#entry(key).base = base;
+    this.#forgetIfEmpty(key);
   }
 
   origins(): Iterable<Origin> {
     return this.#runs.keys();
   }
 
-  run(origin: Origin, after: number, upTo: number): Iterator<Write<Op>> {
-    return this.#runs.get(origin)?.between(after, upTo) ?? [].values();
+  *run(origin: Origin, after: number, upTo: number): Generator<Write<Op>, undefined> {
+    const cursor = this.#runs.get(origin)?.cursor(after);
+    while (cursor !== undefined && (cursor.key() ?? Number.POSITIVE_INFINITY) <= upTo) {
+      const write = cursor.take();
+      if (write === undefined) return undefined;
+      yield write;
+    }
+    return undefined;
   }
 
-  *keys(after?: string): Generator<string> {
-    this.#sortedKeys ??= [...this.#histories.keys()].sort(compareKeys);
-    yield* keysAfter(this.#sortedKeys, after);
+  count(origin: Origin, after: number, upTo: number): number {
+    return this.#runs.get(origin)?.count(after, upTo) ?? 0;
+  }
+
+  keys(after?: string): Generator<string> {
+    return this.#sortedKeys.after(after);
   }
 
   loadSeen(): VersionVector {
@@ -83,6 +103,14 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     this.#seen.raise(origin, acceptTime);
   }
 
+  loadState(): ReplicaState | null {
+    return this.#state === null ? null : copyOf(this.#state);
+  }
+
+  saveState(state: ReplicaState): void {
+    this.#state = copyOf(state);
+  }
+
   flush(done: Done<void>): void {
     done(succeed(undefined));
   }
@@ -90,4 +118,39 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   recover(done: Done<void>): void {
     done(succeed(undefined));
   }
+
+  #entry(key: string): Entry<Op> {
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = { base: null, history: [] };
+      this.#entries.set(key, entry);
+      this.#sortedKeys.add(key);
+    }
+    return entry;
+  }
+
+  #forgetIfEmpty(key: string): void {
+    if (isEmpty(this.#entry(key))) this.#entries.delete(key);
+  }
+
+  /** Takes a write out of its history and its run. */
+  #take(key: string, position: number): Write<Op> {
+    const [write] = this.#entries.get(key)?.history.splice(position, 1) ?? [];
+    if (write === undefined) throw new RangeError(`no write at position ${position} of key ${JSON.stringify(key)}`);
+    this.#runs.get(write.origin)?.delete(write.acceptTime);
+    this.#size -= 1;
+    return write;
+  }
+}
+
+/** The caller goes on to change its vectors. */
+function copyOf(state: ReplicaState): ReplicaState {
+  const { baseVector, retired, resume, store } = state;
+  return {
+    ...state,
+    baseVector: baseVector.clone(),
+    retired: [...retired],
+    resume: resume === null ? null : { received: resume.received.clone(), target: resume.target.clone() },
+    store: store === null ? null : { ...store },
+  };
 }

@@ -1,25 +1,46 @@
-import type { ClientId, Origin } from '../base/ids.js';
+import type { ClientId, Origin, ReplicaId } from '../base/ids.js';
+import type { ReplicaState } from '../bayou/ports.js';
+import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { ByteReader, ByteWriter } from './bytes.js';
+import type { Entry } from './entry.js';
 import type { OperationCodec } from './operation-codec.js';
+import type { Places } from './places.js';
+import type { FoundEntry } from './table.js';
 
 /** A change of a replica's storage, as the write-ahead log keeps it. */
 export type Change<Op> =
   | { readonly kind: 'insert'; readonly write: Write<Op>; readonly position: number }
   | { readonly kind: 'remove'; readonly key: string; readonly position: number }
-  | { readonly kind: 'seen'; readonly origin: Origin; readonly acceptTime: number };
+  | { readonly kind: 'settle'; readonly key: string; readonly present: boolean }
+  | { readonly kind: 'base'; readonly key: string; readonly base: Write<Op> | null }
+  | { readonly kind: 'seen'; readonly origin: Origin; readonly acceptTime: number }
+  /** The origin gets the next place. Comes before whatever names the place. */
+  | { readonly kind: 'origin'; readonly origin: Origin }
+  /** Not decoded: it is asked for once in a life. */
+  | { readonly kind: 'state'; readonly state: Uint8Array };
 
 const INSERT = 1;
 const REMOVE = 2;
 const SEEN = 3;
+const ORIGIN = 4;
+const SETTLE_ABSENT = 5;
+const SETTLE_PRESENT = 6;
+const BASE = 7;
+const NO_BASE = 8;
+const STATE = 9;
 
-/** How changes and histories stand on disk. What is encoded is good until the next is. */
+/** How changes, keys and the replica's state stand on disk. What is encoded is good until the next is. */
 export class RecordFormat<Op> {
   readonly #codec: OperationCodec<Op>;
+  readonly #places: Places;
   readonly #writer = new ByteWriter();
+  readonly #reader = new ByteReader();
 
-  constructor(codec: OperationCodec<Op>) {
+  /** Origins stand as their places: those of what is encoded are there, those of what is decoded must be. */
+  constructor(codec: OperationCodec<Op>, places: Places) {
     this.#codec = codec;
+    this.#places = places;
   }
 
   encodeChange(change: Change<Op>): Uint8Array {
@@ -36,57 +57,159 @@ export class RecordFormat<Op> {
         writer.number(change.position);
         writer.text(change.key);
         break;
+      case 'settle':
+        writer.number(change.present ? SETTLE_PRESENT : SETTLE_ABSENT);
+        writer.text(change.key);
+        break;
+      case 'base':
+        writer.number(change.base === null ? NO_BASE : BASE);
+        writer.text(change.key);
+        if (change.base !== null) this.#write(change.base);
+        break;
       case 'seen':
         writer.number(SEEN);
+        writer.number(this.#places.placeOf(change.origin));
+        writer.time(change.acceptTime);
+        break;
+      case 'origin':
+        writer.number(ORIGIN);
         writer.text(change.origin);
-        writer.number(change.acceptTime);
+        break;
+      case 'state':
+        writer.number(STATE);
+        writer.bytes(change.state);
         break;
     }
     return writer.take();
   }
 
   decodeChange(bytes: Uint8Array): Change<Op> {
-    const reader = new ByteReader(bytes);
+    const reader = this.#reader;
+    reader.open(bytes);
     const kind = reader.number();
-    if (kind === SEEN) return { kind: 'seen', origin: reader.text() as Origin, acceptTime: reader.number() };
-    const position = reader.number();
-    const key = reader.text();
-    if (kind === INSERT) return { kind: 'insert', position, write: this.#read(reader, key) };
-    if (kind === REMOVE) return { kind: 'remove', position, key };
-    throw new RangeError(`no change is of kind ${kind}`);
+    switch (kind) {
+      case INSERT: {
+        const position = reader.number();
+        return { kind: 'insert', position, write: this.#read(reader, reader.text()) };
+      }
+      case REMOVE:
+        return { kind: 'remove', position: reader.number(), key: reader.text() };
+      case SETTLE_ABSENT:
+      case SETTLE_PRESENT:
+        return { kind: 'settle', key: reader.text(), present: kind === SETTLE_PRESENT };
+      case BASE: {
+        const key = reader.text();
+        return { kind: 'base', key, base: this.#read(reader, key) };
+      }
+      case NO_BASE:
+        return { kind: 'base', key: reader.text(), base: null };
+      case SEEN:
+        return { kind: 'seen', origin: this.#places.originAt(reader.number()), acceptTime: reader.time() };
+      case ORIGIN:
+        return { kind: 'origin', origin: reader.text() as Origin };
+      case STATE:
+        return { kind: 'state', state: reader.bytes() };
+      default:
+        throw new RangeError(`no change is of kind ${kind}`);
+    }
   }
 
-  /** The writes of one key; the key itself is not part of it. */
-  encodeHistory(history: readonly Write<Op>[]): Uint8Array {
+  /** One key's base and history; the key itself is not part of it. */
+  encodeEntry({ base, history }: Entry<Op>): Uint8Array {
+    this.#writer.number(base === null ? 0 : 1);
+    if (base !== null) this.#write(base);
     for (const write of history) this.#write(write);
     return this.#writer.take();
   }
 
-  decodeHistory(key: string, bytes: Uint8Array): Write<Op>[] {
-    const reader = new ByteReader(bytes);
+  decodeEntry(key: string, { bytes, length }: FoundEntry): Entry<Op> {
+    const reader = this.#reader;
+    reader.open(bytes, length);
+    const base = reader.number() === 0 ? null : this.#read(reader, key);
     const history: Write<Op>[] = [];
     while (reader.remaining > 0) history.push(this.#read(reader, key));
-    return history;
+    return { base, history };
+  }
+
+  /** The write, sharing no buffer with others: for one that is kept for long. */
+  detached(write: Write<Op>): Write<Op> {
+    const { operation } = write;
+    const body = this.#codec.bodyOf(operation);
+    if (body.buffer.byteLength === body.length) return write;
+    return { ...write, operation: this.#codec.decode(this.#codec.kindOf(operation), new Uint8Array(body)) };
+  }
+
+  encodeState(state: ReplicaState): Uint8Array {
+    const writer = this.#writer;
+    writer.number(state.baseTime);
+    this.#writeVector(state.baseVector);
+    writer.number(state.retired.length);
+    for (const origin of state.retired) writer.number(this.#places.placeOf(origin));
+    writer.number(state.clock);
+    writer.number(state.resume === null ? 0 : 1);
+    if (state.resume !== null) {
+      this.#writeVector(state.resume.received);
+      this.#writeVector(state.resume.target);
+    }
+    writer.number(state.store === null ? 0 : state.store.after === null ? 1 : 2);
+    if (state.store !== null) {
+      writer.number(state.store.time);
+      if (state.store.after !== null) writer.text(state.store.after);
+    }
+    writer.text(state.rejoinsWith ?? '');
+    return writer.take();
+  }
+
+  decodeState(bytes: Uint8Array): ReplicaState {
+    const reader = this.#reader;
+    reader.open(bytes);
+    const baseTime = reader.number();
+    const baseVector = this.#readVector(reader);
+    const retired: Origin[] = [];
+    for (let left = reader.number(); left > 0; left--) retired.push(this.#places.originAt(reader.number()));
+    const clock = reader.number();
+    const hasResume = reader.number() !== 0;
+    const resume = hasResume ? { received: this.#readVector(reader), target: this.#readVector(reader) } : null;
+    const cursor = reader.number();
+    const store = cursor === 0 ? null : { time: reader.number(), after: cursor === 1 ? null : reader.text() };
+    const rejoinsWith = (reader.text() || null) as ReplicaId | null;
+    return { baseTime, baseVector, retired, clock, resume, store, rejoinsWith };
   }
 
   #write(write: Write<Op>): void {
     const writer = this.#writer;
-    writer.text(write.origin);
-    writer.number(write.acceptTime);
+    writer.number(this.#places.placeOf(write.origin));
+    writer.time(write.acceptTime);
     writer.text(write.client);
-    writer.number(write.clientTime);
-    writer.number(this.#codec.kindOf(write.operation));
+    writer.time(write.clientTime);
+    writer.number(2 * this.#codec.kindOf(write.operation) + (write.resubmitted === true ? 1 : 0));
     writer.bytes(this.#codec.bodyOf(write.operation));
   }
 
   #read(reader: ByteReader, key: string): Write<Op> {
-    return {
-      origin: reader.text() as Origin,
-      acceptTime: reader.number(),
-      client: reader.text() as ClientId,
-      clientTime: reader.number(),
-      key,
-      operation: this.#codec.decode(reader.number(), reader.bytes()),
-    };
+    const origin = this.#places.originAt(reader.number());
+    const acceptTime = reader.time();
+    const client = reader.text() as ClientId;
+    const clientTime = reader.time();
+    const kind = reader.number();
+    const operation = this.#codec.decode(kind >>> 1, reader.bytes());
+    if (kind % 2 === 1) return { origin, acceptTime, client, clientTime, key, operation, resubmitted: true };
+    return { origin, acceptTime, client, clientTime, key, operation };
+  }
+
+  #writeVector(vector: VersionVector): void {
+    this.#writer.number(vector.size);
+    for (const [origin, time] of vector.entries()) {
+      this.#writer.number(this.#places.placeOf(origin));
+      this.#writer.time(time);
+    }
+  }
+
+  #readVector(reader: ByteReader): VersionVector {
+    const vector = new VersionVector();
+    for (let left = reader.number(); left > 0; left--) {
+      vector.raise(this.#places.originAt(reader.number()), reader.time());
+    }
+    return vector;
   }
 }

@@ -1,4 +1,3 @@
-import type { Origin } from '../base/ids.js';
 import type { Done } from '../base/outcome.js';
 
 /**
@@ -6,23 +5,33 @@ import type { Done } from '../base/outcome.js';
  * the last commit. An iterator is used up before the caller gives up control, so no commit comes in between.
  */
 export interface Table {
-  /** The encoded history of `key`, good until the next read; undefined if it has none. */
-  history(key: string): Uint8Array | undefined;
+  /** What was committed for `key`, good until the next read; undefined if nothing is. */
+  entry(key: string): FoundEntry | undefined;
   /** Ascending by code point, after `after` if it is given. */
   keys(after?: string): Iterator<string>;
-  /** The accept times and keys of an origin's live writes above `after` and up to `upTo`, ascending. */
-  run(origin: Origin, after: number, upTo: number): Iterator<readonly [acceptTime: number, key: string]>;
+  /** The accept times and keys of the live writes of the origin at `place`, above `after` and up to `upTo`, ascending. */
+  run(place: number, after: number, upTo: number): Iterator<readonly [acceptTime: number, key: string]>;
+  /** About how many `run` would give. */
+  count(place: number, after: number, upTo: number): number;
   /** What the last commit said of the whole; undefined before the first. */
-  meta(): string | undefined;
+  meta(): Uint8Array | undefined;
   /** Makes all of it durable, or on an error none of it. One at a time. */
   commit(changes: TableChanges, done: Done<void>): void;
   close(done: Done<void>): void;
 }
 
+export interface FoundEntry {
+  /** May go on behind the entry. */
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
 export interface TableChanges {
-  /** Null: the key has no history any more. Each history is good until the next is asked for. */
-  readonly histories: Iterable<readonly [key: string, history: Uint8Array | null]>;
-  /** Null: the origin's write at that time is gone. */
-  readonly runs: Iterable<readonly [origin: Origin, acceptTime: number, key: string | null]>;
-  readonly meta: string;
+  /** Null: there is nothing for the key any more. Each entry is good until the next is asked for. */
+  readonly entries: Iterable<readonly [key: string, entry: Uint8Array | null]>;
+  /** For each place, what its accept times came to, ascending: the key written; null if the write is gone. */
+  readonly runs: Iterable<
+    readonly [place: number, changes: readonly (readonly [acceptTime: number, key: string | null])[]]
+  >;
+  readonly meta: Uint8Array;
 }

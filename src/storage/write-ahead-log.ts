@@ -106,8 +106,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * Reads the log from `firstSegment` on and calls `replay` for each record, in order. A record is a view of the
-   * segment's bytes; copy what is kept. Everything replayed is durable when this returns. With FIRST_SEGMENT and no
+   * Reads the log from `firstSegment` on and calls `replay` for each record and its segment, in order. A record is a view
+   * of the segment's bytes; copy what is kept. Everything replayed is durable when this returns. With FIRST_SEGMENT and no
    * segment there a new log begins. Segments before `firstSegment` are removed.
    *
    * Throws ERR_CORRUPT, naming file and offset, and then has changed nothing; ERR_STORAGE if the directory refuses.
@@ -116,7 +116,7 @@ export class WriteAheadLog {
     directory: LogDirectory,
     checksum: Checksum,
     firstSegment: number,
-    replay: (record: Uint8Array) => void,
+    replay: (record: Uint8Array, segment: number) => void,
     options: WriteAheadLogOptions = {},
   ): WriteAheadLog {
     const { segmentBytesMax = SEGMENT_BYTES_MAX, sectorBytes = 512 } = options;
@@ -145,7 +145,8 @@ export class WriteAheadLog {
       const bytes = stored(`read ${name}`, () => directory.read(name));
       previous = end;
       length = bytes.length;
-      end = new SegmentReader(segment, bytes, checksum, sectorBytes).read(previous, segment === last, replay);
+      const reader = new SegmentReader(segment, bytes, checksum, sectorBytes);
+      end = reader.read(previous, segment === last, (record) => replay(record, segment));
     }
 
     const name = segmentName(last);

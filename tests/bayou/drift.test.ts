@@ -118,7 +118,7 @@ describe('a write too far ahead of the wall clock', () => {
     const ghost = originOf('ghost' as ReplicaId, 1);
     const request = right.nextPull(fast.id, LIMITS);
     const seen = new VersionVector([[ghost, (NOW + 60_000) * TICKS_PER_MS]]);
-    const batch = { from: fast.origin, resumed: false, writes: [], seen, more: false };
+    const batch = { ...serve(fast, request, NOW), writes: [], seen, more: false };
     expect(right.integrate(fast.id, request, batch, NOW)).toEqual({ kind: 'held', origin: ghost, aheadMs: 60_000 });
     expect(right.seen().has(ghost)).toBe(false);
   });

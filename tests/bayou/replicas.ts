@@ -7,7 +7,13 @@ import { MemoryStorage } from '../../src/storage/memory.js';
 
 export type KvReplica = Replica<KvOperation, Uint8Array>;
 
-export const TERMS: ClusterTerms = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' };
+export const TERMS: ClusterTerms = {
+  protocol: 1,
+  cluster: 'test',
+  tieBreak: 'higher',
+  clock: 'logical',
+  retryWindowMs: 600_000,
+};
 export const LIMITS = { writesMax: 100, bytesMax: 1_000_000 };
 
 export function replicaOf(id: string, terms: Partial<ClusterTerms> = {}, maxDriftMs: number | null = null): KvReplica {

@@ -15,7 +15,13 @@ import { SimReplica } from '../../src/sim/replica.js';
 import { Scheduler } from '../../src/sim/scheduler.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 
-export const TERMS: ClusterTerms = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' };
+export const TERMS: ClusterTerms = {
+  protocol: 1,
+  cluster: 'test',
+  tieBreak: 'higher',
+  clock: 'logical',
+  retryWindowMs: 600_000,
+};
 
 /** Replicas on virtual time; each message takes 1 to 3 milliseconds. */
 export class World {

@@ -8,9 +8,10 @@ async function barista(...words: string[]) {
   let error = '';
   const ask = async (request: unknown): Promise<void> => void asked.push(request);
   const client = async (request: unknown): Promise<number> => ask(request).then(() => 0);
+  const repair = async (request: unknown): Promise<number> => ask(request).then(() => 1);
   const status = await runProgram(
     words,
-    { master: ask, server: ask, client },
+    { master: ask, server: ask, repair, client },
     {
       out: (text) => {
         out += text;
@@ -34,6 +35,7 @@ describe('barista master', () => {
           cluster: {
             tieBreak: 'higher',
             clock: 'logical',
+            retryWindowMs: 600_000,
             guarantees: ['read-your-writes', 'monotonic-reads'],
             maxDriftMs: 60_000,
             antiEntropyMs: null,
@@ -48,7 +50,9 @@ describe('barista master', () => {
 
   it('takes every option', async () => {
     const { asked } = await barista(
-      ...'master --world simulated --tie-break lower --clock hybrid --max-drift 5s --anti-entropy 250ms'.split(' '),
+      ...'master --world simulated --tie-break lower --clock hybrid --retry-window 0ms --max-drift 5s --anti-entropy 250ms'.split(
+        ' ',
+      ),
       ...'--guarantees monotonic-writes,read-your-writes --base-port 6262 --data-dir ./d --timeout 1.5s script.txt'.split(
         ' ',
       ),
@@ -60,6 +64,7 @@ describe('barista master', () => {
         cluster: {
           tieBreak: 'lower',
           clock: 'hybrid',
+          retryWindowMs: 0,
           guarantees: ['read-your-writes', 'monotonic-writes'],
           maxDriftMs: 5000,
           antiEntropyMs: 250,
@@ -102,9 +107,11 @@ describe('barista server', () => {
         port: 0,
         cluster: 'default',
         incarnation: null,
+        newIncarnation: false,
         peers: [],
         tieBreak: 'higher',
         clock: 'hybrid',
+        retryWindowMs: 600_000,
         maxDriftMs: 60_000,
         antiEntropyMs: 1000,
         dataDir: null,
@@ -116,7 +123,7 @@ describe('barista server', () => {
 
   it('takes every option, the hidden ones too', async () => {
     const words =
-      'server --id s1 --host :: --port 6262 --cluster bar --incarnation 7 --peer s2=127.0.0.1:6263 --peer a=b=[::1]:6264 --tie-break lower --clock logical --max-drift off --anti-entropy off --data-dir ./d --lifeline --run-id r1';
+      'server --id s1 --host :: --port 6262 --cluster bar --incarnation 7 --peer s2=127.0.0.1:6263 --peer a=b=[::1]:6264 --tie-break lower --clock logical --retry-window 24h --max-drift off --anti-entropy off --data-dir ./d --lifeline --run-id r1';
     expect((await barista(...words.split(' '))).asked).toEqual([
       {
         id: 's1',
@@ -124,12 +131,14 @@ describe('barista server', () => {
         port: 6262,
         cluster: 'bar',
         incarnation: 7,
+        newIncarnation: false,
         peers: [
           { id: 's2', host: '127.0.0.1', port: 6263 },
           { id: 'a=b', host: '::1', port: 6264 },
         ],
         tieBreak: 'lower',
         clock: 'logical',
+        retryWindowMs: 86_400_000,
         maxDriftMs: null,
         antiEntropyMs: null,
         dataDir: './d',
@@ -138,6 +147,25 @@ describe('barista server', () => {
       },
     ]);
     expect((await barista('server', '--help')).out).not.toContain('lifeline');
+    expect((await barista('server', '--id', 's1', '--new-incarnation')).asked).toMatchObject([
+      { incarnation: null, newIncarnation: true },
+    ]);
+  });
+});
+
+describe('barista repair', () => {
+  it('takes a directory, and ends with the status it is given', async () => {
+    expect(await barista('repair', './d')).toMatchObject({ status: 1, asked: [{ path: './d', apply: false }] });
+    expect(await barista('repair', './d', '--apply')).toMatchObject({
+      status: 1,
+      asked: [{ path: './d', apply: true }],
+    });
+  });
+
+  it('says everything with --help', async () => {
+    const { status, out } = await barista('repair', '--help');
+    expect(status).toBe(0);
+    for (const word of ['--apply', 'Exit status', 'Examples', 'starts empty']) expect(out).toContain(word);
   });
 });
 
@@ -160,6 +188,13 @@ describe('wrong words', () => {
     ['server --id s1 --port -1', 'Ports go from 1 to 65535; 0'],
     ['server --id s1 --peer s2:6263', 'A peer is written ID=HOST:PORT'],
     ['server --id s1 --peer s2=h:1 --peer s2=h:2', '"s2" is named twice'],
+    ['master --retry-window 8761h', 'Retry windows go from 0ms to 8760h'],
+    ['server --id s1 --retry-window 10', 'A duration needs a unit: "10ms" or "10s"?'],
+    [
+      'server --id s1 --incarnation 2 --new-incarnation',
+      "'--new-incarnation' cannot be used with option '--incarnation",
+    ],
+    ['repair', "missing required argument 'DIR'"],
     ['server --id s1 --incarnation 0', 'Incarnations are whole numbers from 1'],
   ])('end with status 2 and what would be right: %s', async (words, message) => {
     const { status, error, asked } = await barista(...words.split(' '));

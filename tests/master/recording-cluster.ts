@@ -39,6 +39,12 @@ export class RecordingCluster implements Cluster {
   async stabilize(): Promise<void> {
     this.#note('stabilize');
   }
+  async compact(): Promise<void> {
+    this.#note('compact');
+  }
+  async retireServer(id: string): Promise<void> {
+    this.#note(`retireServer ${id}`);
+  }
   async put(client: string, key: string, value: Uint8Array): Promise<void> {
     this.#note(`put ${client} ${key}=${new TextDecoder().decode(value)}`);
     this.values.set(key, { kind: 'found', value });

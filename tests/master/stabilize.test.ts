@@ -54,3 +54,21 @@ test('a replica that hangs is named, and the others reach their fixpoint without
     for (const [id, vector] of vectors) if (id !== hanging) expect(vector.size).toBe(5);
   }
 });
+
+test('a replica that learns that it was retired is asked again, and once only', async () => {
+  for (const times of [1, 2]) {
+    const { vectors, pullFrom } = network(IDS, []);
+    let left = times;
+    const retiring: PullFrom = async (replica, neighbours) => {
+      if (replica !== '4' || left === 0) return pullFrom(replica, neighbours);
+      left -= 1;
+      const error = { code: 'ERR_RETIRED', message: '4#1 was retired' } as const;
+      const outcomes = neighbours.map((peer) => ({ peer: peer as ReplicaId, done: false, error }));
+      return { outcomes, seen: (vectors.get(replica) as VersionVector).clone() };
+    };
+    const stabilized = stabilizePart(ring(IDS), retiring);
+    if (times === 1) await stabilized;
+    else await expect(stabilized).rejects.toMatchObject({ code: 'ERR_RETIRED' });
+    for (const [id, vector] of vectors) if (times === 1 || id !== '4') expect(vector.size).toBe(6);
+  }
+});

@@ -57,6 +57,7 @@ export function useTestRun(): TestRun {
         incarnation: 1,
         tieBreak: 'higher',
         clock: 'logical',
+        retryWindowMs: 600_000,
         maxDriftMs: 60_000,
         dataDir: null,
         antiEntropyMs: null,

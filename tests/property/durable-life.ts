@@ -2,10 +2,10 @@ import { crc32 } from 'node:zlib';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { Done } from '../../src/base/outcome.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
-import type { ReplicaStorage } from '../../src/bayou/ports.js';
+import type { ReplicaState, ReplicaStorage } from '../../src/bayou/ports.js';
 import { Replica } from '../../src/bayou/replica.js';
 import { Session } from '../../src/bayou/session.js';
-import type { VersionVector } from '../../src/bayou/version-vector.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { DurableStorage } from '../../src/storage/durable.js';
@@ -13,7 +13,13 @@ import { MemoryStorage } from '../../src/storage/memory.js';
 import { FaultyDirectory, PowerLoss } from '../storage/faulty-directory.js';
 import { MemoryTable } from '../storage/memory-table.js';
 
-const TERMS = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' } as const;
+const TERMS = {
+  protocol: 1,
+  cluster: 'test',
+  tieBreak: 'higher',
+  clock: 'logical',
+  retryWindowMs: 4,
+} as const;
 const LIVES = 6;
 /** Small, so that small files have many. */
 const SECTOR_BYTES = 64;
@@ -75,6 +81,8 @@ function live(
 ): string | null {
   const mirror = new Mirror(storage);
   const replica = newReplica('a', mirror);
+  replica.meet(peer.origin);
+  peer.meet(replica.origin);
   table.holdCommits = random.below(2) === 0;
   table.failCommits = random.below(8) === 0;
   const fault = random.below(9);
@@ -85,7 +93,8 @@ function live(
       const dice = random.below(10);
       if (dice < 4) write(random, replica, sessions);
       else if (dice < 5) write(random, peer, sessions);
-      else if (dice < 7) pullStep(random, replica, peer);
+      else if (dice < 6) pullStep(random, replica, peer);
+      else if (dice < 7) settle(random, replica, peer, !storage.dirty && allowed.length === 1);
       else if (dice < 9) flush(storage, allowed);
       else if (random.below(2) === 0) directory.answerNext();
       else table.held.shift()?.();
@@ -123,16 +132,33 @@ function write(
   if (reply.kind === 'accepted') session.wrote(key, reply.stamp, true);
 }
 
+/** Each learns what the other attests, as far as that is durable, and folds. */
+function settle(
+  random: Random,
+  replica: Replica<KvOperation, Uint8Array>,
+  peer: Replica<KvOperation, Uint8Array>,
+  isDurable: boolean,
+): void {
+  if (isDurable) pullStep(random, peer, replica, true);
+  else pullStep(random, replica, peer, true);
+  replica.compact(0);
+  if (random.below(2) === 0) peer.compact(0);
+}
+
 function pullStep(
   random: Random,
   replica: Replica<KvOperation, Uint8Array>,
   peer: Replica<KvOperation, Uint8Array>,
+  report = false,
 ): void {
-  const request = replica.nextPull(peer.id, { writesMax: 1 + random.below(3), bytesMax: 1_000_000 });
+  const request = replica.nextPull(peer.id, { writesMax: 1 + random.below(3), bytesMax: 1_000_000, report });
   const batch = peer.serve(request, 0);
+  // Before it has heard all that the other holds, one may be behind what that has folded.
+  if ('kind' in batch && batch.code === 'ERR_BEHIND') return;
   if ('kind' in batch) throw new Error(batch.message);
   const outcome = replica.integrate(peer.id, request, batch, 0);
-  if (outcome.kind === 'refused') throw new Error(outcome.message);
+  if (outcome.kind === 'refused' && outcome.code !== 'ERR_BEHIND') throw new Error(outcome.message);
+  if (outcome.kind === 'rejoin') return;
   if (outcome.kind === 'integrated' && outcome.more && random.below(3) === 0) replica.interrupted(peer.id);
 }
 
@@ -150,12 +176,19 @@ class Mirror implements ReplicaStorage<KvOperation> {
     const keys = storage.keys();
     for (let key = keys.next(); key.done !== true; key = keys.next()) {
       for (const [i, write] of storage.history(key.value).entries()) this.memory.insert(write, i);
+      const base = storage.base(key.value);
+      if (base !== null) this.memory.setBase(key.value, base);
     }
+    const state = storage.loadState();
+    if (state !== null) this.memory.saveState(state);
     for (const [origin, time] of storage.loadSeen().entries()) this.memory.saveSeen(origin, time);
   }
 
   get size(): number {
     return this.#storage.size;
+  }
+  get keyCount(): number {
+    return this.#storage.keyCount;
   }
   get highestTime(): number {
     return this.#storage.highestTime;
@@ -173,6 +206,27 @@ class Mirror implements ReplicaStorage<KvOperation> {
   remove(key: string, position: number): void {
     this.#storage.remove(key, position);
     this.memory.remove(key, position);
+  }
+  base(key: string): Write<KvOperation> | null {
+    return this.#storage.base(key);
+  }
+  settle(key: string, present: boolean): void {
+    this.#storage.settle(key, present);
+    this.memory.settle(key, present);
+  }
+  setBase(key: string, base: Write<KvOperation> | null): void {
+    this.#storage.setBase(key, base);
+    this.memory.setBase(key, base);
+  }
+  loadState(): ReplicaState | null {
+    return this.#storage.loadState();
+  }
+  saveState(state: ReplicaState): void {
+    this.#storage.saveState(state);
+    this.memory.saveState(state);
+  }
+  count(origin: Origin, after: number, upTo: number): number {
+    return this.#storage.count(origin, after, upTo);
   }
   origins(): Iterable<Origin> {
     return this.#storage.origins();
@@ -204,14 +258,20 @@ function dump(storage: ReplicaStorage<KvOperation>): string {
     const { origin, acceptTime, client, clientTime, key, operation } = write;
     return `${acceptTime}@${origin} ${client}:${clientTime} ${key} ${operation.kind === 'put' ? operation.value.length : '-'}`;
   };
-  const histories = drain(storage.keys()).map((key) => storage.history(key).map(name).join(', '));
+  const histories = drain(storage.keys()).map((key) => {
+    const base = storage.base(key);
+    return `${base === null ? '' : name(base)} | ${storage.history(key).map(name).join(', ')}`;
+  });
+  const state = JSON.stringify(storage.loadState(), (_, value) =>
+    value instanceof VersionVector ? `${value}` : value,
+  );
   const runs = [...storage.origins()].sort().map((origin) =>
     drain(storage.run(origin, 0, Number.POSITIVE_INFINITY))
       .map(name)
       .join(', '),
   );
   const written = runs.filter((run) => run !== '');
-  return JSON.stringify({ size: storage.size, seen: storage.loadSeen().toString(), histories, runs: written });
+  return JSON.stringify({ size: storage.size, seen: storage.loadSeen().toString(), state, histories, runs: written });
 }
 
 function drain<T>(items: Iterator<T>): T[] {

@@ -13,6 +13,7 @@ export interface ScriptRun {
 const OPTIONS: ClusterOptions = {
   tieBreak: 'higher',
   clock: 'logical',
+  retryWindowMs: 600_000,
   guarantees: ['read-your-writes', 'monotonic-reads'] satisfies Guarantee[],
   maxDriftMs: 60_000,
   antiEntropyMs: null,

@@ -7,7 +7,13 @@ import { type AcceptStamp, stampOrder, type Write } from '../../src/bayou/write.
 import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 
-const TERMS = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' } as const;
+const TERMS = {
+  protocol: 1,
+  cluster: 'test',
+  tieBreak: 'higher',
+  clock: 'logical',
+  retryWindowMs: 600_000,
+} as const;
 const order = stampOrder(TERMS.tieBreak);
 const MAX_DRIFT_MS = 1_000;
 /** Further than any clock is wrong. */

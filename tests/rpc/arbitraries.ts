@@ -3,6 +3,8 @@ import { BaristaError, ERROR_CODES } from '../../src/base/errors.js';
 import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { utf8Length } from '../../src/base/limits.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
+import type { Write } from '../../src/bayou/write.js';
+import type { KvOperation } from '../../src/machine/kv.js';
 
 /* Values of every kind the wire carries, with the edges of each among them. */
 
@@ -63,6 +65,7 @@ const terms = fc.record({
   cluster: idText,
   tieBreak: fc.constantFrom('higher' as const, 'lower' as const),
   clock: fc.constantFrom('logical' as const, 'hybrid' as const),
+  retryWindowMs: time,
 });
 const count = fc.integer({ min: 1, max: 65_536 });
 
@@ -72,28 +75,67 @@ export const pullRequest = fc.record({
   to: replicaId,
   seen: vector,
   resume: orNull(fc.record({ received: vector, target: vector })),
+  base: time,
+  store: orNull(fc.record({ time, after: orNull(key) })),
+  report: fc.boolean(),
+  clock: time,
+  life: time,
+  outside: fc.boolean(),
   writesMax: count,
   bytesMax: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
 });
 
-// Few origins and clients, so that batches name them again and again.
-const write = fc.array(origin, { minLength: 1, maxLength: 3 }).chain((origins) =>
-  fc.record({
-    origin: fc.constantFrom(...origins),
-    acceptTime: fromOne,
-    client: clientId,
-    clientTime: time,
-    key,
-    operation,
-  }),
-);
+/** Of few origins and clients, so that batches name them again and again. */
+export const writes = (maxLength: number): fc.Arbitrary<readonly Write<KvOperation>[]> =>
+  fc
+    .tuple(
+      fc.array(origin, { minLength: 1, maxLength: 3 }),
+      fc.array(clientId, { minLength: 1, maxLength: 4 }),
+      fc.array(key, { minLength: 1, maxLength: 3 }),
+    )
+    .chain(([origins, clients, keys]) =>
+      fc.array(
+        fc.record({
+          origin: fc.constantFrom(...origins),
+          acceptTime: fromOne,
+          client: fc.constantFrom(...clients),
+          clientTime: time,
+          // Many keys share a beginning, some of them up to the middle of a character.
+          key: fc.oneof(
+            key,
+            fc
+              .tuple(fc.constantFrom(...keys), fc.constantFrom('', 'a', 'é', 'è', '日', '旦', '😀', '😁'))
+              .map(([beginning, end]) => (utf8Length(beginning) > 4000 ? end || 'k' : beginning + end)),
+          ),
+          operation,
+          resubmitted: fc.constantFrom(true as const, undefined),
+        }),
+        { maxLength },
+      ),
+    );
+
+const storePage = fc.record({
+  time,
+  vector,
+  after: orNull(key),
+  entries: writes(6),
+  upTo: orNull(key),
+});
+const report = fc.record({
+  attestations: fc.array(fc.record({ origin, clock: time, held: time, view: time }), { maxLength: 4 }),
+  retired: fc.array(origin, { maxLength: 3 }),
+});
 
 export const pullBatch = fc.record({
   from: origin,
   resumed: fc.boolean(),
-  writes: fc.array(write, { maxLength: 8 }),
+  writes: writes(8),
   seen: vector,
   more: fc.boolean(),
+  standing: fc.record({ base: time, floor: time, clock: time, members: fc.nat() }),
+  store: orNull(storePage),
+  left: orNull(time),
+  report: orNull(report),
 });
 
 export const newsRequest = fc.record({ terms, from: origin, to: replicaId, fresh: vector });
@@ -107,19 +149,33 @@ const message = fc.string({ unit: 'grapheme' });
 
 export const linkRequest = fc.record({ peer: replicaId, address, incarnation: orNull(fromOne) });
 export const unlinkRequest = fc.record({ peer: replicaId });
+export const retireRequest = fc.record({ id: replicaId });
 const drift = fc.record({ origin, aheadMs: time });
+const progress = fc.record({ done: time, total: time, perSecond: time });
 export const status = fc.record({
   origin,
   terms,
   seen: vector,
   writes: time,
-  links: fc.array(fc.record({ peer: replicaId, address, lastError: orNull(errorCode), drift: orNull(drift) }), {
-    maxLength: 4,
-  }),
+  base: time,
+  stable: time,
+  waitsFor: fc.array(origin, { maxLength: 3 }),
+  retired: fc.array(origin, { maxLength: 3 }),
+  links: fc.array(
+    fc.record({
+      peer: replicaId,
+      address,
+      lastError: orNull(errorCode),
+      drift: orNull(drift),
+      progress: orNull(progress),
+    }),
+    { maxLength: 4 },
+  ),
 });
 export const stabilizeRequest = fc.record({
   peers: orNull(fc.array(replicaId, { maxLength: 4 })),
   budgetMs: fc.nat({ max: 2 ** 31 - 1 }),
+  compact: fc.boolean(),
 });
 export const stabilizeReply = fc.record({
   outcomes: fc.array(
@@ -134,7 +190,7 @@ export const storeReply = fc.record({
   more: fc.boolean(),
 });
 export const logRequest = fc.record({ after: orNull(stamp), writesMax: count });
-export const logReply = fc.record({ entries: fc.array(write, { maxLength: 5 }), more: fc.boolean() });
+export const logReply = fc.record({ entries: writes(5), more: fc.boolean() });
 export const nothing = fc.constant(undefined);
 
 export const failure = fc.tuple(errorCode, message).map(([code, text]) => new BaristaError(code, text));

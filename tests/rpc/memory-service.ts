@@ -1,15 +1,24 @@
 import { type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { succeed } from '../../src/base/outcome.js';
 import type { Status } from '../../src/bayou/admin-messages.js';
-import type { ClusterTerms } from '../../src/bayou/messages.js';
+import { type ClusterTerms, PROTOCOL_VERSION, type Standing } from '../../src/bayou/messages.js';
 import type { ReplicaService } from '../../src/bayou/ports.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 
+/** Of a replica that has folded nothing and knows others. */
+export const STANDING: Standing = { base: 0, floor: 0, clock: 0, members: 2 };
+
 export type KvService = ReplicaService<KvOperation, Uint8Array>;
 
-export const TERMS: ClusterTerms = { protocol: 1, cluster: 'test', tieBreak: 'higher', clock: 'logical' };
+export const TERMS: ClusterTerms = {
+  protocol: PROTOCOL_VERSION,
+  cluster: 'test',
+  tieBreak: 'higher',
+  clock: 'logical',
+  retryWindowMs: 60_000,
+};
 export const ORIGIN: Origin = originOf('r1' as ReplicaId, 1);
 
 /** A replica in memory that answers at once and has no peers. Single methods can be put in the place of its own. */
@@ -39,13 +48,32 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const lacking = writes.filter((write) => !base.covers(write.origin, write.acceptTime));
       const page = lacking.slice(0, writesMax);
       const more = page.length < lacking.length;
-      done(succeed({ from: ORIGIN, resumed: resume !== null, writes: page, seen: seen(), more }));
+      const rest = { standing: STANDING, store: null, left: null, report: null };
+      done(succeed({ from: ORIGIN, resumed: resume !== null, writes: page, seen: seen(), more, ...rest }));
     },
     news: (_news, done) => done(succeed(undefined)),
     status: (done) =>
-      done(succeed({ origin: ORIGIN, terms: TERMS, seen: seen(), writes: writes.length, links: [...links.values()] })),
+      done(
+        succeed({
+          origin: ORIGIN,
+          terms: TERMS,
+          seen: seen(),
+          writes: writes.length,
+          base: 0,
+          stable: 0,
+          waitsFor: [],
+          retired: [],
+          links: [...links.values()],
+        }),
+      ),
     link: ({ peer, address, incarnation }, done) => {
-      links.set(peer, { peer, address, lastError: incarnation === null ? null : 'ERR_CONN', drift: null });
+      links.set(peer, {
+        peer,
+        address,
+        lastError: incarnation === null ? null : 'ERR_CONN',
+        drift: null,
+        progress: null,
+      });
       done(succeed(undefined));
     },
     unlink: ({ peer }, done) => {
@@ -72,6 +100,7 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const entries = writes.filter((write) => after === null || write.acceptTime > after.acceptTime);
       done(succeed({ entries: entries.slice(0, writesMax), more: entries.length > writesMax }));
     },
+    retire: (_request, done) => done(succeed(undefined)),
     shutdown: (done) => done(succeed(undefined)),
     ...overrides,
   };

@@ -33,6 +33,7 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(admin.statusReply, arbitrary.status),
   messageCase(admin.linkRequest, arbitrary.linkRequest),
   messageCase(admin.unlinkRequest, arbitrary.unlinkRequest),
+  messageCase(admin.retireRequest, arbitrary.retireRequest),
   messageCase(admin.stabilizeRequest, arbitrary.stabilizeRequest),
   messageCase(admin.stabilizeReply, arbitrary.stabilizeReply),
   messageCase(admin.storeRequest, arbitrary.storeRequest),

@@ -14,6 +14,12 @@ const pull = {
   to: peer,
   seen,
   resume: { received: seen, target: seen },
+  base: 1,
+  store: { time: 1, after: 'k' },
+  report: true,
+  clock: 2,
+  life: 1,
+  outside: false,
   writesMax: 9,
   bytesMax: 9,
 };
@@ -41,8 +47,13 @@ export const CALLS = [
     frame: callFrame(METHODS.link, { peer, address: { host: 'h', port: 1 }, incarnation: 1 }),
   },
   { name: 'unlink', method: METHODS.unlink, frame: callFrame(METHODS.unlink, { peer }) },
-  { name: 'stabilize', method: METHODS.stabilize, frame: callFrame(METHODS.stabilize, { peers: [peer], budgetMs: 1 }) },
+  {
+    name: 'stabilize',
+    method: METHODS.stabilize,
+    frame: callFrame(METHODS.stabilize, { peers: [peer], budgetMs: 1, compact: true }),
+  },
   { name: 'store', method: METHODS.store, frame: callFrame(METHODS.store, { after: 'k', entriesMax: 1 }) },
   { name: 'log', method: METHODS.log, frame: callFrame(METHODS.log, { after: stamp, writesMax: 1 }) },
+  { name: 'retire', method: METHODS.retire, frame: callFrame(METHODS.retire, { id: peer }) },
   { name: 'shutdown', method: METHODS.shutdown, frame: callFrame(METHODS.shutdown, undefined) },
 ] as const;

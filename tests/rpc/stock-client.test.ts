@@ -7,6 +7,7 @@ import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 import './equality.js';
 import { type KvService, memoryService, ORIGIN, TERMS } from './memory-service.js';
+import { unpack } from './packed.js';
 import { startServer } from './replica.js';
 import { type StockClient, type StockFields, stock, stockClient } from './stock.js';
 
@@ -45,7 +46,22 @@ const get = (key: string, more: StockFields = {}): Promise<unknown> =>
   call('KeyValue', 'get', stock('GetRequest', { key, ...more }));
 
 const origin = { id: 'r1', incarnation: 1 };
+const WIRE_TERMS = { protocol: 2, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
 const vectorOf = (acceptTime: number): object[] => [{ origin, acceptTime }];
+
+const PULL = {
+  terms: WIRE_TERMS,
+  sender: { id: 'r2', incarnation: 4 },
+  recipient: 'r1',
+  seen: [],
+  base: 3,
+  report: false,
+  clock: 6,
+  life: 5,
+  outside: false,
+  writesMax: 10,
+  bytesMax: 1000,
+};
 
 describe('a stock client', () => {
   beforeEach(() => startWith({}));
@@ -76,28 +92,24 @@ describe('a stock client', () => {
     expect(replies).toMatchObject(keys.map((key) => ({ found: { value: `v of ${key}` } })));
   });
 
-  test('pulls, and finds origins and clients in the tables of the batch', async () => {
+  test('pulls, and unpacks the writes', async () => {
     await put('a', '1');
-    await put('b', '2', { client: 'c2' });
-    const request = stock('PullRequest', {
-      terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
-      sender: { id: 'r2', incarnation: 1 },
-      recipient: 'r1',
-      seen: [],
-      writesMax: 10,
-      bytesMax: 1000,
-    });
-    expect(await call('Replication', 'pull', request)).toEqual({
+    await put('ab', '2', { client: 'c2' });
+    await call('KeyValue', 'remove', stock('DeleteRequest', { client: 'c1', clientTime: 8, key: 'ab' }));
+    const { writes, ...rest } = await client.call('Replication', 'pull', stock('PullRequest', PULL));
+    const { compression, bytes } = writes as { compression: number; bytes: Buffer };
+    expect(compression).toBe(1);
+    expect(unpack(bytes)).toEqual([
+      { isResubmitted: false, origin, acceptTime: 1, client: 'c1', clientTime: 7, key: 'a', value: '1' },
+      { isResubmitted: false, origin, acceptTime: 2, client: 'c2', clientTime: 7, key: 'ab', value: '2' },
+      { isResubmitted: false, origin, acceptTime: 3, client: 'c1', clientTime: 8, key: 'ab', value: null },
+    ]);
+    expect(plain(rest)).toEqual({
       sender: origin,
       resumed: false,
-      origins: [origin],
-      clients: ['c1', 'c2'],
-      writes: [
-        { origin: 0, acceptTime: 1, client: 0, clientTime: 7, key: 'a', operation: { put: { value: '1' } } },
-        { origin: 0, acceptTime: 2, client: 1, clientTime: 7, key: 'b', operation: { put: { value: '2' } } },
-      ],
-      seen: vectorOf(2),
+      seen: vectorOf(3),
       more: false,
+      standing: { base: 0, floor: 0, clock: 0, members: 2 },
     });
   });
 
@@ -106,12 +118,17 @@ describe('a stock client', () => {
     expect(await call('Admin', 'link', stock('LinkRequest', { ...link, incarnation: 3 }))).toEqual({});
     expect(await call('Admin', 'status', stock('Empty'))).toEqual({
       origin,
-      terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
+      terms: WIRE_TERMS,
       seen: vectorOf(0),
       writes: 0,
+      base: 0,
+      stable: 0,
+      waitsFor: [],
+      retired: [],
       links: [{ ...link, lastError: 'ERR_CONN' }],
     });
-    expect(await call('Admin', 'stabilize', stock('StabilizeRequest', { peers: ['r2', 'r3'], budgetMs: 10 }))).toEqual({
+    const stabilize = stock('StabilizeRequest', { peers: ['r2', 'r3'], budgetMs: 10, compact: false });
+    expect(await call('Admin', 'stabilize', stabilize)).toEqual({
       outcomes: [
         { peer: 'r2', done: true },
         { peer: 'r3', done: false, errorCode: 'ERR_NOT_LINKED', errorMessage: 'r3 is not linked' },
@@ -142,6 +159,10 @@ describe('a stock client', () => {
     });
   });
 
+  test('retires a replica', async () => {
+    expect(await call('Admin', 'retire', stock('RetireRequest', { id: 'r2' }))).toEqual({});
+  });
+
   test('shuts a replica down', async () => {
     expect(await call('Admin', 'shutdown', stock('Empty'))).toEqual({});
   });
@@ -158,34 +179,21 @@ describe('a stock client gets a Failure with code, message and advice', () => {
     ['KeyValue', 'put', 'write', 'PutRequest', { client: 'c', clientTime: 1, key: 'k', value: Buffer.alloc(0) }],
     ['KeyValue', 'remove', 'write', 'DeleteRequest', { client: 'c', clientTime: 1, key: 'k' }],
     ['KeyValue', 'get', 'read', 'GetRequest', { key: 'k' }],
-    [
-      'Replication',
-      'pull',
-      'pull',
-      'PullRequest',
-      {
-        terms: { protocol: 1, cluster: 'c', tieBreak: 2, clock: 2 },
-        sender: origin,
-        recipient: 'r',
-        seen: [],
-        resume: { received: vectorOf(1), target: vectorOf(2) },
-        writesMax: 1,
-        bytesMax: 1,
-      },
-    ],
+    ['Replication', 'pull', 'pull', 'PullRequest', { ...PULL, resume: { received: vectorOf(1), target: vectorOf(2) } }],
     [
       'Replication',
       'news',
       'news',
       'NewsRequest',
-      { terms: { protocol: 1, cluster: 'c', tieBreak: 2, clock: 2 }, sender: origin, recipient: 'r', fresh: [] },
+      { terms: { ...WIRE_TERMS, tieBreak: 2, clock: 2 }, sender: origin, recipient: 'r', fresh: [] },
     ],
     ['Admin', 'status', 'status', 'Empty', {}],
     ['Admin', 'link', 'link', 'LinkRequest', { peer: 'p', host: 'h', port: 1 }],
     ['Admin', 'unlink', 'unlink', 'UnlinkRequest', { peer: 'p' }],
-    ['Admin', 'stabilize', 'stabilize', 'StabilizeRequest', { budgetMs: 0 }],
+    ['Admin', 'stabilize', 'stabilize', 'StabilizeRequest', { budgetMs: 0, compact: true }],
     ['Admin', 'store', 'store', 'StoreRequest', { entriesMax: 1 }],
     ['Admin', 'log', 'log', 'LogRequest', { writesMax: 1 }],
+    ['Admin', 'retire', 'retire', 'RetireRequest', { id: 'r2' }],
     ['Admin', 'shutdown', 'shutdown', 'Empty', {}],
   ];
 
@@ -217,7 +225,7 @@ describe('what a stock client sends arrives as our request', () => {
     },
     pull: (request, done) => {
       asked = request;
-      done(succeed({ from: ORIGIN, resumed: true, writes: [], seen: new VersionVector(), more: false }));
+      memoryService().pull(request, done);
     },
     news: (news, done) => {
       asked = news;
@@ -239,31 +247,49 @@ describe('what a stock client sends arrives as our request', () => {
     expect(asked).toEqual(expected);
   });
 
-  test('a pull that resumes', async () => {
+  const expectedPull = {
+    terms: TERMS,
+    from: originOf('r2' as ReplicaId, 4),
+    to: 'r1',
+    seen: new VersionVector(),
+    resume: null,
+    base: 3,
+    store: null,
+    report: false,
+    clock: 6,
+    life: 5,
+    outside: false,
+    writesMax: 10,
+    bytesMax: 1000,
+  };
+
+  test('a pull', async () => {
+    await call('Replication', 'pull', stock('PullRequest', PULL));
+    expect(asked).toEqual(expectedPull);
+  });
+
+  test('a pull with all its fields', async () => {
     const request = stock('PullRequest', {
-      terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
-      sender: { id: 'r2', incarnation: 4 },
-      recipient: 'r1',
+      ...PULL,
       seen: vectorOf(1),
       resume: { received: vectorOf(2), target: vectorOf(3) },
-      writesMax: 10,
-      bytesMax: 1000,
+      store: { time: 4, after: 'clé' },
+      report: true,
+      inflates: true,
     });
     await call('Replication', 'pull', request);
     expect(asked).toEqual({
-      terms: TERMS,
-      from: originOf('r2' as ReplicaId, 4),
-      to: 'r1',
+      ...expectedPull,
       seen: new VersionVector([[ORIGIN, 1]]),
       resume: { received: new VersionVector([[ORIGIN, 2]]), target: new VersionVector([[ORIGIN, 3]]) },
-      writesMax: 10,
-      bytesMax: 1000,
+      store: { time: 4, after: 'clé' },
+      report: true,
     });
   });
 
   test('news', async () => {
     const request = stock('NewsRequest', {
-      terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
+      terms: WIRE_TERMS,
       sender: { id: 'r2', incarnation: 4 },
       recipient: 'r1',
       fresh: vectorOf(3),

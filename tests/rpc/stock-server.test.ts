@@ -1,11 +1,16 @@
+import { deflateRawSync } from 'node:zlib';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { BaristaError } from '../../src/base/errors.js';
-import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { Done } from '../../src/base/outcome.js';
+import type { PullBatch, PullRequest } from '../../src/bayou/messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
+import type { KvOperation } from '../../src/machine/kv.js';
 import type { ReplicaConnection } from '../../src/rpc/client.js';
+import { FRAME_BYTES_MAX } from '../../src/rpc/limits.js';
 import './equality.js';
 import { ORIGIN, TERMS } from './memory-service.js';
+import * as packed from './packed.js';
 import { connectTo, errorOf, putRequest, reply } from './replica.js';
 import { type StockFields, type StockHandler, type StockServer, stock, stockServer } from './stock.js';
 
@@ -96,62 +101,98 @@ describe('a read', () => {
   });
 });
 
-test('a pull gets a batch', async () => {
-  await startWith({
-    pull: () =>
-      stock('PullBatch', {
-        sender: origin,
-        resumed: true,
-        origins: [origin, { id: 'r3', incarnation: 2 }],
-        clients: ['c1', 'c2'],
-        writes: [
-          {
-            origin: 1,
-            acceptTime: 4,
-            client: 1,
-            clientTime: 1,
-            key: 'a',
-            operation: { put: { value: Buffer.from('x') } },
-          },
-          { origin: 0, acceptTime: 5, client: 0, clientTime: 2, key: 'b', operation: { remove: {} } },
-        ],
-        seen: vector,
-        more: true,
-      }),
-  });
-  const request = {
+describe('a pull', () => {
+  const request: PullRequest = {
     terms: TERMS,
     from: originOf('r2' as ReplicaId, 9),
     to: 'r1' as ReplicaId,
     seen: VECTOR,
     resume: { received: VECTOR, target: new VersionVector() },
+    base: 6,
+    store: { time: 2, after: null },
+    report: true,
+    clock: 9,
+    life: 8,
+    outside: false,
     writesMax: 10,
     bytesMax: 1000,
   };
-  expect(await reply((timeoutMs, done) => replica.pull(request, timeoutMs, done))).toEqual({
-    from: ORIGIN,
+  const pull = (): Promise<PullBatch<KvOperation>> =>
+    reply((timeoutMs, done) => replica.pull(request, timeoutMs, done));
+
+  /** A put of "ab" by r3 and a delete of "é", packed by hand. */
+  const bytes = Buffer.concat([
+    ...[packed.number(1), packed.number(2)],
+    ...[packed.number(0), packed.string('r3'), packed.number(2), packed.number(0), packed.string('c2')],
+    ...[packed.difference(4), packed.difference(7), packed.number(0), packed.string('ab')],
+    ...[packed.number(2), Buffer.from('x')],
+    ...[packed.number(2), packed.string('r1'), packed.number(1), packed.number(1), packed.string('c1')],
+    ...[packed.difference(-1), packed.difference(2), packed.number(0), packed.string('é'), packed.number(0)],
+  ]);
+  const writes = [
+    {
+      origin: originOf('r3' as ReplicaId, 2),
+      acceptTime: 4,
+      client: 'c2',
+      clientTime: 7,
+      key: 'ab',
+      operation: { kind: 'put', value: new Uint8Array(Buffer.from('x')) },
+    },
+    { origin: ORIGIN, acceptTime: 3, client: 'c1', clientTime: 2, key: 'é', operation: { kind: 'delete' } },
+  ];
+  const standing = { base: 1, floor: 2, clock: 3, members: 4 };
+  const batch = {
+    sender: origin,
     resumed: true,
-    writes: [
-      {
-        origin: originOf('r3' as ReplicaId, 2),
-        acceptTime: 4,
-        client: 'c2' as ClientId,
-        clientTime: 1,
-        key: 'a',
-        operation: { kind: 'put', value: new Uint8Array(Buffer.from('x')) },
-      },
-      { origin: ORIGIN, acceptTime: 5, client: 'c1', clientTime: 2, key: 'b', operation: { kind: 'delete' } },
-    ],
-    seen: VECTOR,
+    writes: { compression: 1, bytes },
+    seen: vector,
     more: true,
+    standing,
+  };
+
+  test('gets a batch', async () => {
+    await startWith({ pull: () => stock('PullBatch', batch) });
+    const expected = { from: ORIGIN, resumed: true, writes, seen: VECTOR, more: true, standing };
+    expect(await pull()).toEqual({ ...expected, store: null, left: null, report: null });
+    expect(asked).toMatchObject({
+      terms: { protocol: 2, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: number(60_000) },
+      sender: { id: 'r2', incarnation: number(9) },
+      recipient: 'r1',
+      resume: { received: [{ acceptTime: number(3) }], target: [] },
+      base: number(6),
+      store: { time: number(2), after: null },
+      report: true,
+      clock: number(9),
+      life: number(8),
+      outside: false,
+      writesMax: 10,
+      bytesMax: 1000,
+      inflates: true,
+    });
   });
-  expect(asked).toMatchObject({
-    terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
-    sender: { id: 'r2', incarnation: number(9) },
-    recipient: 'r1',
-    resume: { received: [{ acceptTime: number(3) }], target: [] },
-    writesMax: 10,
-    bytesMax: 1000,
+
+  test('gets a page of a base store, deflated, and a report', async () => {
+    const entries = { compression: 2, bytes: deflateRawSync(bytes) };
+    const store = { time: 5, vector, after: 'a', entries, upTo: 'é' };
+    const report = { attestations: [{ origin, clock: 1, held: 2, view: 2 ** 53 - 1 }], retired: [origin] };
+    await startWith({ pull: () => stock('PullBatch', { ...batch, store, left: 9, report }) });
+    expect(await pull()).toMatchObject({
+      store: { time: 5, vector: VECTOR, after: 'a', entries: writes, upTo: 'é' },
+      left: 9,
+      report: { attestations: [{ origin: ORIGIN, clock: 1, held: 2, view: 2 ** 53 - 1 }], retired: [ORIGIN] },
+    });
+  });
+
+  test.each([
+    ['a bomb', { compression: 2, bytes: deflateRawSync(Buffer.alloc(FRAME_BYTES_MAX + 1)) }],
+    ['cut', { compression: 1, bytes: bytes.subarray(0, -1) }],
+    ['not deflated', { compression: 2, bytes }],
+  ])('whose writes are %s fails', async (_, writes) => {
+    await startWith({ pull: () => stock('PullBatch', { ...batch, writes }) });
+    expect(await errorOf((timeoutMs, done) => replica.pull(request, timeoutMs, done))).toMatchObject({
+      code: 'ERR_PROTOCOL',
+      message: expect.stringContaining('.writes'),
+    });
   });
 });
 
@@ -160,7 +201,7 @@ test('news is taken note of', async () => {
   const news = { terms: TERMS, from: originOf('r2' as ReplicaId, 9), to: 'r1' as ReplicaId, fresh: VECTOR };
   expect(await reply((timeoutMs, done) => replica.news(news, timeoutMs, done))).toBeUndefined();
   expect(asked).toMatchObject({
-    terms: { protocol: 1, cluster: 'test', tieBreak: 1, clock: 1 },
+    terms: { protocol: 2, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: number(60_000) },
     sender: { id: 'r2', incarnation: number(9) },
     recipient: 'r1',
     fresh: [{ acceptTime: number(3) }],
@@ -169,37 +210,54 @@ test('news is taken note of', async () => {
 
 describe('an operator', () => {
   test('reads the status', async () => {
-    const terms = { protocol: 1, cluster: 'test', tieBreak: 2, clock: 2 };
+    const terms = { protocol: 2, cluster: 'test', tieBreak: 2, clock: 2, retryWindowMs: 5 };
     const links = [
-      { peer: 'r2', host: '::1', port: 9, lastError: 'ERR_CONN', drift: { origin, aheadMs: 90_000 } },
+      {
+        peer: 'r2',
+        host: '::1',
+        port: 9,
+        lastError: 'ERR_CONN',
+        drift: { origin, aheadMs: 90_000 },
+        progress: { done: 1, total: 20, perSecond: 300 },
+      },
       { peer: 'r3', host: 'h', port: 1 },
     ];
-    await startWith({ status: () => stock('StatusReply', { origin, terms, seen: vector, writes: 12, links }) });
+    const stability = { base: 1, stable: 2, waitsFor: [origin], retired: [{ id: 'r3', incarnation: 2 }] };
+    const status = stock('StatusReply', { origin, terms, seen: vector, writes: 12, ...stability, links });
+    await startWith({ status: () => status });
     expect(await reply((timeoutMs, done) => replica.status(timeoutMs, done))).toEqual({
       origin: ORIGIN,
-      terms: { protocol: 1, cluster: 'test', tieBreak: 'lower', clock: 'hybrid' },
+      terms: { protocol: 2, cluster: 'test', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 5 },
       seen: VECTOR,
       writes: 12,
+      base: 1,
+      stable: 2,
+      waitsFor: [ORIGIN],
+      retired: [originOf('r3' as ReplicaId, 2)],
       links: [
         {
           peer: 'r2',
           address: { host: '::1', port: 9 },
           lastError: 'ERR_CONN',
           drift: { origin: ORIGIN, aheadMs: 90_000 },
+          progress: { done: 1, total: 20, perSecond: 300 },
         },
-        { peer: 'r3', address: { host: 'h', port: 1 }, lastError: null, drift: null },
+        { peer: 'r3', address: { host: 'h', port: 1 }, lastError: null, drift: null, progress: null },
       ],
     });
   });
 
-  test('links, unlinks and shuts down', async () => {
+  test('links, unlinks, retires and shuts down', async () => {
     const empty = (): ReturnType<typeof stock> => stock('Empty');
-    await startWith({ link: empty, unlink: empty, shutdown: empty });
+    await startWith({ link: empty, unlink: empty, retire: empty, shutdown: empty });
     const peer = 'r2' as ReplicaId;
     const link = { peer, address: { host: 'h', port: 5 }, incarnation: 3 };
     expect(await reply((timeoutMs, done: Done<unknown>) => replica.link(link, timeoutMs, done))).toBeUndefined();
     expect(asked).toMatchObject({ peer: 'r2', host: 'h', port: 5, incarnation: number(3) });
     expect(await reply((timeoutMs, done: Done<unknown>) => replica.unlink({ peer }, timeoutMs, done))).toBeUndefined();
+    const retire = { id: 'r3' as ReplicaId };
+    expect(await reply((timeoutMs, done: Done<unknown>) => replica.retire(retire, timeoutMs, done))).toBeUndefined();
+    expect(asked).toMatchObject({ id: 'r3' });
     expect(await reply((timeoutMs, done: Done<unknown>) => replica.shutdown(timeoutMs, done))).toBeUndefined();
   });
 
@@ -210,7 +268,7 @@ describe('an operator', () => {
       { peer: 'r4', done: false, errorCode: 'ERR_OF_THE_FUTURE' },
     ];
     await startWith({ stabilize: () => stock('StabilizeReply', { outcomes, seen: [] }) });
-    const request = { peers: ['r2' as ReplicaId], budgetMs: 20 };
+    const request = { peers: ['r2' as ReplicaId], budgetMs: 20, compact: true };
     expect(await reply((timeoutMs, done) => replica.stabilize(request, timeoutMs, done))).toEqual({
       outcomes: [
         { peer: 'r2', done: true, error: null },
@@ -219,7 +277,7 @@ describe('an operator', () => {
       ],
       seen: new VersionVector(),
     });
-    expect(asked).toMatchObject({ peers: ['r2'], budgetMs: 20 });
+    expect(asked).toMatchObject({ peers: ['r2'], budgetMs: 20, compact: true });
   });
 
   test('reads the store and the log', async () => {

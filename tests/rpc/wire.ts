@@ -1,5 +1,6 @@
 import { BinaryReader } from '../../src/rpc/binary-reader.js';
 import { BinaryWriter } from '../../src/rpc/binary-writer.js';
+import { FieldError, malformed } from '../../src/rpc/field-error.js';
 import { FRAME_BYTES_MAX } from '../../src/rpc/limits.js';
 import { messageHead } from '../../src/rpc/message-header.js';
 import type { Codec } from '../../src/rpc/schema.js';
@@ -18,8 +19,20 @@ export function decode<T>(codec: Codec<T>, bytes: Buffer): T {
   const reader = new BinaryReader();
   reader.reset(bytes, 0, bytes.length);
   const value = codec.read(reader);
-  if (reader.remaining > 0) throw new Error(`${reader.remaining} bytes are left`);
+  if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes are left`);
   return value;
+}
+
+/** "code at path" of the FieldError that `run` throws, or "ok". */
+export function verdictOf(run: () => unknown): string {
+  try {
+    run();
+    return 'ok';
+  } catch (thrown) {
+    if (!(thrown instanceof FieldError)) throw thrown;
+    const { code, message } = thrown.toBaristaError('');
+    return `${code} at ${message.slice(0, message.indexOf(': '))}`;
+  }
 }
 
 /** A frame around any bytes; `length` is what its prefix says. */

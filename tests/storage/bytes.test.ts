@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { type ClientId, type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
+import type { ReplicaState } from '../../src/bayou/ports.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
 import { kvOperationCodec } from '../../src/machine/kv.js';
 import { ByteReader, ByteWriter } from '../../src/storage/bytes.js';
+import { decodeMeta, encodeMeta } from '../../src/storage/checkpoint-meta.js';
+import { Places } from '../../src/storage/places.js';
 import { RecordFormat } from '../../src/storage/record-format.js';
 
 const time = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -11,13 +15,26 @@ const operation = fc.oneof(
   fc.uint8Array().map((value) => ({ kind: 'put', value }) as const),
   fc.constant({ kind: 'delete' } as const),
 );
+const origin = fc.constantFrom(...['a', 'b', '', '😀'].map((id, i) => originOf(id as ReplicaId, i)));
+const places = new Places(['x#1' as Origin, ...['a', 'b', '', '😀'].map((id, i) => originOf(id as ReplicaId, i))]);
 const write = fc.record({
-  origin: fc.tuple(text, fc.nat()).map(([id, incarnation]) => originOf(id as ReplicaId, incarnation)),
+  origin,
   acceptTime: time,
   client: text.map((id) => id as ClientId),
   clientTime: time,
   key: fc.constant('the key'),
   operation,
+});
+const found = (bytes: Uint8Array) => ({ bytes, length: bytes.length });
+const vector = fc.array(fc.tuple(origin, time)).map((entries) => new VersionVector(entries));
+const state: fc.Arbitrary<ReplicaState> = fc.record({
+  baseTime: time,
+  baseVector: vector,
+  retired: fc.array(origin),
+  clock: time,
+  resume: fc.option(fc.record({ received: vector, target: vector })),
+  store: fc.option(fc.record({ time, after: fc.option(text) })),
+  rejoinsWith: fc.option(fc.string({ unit: 'binary', minLength: 1 }).map((id) => id as ReplicaId)),
 });
 
 describe('what stands on disk', () => {
@@ -41,16 +58,21 @@ describe('what stands on disk', () => {
     );
   });
 
-  test('changes and histories read back as they were written', () => {
-    const format = new RecordFormat(kvOperationCodec);
+  test('changes and entries read back as they were written', () => {
+    const format = new RecordFormat(kvOperationCodec, places);
     fc.assert(
-      fc.property(fc.array(write), fc.nat(), (history, position) => {
-        expect(format.decodeHistory('the key', format.encodeHistory(history))).toEqual(history);
+      fc.property(fc.array(write), fc.option(write), fc.nat(), (history, base, position) => {
+        expect(format.decodeEntry('the key', found(format.encodeEntry({ base, history })))).toEqual({ base, history });
         for (const one of history) {
           for (const change of [
             { kind: 'insert', write: one, position },
             { kind: 'remove', key: one.key, position },
+            { kind: 'settle', key: one.key, present: position % 2 === 0 },
+            { kind: 'base', key: one.key, base: one },
+            { kind: 'base', key: one.key, base: null },
             { kind: 'seen', origin: one.origin, acceptTime: one.acceptTime },
+            { kind: 'origin', origin: one.origin },
+            { kind: 'state', state: new Uint8Array([1, 2]) },
           ] as const) {
             expect(format.decodeChange(format.encodeChange(change))).toEqual(change);
           }
@@ -59,11 +81,47 @@ describe('what stands on disk', () => {
     );
   });
 
+  test('what a replica keeps beside its writes reads back as it was written', () => {
+    const format = new RecordFormat(kvOperationCodec, places);
+    fc.assert(
+      fc.property(state, (kept) => {
+        expect(format.decodeState(format.encodeState(kept))).toEqual(kept);
+      }),
+    );
+  });
+
+  test('what a checkpoint says of the whole reads back as it was written', () => {
+    const meta = fc.record({
+      segment: time,
+      from: time,
+      parts: fc.array(fc.record({ segment: time, upTo: text })),
+      size: time,
+      keyCount: time,
+      highestTime: time,
+      origins: fc.array(origin),
+      written: fc.array(fc.nat()),
+      seen: fc.array(fc.tuple(fc.nat(), time)),
+      state: fc.uint8Array(),
+    });
+    fc.assert(
+      fc.property(meta, (kept) => {
+        expect(decodeMeta(encodeMeta(kept))).toEqual(kept);
+      }),
+    );
+    const other = new Uint8Array([1]);
+    expect(() => decodeMeta(other)).toThrow(expect.objectContaining({ code: 'ERR_CORRUPT' }));
+  });
+
   test('anything else is a RangeError, never more', () => {
-    const format = new RecordFormat(kvOperationCodec);
+    const format = new RecordFormat(kvOperationCodec, places);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-        for (const read of [() => format.decodeChange(bytes), () => format.decodeHistory('k', bytes)]) {
+        for (const read of [
+          () => format.decodeChange(bytes),
+          () => format.decodeEntry('k', found(bytes)),
+          () => format.decodeState(bytes),
+          () => decodeMeta(new Uint8Array([2, ...bytes])),
+        ]) {
           try {
             read();
           } catch (thrown) {

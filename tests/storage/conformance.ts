@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { promised } from '../../src/base/outcome.js';
-import type { ReplicaStorage } from '../../src/bayou/ports.js';
+import type { ReplicaState, ReplicaStorage } from '../../src/bayou/ports.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 
@@ -36,6 +37,10 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
     test('an empty one has nothing', () => {
       expect(storage.size).toBe(0);
       expect(storage.history('k')).toEqual([]);
+      expect(storage.base('k')).toBeNull();
+      expect(storage.keyCount).toBe(0);
+      expect(storage.count(A, 0, 100)).toBe(0);
+      expect(storage.loadState()).toBeNull();
       expect(all(storage.keys())).toEqual([]);
       expect([...storage.origins()]).toEqual([]);
       expect(times(storage.run(A, 0, 100))).toEqual([]);
@@ -127,6 +132,95 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
         [A, 0],
         [B, 7],
       ]);
+    });
+
+    test('a settled write leaves the log for the base of its key', () => {
+      storage.insert(write(A, 1, 'k'), 0);
+      storage.insert(write(B, 2, 'k'), 1);
+      storage.settle('k', true);
+      expect(storage.base('k')).toEqual(write(A, 1, 'k'));
+      expect(storage.history('k').map((w) => w.acceptTime)).toEqual([2]);
+      expect(times(storage.run(A, 0, 100))).toEqual([]);
+      expect(times(storage.run(B, 0, 100))).toEqual([2]);
+      expect([storage.size, storage.keyCount]).toEqual([1, 1]);
+      storage.settle('k', true);
+      expect(storage.base('k')).toEqual(write(B, 2, 'k'));
+      expect([storage.history('k').length, storage.size, storage.keyCount]).toEqual([0, 0, 1]);
+      expect(all(storage.keys())).toEqual(['k']);
+      expect([...storage.origins()].sort()).toEqual([A, B]);
+      expect(storage.highestTime).toBe(2);
+    });
+
+    test('a settled write that leaves its key absent takes the base with it', () => {
+      for (const time of [1, 2, 3]) storage.insert(write(A, time, 'k'), time - 1);
+      storage.settle('k', true);
+      storage.settle('k', false);
+      expect(storage.base('k')).toBeNull();
+      expect(storage.history('k').map((w) => w.acceptTime)).toEqual([3]);
+      expect(all(storage.keys())).toEqual(['k']);
+      storage.settle('k', false);
+      expect([storage.size, storage.keyCount, all(storage.keys())]).toEqual([0, 0, []]);
+      storage.insert(write(A, 4, 'k'), 0);
+      expect([storage.base('k'), storage.history('k').length, storage.keyCount]).toEqual([null, 1, 1]);
+    });
+
+    test('a base comes and goes beside the history', () => {
+      storage.setBase('k', write(A, 1, 'k'));
+      storage.setBase('l', write(A, 2, 'l'));
+      storage.insert(write(B, 3, 'k'), 0);
+      expect(all(storage.keys())).toEqual(['k', 'l']);
+      expect([storage.size, storage.keyCount]).toEqual([1, 2]);
+      expect(times(storage.run(A, 0, 100))).toEqual([]);
+      expect([storage.base('k'), storage.base('l')]).toEqual([write(A, 1, 'k'), write(A, 2, 'l')]);
+      storage.setBase('k', write(B, 2, 'k'));
+      expect(storage.base('k')).toEqual(write(B, 2, 'k'));
+      storage.remove('k', 0);
+      expect(all(storage.keys())).toEqual(['k', 'l']);
+      storage.setBase('k', null);
+      storage.setBase('m', null);
+      expect(all(storage.keys())).toEqual(['l']);
+      expect([storage.size, storage.keyCount]).toEqual([0, 1]);
+    });
+
+    test('knows about how many writes a run has between two times', () => {
+      for (const time of [1, 3, 4, 7]) storage.insert(write(A, time, `k${time}`), 0);
+      expect([storage.count(A, 0, Number.POSITIVE_INFINITY), storage.count(B, 0, 100)]).toEqual([4, 0]);
+      expect([storage.count(A, 1, 4), storage.count(A, 4, 4), storage.count(A, 7, 100)]).toEqual([2, 0, 0]);
+      for (let time = 101; time <= 1_000; time++) storage.insert(write(A, time, `k${time}`), 0);
+      for (let time = 101; time <= 900; time++) storage.remove(`k${time}`, 0);
+      expect(storage.count(A, 0, 1_000)).toBeGreaterThanOrEqual(100);
+      expect(storage.count(A, 0, 1_000)).toBeLessThanOrEqual(250);
+    });
+
+    test('the state is what was saved last, as it was then', () => {
+      const vector = new VersionVector([[A, 5]]);
+      const first: ReplicaState = {
+        baseTime: 4,
+        baseVector: vector,
+        retired: [B],
+        clock: 9,
+        resume: { received: new VersionVector([[B, 0]]), target: vector },
+        store: { time: 7, after: 'é' },
+        rejoinsWith: 'r' as ReplicaId,
+      };
+      storage.saveState(first);
+      vector.raise(A, 6);
+      const kept = new VersionVector([[A, 5]]);
+      const resume = { received: new VersionVector([[B, 0]]), target: kept };
+      expect(storage.loadState()).toEqual({ ...first, baseVector: kept, resume });
+      const second = {
+        baseTime: 0,
+        baseVector: new VersionVector(),
+        retired: [],
+        clock: 0,
+        resume: null,
+        store: null,
+        rejoinsWith: null,
+      };
+      storage.saveState(second);
+      expect(storage.loadState()).toEqual(second);
+      storage.saveState({ ...second, store: { time: 1, after: null } });
+      expect(storage.loadState()).toEqual({ ...second, store: { time: 1, after: null } });
     });
 
     test('after a flush nothing is left to flush', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { ReplicaState } from '../../src/bayou/ports.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
 import { DurableStorage } from '../../src/storage/durable.js';
@@ -22,6 +23,21 @@ class EagerStorage extends DurableStorage<KvOperation> {
 
   override remove(key: string, position: number): void {
     super.remove(key, position);
+    this.flush(() => undefined);
+  }
+
+  override settle(key: string, present: boolean): void {
+    super.settle(key, present);
+    this.flush(() => undefined);
+  }
+
+  override setBase(key: string, base: Write<KvOperation> | null): void {
+    super.setBase(key, base);
+    this.flush(() => undefined);
+  }
+
+  override saveState(state: ReplicaState): void {
+    super.saveState(state);
     this.flush(() => undefined);
   }
 }
@@ -48,7 +64,7 @@ describe('a data directory on disk', () => {
   afterAll(() => {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   });
-  const identity = { id: 'a', cluster: 'test', tieBreak: 'higher', clock: 'logical' } as const;
+  const identity = { id: 'a', cluster: 'test', tieBreak: 'higher', clock: 'logical', retryWindowMs: 1_000 } as const;
   const open = (path: string): DataDirectory<KvOperation> => DataDirectory.open(path, identity, 7, kvOperationCodec);
   const fresh = (): string => {
     const folder = mkdtempSync(join(tmpdir(), 'barista-data-'));

@@ -1,14 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { compareKeys, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { compareKeys } from '../../src/base/ids.js';
 import { promised } from '../../src/base/outcome.js';
+import { seededRandom } from '../../src/base/random.js';
 import { LmdbTable } from '../../src/storage/node/lmdb-table.js';
 import type { TableChanges } from '../../src/storage/table.js';
 
-const A = originOf('a' as ReplicaId, 1);
-const B = originOf('b' as ReplicaId, 1);
+const A = 0;
+const B = 300;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 describe('checkpoints in LMDB', () => {
@@ -24,19 +25,23 @@ describe('checkpoints in LMDB', () => {
   });
 
   const commit = (changes: Partial<TableChanges>): Promise<void> =>
-    promised((done) => table.commit({ histories: [], runs: [], meta: '{}', ...changes }, done));
+    promised((done) => table.commit({ entries: [], runs: [], meta: bytes('none'), ...changes }, done));
   const all = <T>(items: Iterator<T>): T[] => {
     const found: T[] = [];
     for (let next = items.next(); next.done !== true; next = items.next()) found.push(next.value);
     return found;
   };
   const text = (key: string): string | undefined => {
-    const history = table.history(key);
-    return history === undefined ? undefined : new TextDecoder().decode(history);
+    const entry = table.entry(key);
+    return entry === undefined ? undefined : new TextDecoder().decode(entry.bytes.subarray(0, entry.length));
+  };
+  const meta = (): string | undefined => {
+    const found = table.meta();
+    return found === undefined ? undefined : new TextDecoder().decode(found);
   };
 
   test('an empty one has nothing', () => {
-    expect([table.meta(), table.history('k'), all(table.keys()), all(table.run(A, 0, 100))]).toEqual([
+    expect([table.meta(), table.entry('k'), all(table.keys()), all(table.run(A, 0, 100))]).toEqual([
       undefined,
       undefined,
       [],
@@ -46,33 +51,34 @@ describe('checkpoints in LMDB', () => {
 
   test('holds what was committed, also after it was opened again', async () => {
     await commit({
-      histories: [
+      entries: [
         ['k', bytes('one')],
         ['l', bytes('two')],
       ],
       runs: [
-        [A, 1, 'k'],
-        [B, 2 ** 40, 'l'],
-        [A, Number.MAX_SAFE_INTEGER, 'm'],
+        [
+          A,
+          [
+            [1, 'k'],
+            [Number.MAX_SAFE_INTEGER, 'm'],
+          ],
+        ],
+        [B, [[2 ** 40, 'l']]],
       ],
-      meta: 'first',
+      meta: bytes('first'),
     });
     await promised<void>((done) => table.close(done));
     table = new LmdbTable(path);
-    expect([text('k'), text('l'), table.meta()]).toEqual(['one', 'two', 'first']);
+    expect([text('k'), text('l'), meta()]).toEqual(['one', 'two', 'first']);
     expect(all(table.run(A, 0, Number.POSITIVE_INFINITY))).toEqual([
       [1, 'k'],
       [Number.MAX_SAFE_INTEGER, 'm'],
     ]);
     expect(all(table.run(B, 2 ** 40 - 1, 2 ** 40))).toEqual([[2 ** 40, 'l']]);
     expect(all(table.run(B, 2 ** 40, 2 ** 41))).toEqual([]);
-    await commit({ histories: [['k', null]], runs: [[A, 1, null]], meta: 'second' });
-    expect([text('k'), all(table.keys()), all(table.run(A, 0, 100)), table.meta()]).toEqual([
-      undefined,
-      ['l'],
-      [],
-      'second',
-    ]);
+    expect([table.count(A, 0, 1), table.count(A, 0, 2 ** 60), table.count(B, 2 ** 40, 2 ** 41)]).toEqual([1, 2, 0]);
+    await commit({ entries: [['k', null]], runs: [[A, [[1, null]]]], meta: bytes('second') });
+    expect([text('k'), all(table.keys()), all(table.run(A, 0, 100)), meta()]).toEqual([undefined, ['l'], [], 'second']);
   });
 
   test('keys up to the longest that are allowed, in the order of their code points', async () => {
@@ -90,14 +96,106 @@ describe('checkpoints in LMDB', () => {
       'é'.repeat(2_000),
       '😀',
     ];
-    await commit({ histories: keys.filter((key) => key !== '').map((key) => [key, bytes(key.slice(-3))] as const) });
+    await commit({ entries: keys.filter((key) => key !== '').map((key) => [key, bytes(key.slice(-3))] as const) });
     const sorted = keys.filter((key) => key !== '').sort(compareKeys);
     expect(all(table.keys())).toEqual(sorted);
     for (const [i, key] of sorted.entries()) {
       expect(text(key)).toBe(key.slice(-3));
       expect(all(table.keys(key))).toEqual(sorted.slice(i + 1));
     }
-    await commit({ histories: [[`${long}a`, null]] });
+    await commit({ entries: [[`${long}a`, null]] });
     expect([text(`${long}a`), text(`${long}b`)]).toEqual([undefined, 'xxb']);
+  });
+
+  test('a run shows what came and went of it, in any order, and about how many there are', async () => {
+    const random = seededRandom(1);
+    const plain = new Map<number, string>();
+    for (let round = 0; round < 12; round++) {
+      const changes = new Map<number, string | null>();
+      for (let step = 0; step < 300; step++) {
+        const time = 1 + random.below(2_000);
+        changes.set(time, random.below(round < 8 ? 3 : 1) === 0 ? null : `k${time}.${round}`);
+      }
+      for (const [time, key] of changes) {
+        if (key === null) plain.delete(time);
+        else plain.set(time, key);
+      }
+      await commit({ runs: [[A, [...changes].sort(([a], [b]) => a - b)]] });
+      const sorted = [...plain].sort(([a], [b]) => a - b);
+      const [low, high] = [random.below(2_000), random.below(2_000)];
+      const between = sorted.filter(([time]) => time > low && time <= high);
+      expect(all(table.run(A, 0, Number.POSITIVE_INFINITY))).toEqual(sorted);
+      expect(all(table.run(A, low, high))).toEqual(between);
+      expect(all(table.run(B, 0, 2_000))).toEqual([]);
+      const count = table.count(A, low, high);
+      expect(count).toBeGreaterThanOrEqual(between.length / 2 - 64);
+      expect(count).toBeLessThanOrEqual(between.length * 2 + 64);
+    }
+    const times = Array.from(plain.keys()).sort((a, b) => a - b);
+    await commit({ runs: [[A, times.map((time) => [time, null] as const)]] });
+    expect(all(table.run(A, 0, Number.POSITIVE_INFINITY))).toEqual([]);
+  });
+
+  test('iterators that were not used up keep nothing', async () => {
+    const keys = Array.from({ length: 1_000 }, (_, i) => `k${String(i).padStart(4, '0')}`);
+    await commit({
+      entries: keys.map((key) => [key, bytes(key)] as const),
+      runs: [[A, keys.map((key, i) => [i + 1, key] as const)]],
+    });
+    for (let i = 0; i < 10; i++) {
+      expect(table.keys().next().value).toBe('k0000');
+      expect(table.run(A, i, 1_000).next().value).toEqual([i + 1, keys[i]]);
+    }
+    expect(all(table.keys('k0299'))).toEqual(keys.slice(300));
+  });
+
+  test('a file that became much longer than what is in it is written anew, while the table is in use', async () => {
+    await promised<void>((done) => table.close(done));
+    table = new LmdbTable(path, 1);
+    const keys = Array.from({ length: 3_000 }, (_, i) => `k${String((i * 7_919) % 3_000).padStart(4, '0')}`);
+    const entries = (length: number) => keys.map((key) => [key, new Uint8Array(length).fill(length)] as const);
+    const sizeOfFile = (): number => statSync(join(path, 'data.mdb')).size;
+    await commit({
+      entries: entries(400),
+      runs: [[A, keys.map((key, i) => [i + 1, key] as const)]],
+      meta: bytes('one'),
+    });
+    await commit({ entries: entries(100), meta: bytes('two') });
+    const before = sizeOfFile();
+    while (sizeOfFile() >= before) {
+      expect(table.entry('k0007')?.length).toBe(100);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const check = (): void => {
+      expect(all(table.keys())).toEqual([...keys].sort());
+      expect(all(table.run(A, 0, 10_000))).toEqual(keys.map((key, i) => [i + 1, key]));
+      expect([meta(), table.entry('k0007')?.length]).toEqual(['two', 100]);
+    };
+    check();
+    await commit({ entries: [['z', bytes('last')]] });
+    expect(text('z')).toBe('last');
+    await commit({ entries: [['z', null]], meta: bytes('two') });
+    await promised<void>((done) => table.close(done));
+    table = new LmdbTable(path);
+    check();
+    expect(readdirSync(path).sort()).toEqual(['data.mdb', 'lock.mdb']);
+  });
+
+  test('a commit while the file is being written anew is in the table', async () => {
+    await promised<void>((done) => table.close(done));
+    for (let round = 0; round < 10; round++) {
+      table = new LmdbTable(path, 1);
+      const keys = Array.from({ length: 4_000 }, (_, i) => `k${(i * 7_919) % 4_000}`);
+      for (const length of [300, 50]) {
+        await commit({ entries: keys.map((key) => [key, new Uint8Array(length).fill(round)] as const) });
+      }
+      for (let wait = 0; wait < 3 * round; wait++) await new Promise((resolve) => setImmediate(resolve));
+      await commit({ entries: [['k1', bytes(`round ${round}`)]] });
+      expect(text('k1')).toBe(`round ${round}`);
+      await promised<void>((done) => table.close(done));
+      table = new LmdbTable(path);
+      expect([text('k1'), all(table.keys()).length]).toEqual([`round ${round}`, 4_000]);
+      if (round < 9) await promised<void>((done) => table.close(done));
+    }
   });
 });

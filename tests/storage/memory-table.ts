@@ -1,58 +1,65 @@
 import { BaristaError } from '../../src/base/errors.js';
-import { compareKeys, type Origin } from '../../src/base/ids.js';
+import { compareKeys } from '../../src/base/ids.js';
 import { type Done, fail, succeed } from '../../src/base/outcome.js';
-import type { Table, TableChanges } from '../../src/storage/table.js';
+import type { FoundEntry, Table, TableChanges } from '../../src/storage/table.js';
 
 /** A table in memory whose commits are atomic, as a table's must be; they end when the test says so, or at once. */
 export class MemoryTable implements Table {
-  #histories = new Map<string, Uint8Array>();
-  #runs = new Map<Origin, Map<number, string>>();
-  #meta: string | undefined;
+  #entries = new Map<string, Uint8Array>();
+  #runs = new Map<number, Map<number, string>>();
+  #meta: Uint8Array | undefined;
   /** Commits under way, if they are held. */
   readonly held: (() => void)[] = [];
   holdCommits = false;
   failCommits = false;
   commits = 0;
 
-  history(key: string): Uint8Array | undefined {
-    return this.#histories.get(key);
+  entry(key: string): FoundEntry | undefined {
+    const bytes = this.#entries.get(key);
+    return bytes === undefined ? undefined : { bytes, length: bytes.length };
   }
 
   keys(after?: string): Iterator<string> {
-    return [...this.#histories.keys()]
+    return [...this.#entries.keys()]
       .sort(compareKeys)
       .filter((key) => after === undefined || compareKeys(key, after) > 0)
       .values();
   }
 
-  run(origin: Origin, after: number, upTo: number): Iterator<readonly [number, string]> {
-    return [...(this.#runs.get(origin) ?? [])]
+  run(place: number, after: number, upTo: number): Iterator<readonly [number, string]> {
+    return [...(this.#runs.get(place) ?? [])]
       .filter(([time]) => time > after && time <= upTo)
       .sort(([a], [b]) => a - b)
       .values();
   }
 
-  meta(): string | undefined {
+  count(place: number, after: number, upTo: number): number {
+    return Array.from(this.#runs.get(place)?.keys() ?? []).filter((time) => time > after && time <= upTo).length;
+  }
+
+  meta(): Uint8Array | undefined {
     return this.#meta;
   }
 
-  commit({ histories, runs, meta }: TableChanges, done: Done<void>): void {
+  commit({ entries, runs, meta }: TableChanges, done: Done<void>): void {
     const copies: (readonly [string, Uint8Array | null])[] = [];
-    for (const [key, history] of histories) copies.push([key, history === null ? null : new Uint8Array(history)]);
-    const changes = { histories: copies, runs: [...runs], meta };
+    for (const [key, entry] of entries) copies.push([key, entry === null ? null : new Uint8Array(entry)]);
+    const changes = { entries: copies, runs: [...runs], meta: new Uint8Array(meta) };
 
     const end = (): void => {
       if (this.failCommits) return done(fail(new BaristaError('ERR_STORAGE', 'the disk is full')));
       this.commits += 1;
-      for (const [key, history] of changes.histories) {
-        if (history === null) this.#histories.delete(key);
-        else this.#histories.set(key, history);
+      for (const [key, entry] of changes.entries) {
+        if (entry === null) this.#entries.delete(key);
+        else this.#entries.set(key, entry);
       }
-      for (const [origin, time, key] of changes.runs) {
-        const run = this.#runs.get(origin) ?? new Map<number, string>();
-        this.#runs.set(origin, run);
-        if (key === null) run.delete(time);
-        else run.set(time, key);
+      for (const [place, times] of changes.runs) {
+        const run = this.#runs.get(place) ?? new Map<number, string>();
+        this.#runs.set(place, run);
+        for (const [time, key] of times) {
+          if (key === null) run.delete(time);
+          else run.set(time, key);
+        }
       }
       this.#meta = changes.meta;
       done(succeed(undefined));

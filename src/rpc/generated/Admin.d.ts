@@ -12,6 +12,7 @@ import Int64 = require('node-int64');
 import ttypes = require('./barista_types');
 import TieBreak = ttypes.TieBreak
 import ClockKind = ttypes.ClockKind
+import Compression = ttypes.Compression
 import Failure = ttypes.Failure
 import Origin = ttypes.Origin
 import AcceptStamp = ttypes.AcceptStamp
@@ -30,13 +31,20 @@ import GetReply = ttypes.GetReply
 import Empty = ttypes.Empty
 import ClusterTerms = ttypes.ClusterTerms
 import Resume = ttypes.Resume
+import StoreCursor = ttypes.StoreCursor
 import PullRequest = ttypes.PullRequest
-import BatchWrite = ttypes.BatchWrite
+import PackedWrites = ttypes.PackedWrites
+import Standing = ttypes.Standing
+import StorePage = ttypes.StorePage
+import Attestation = ttypes.Attestation
+import Report = ttypes.Report
 import PullBatch = ttypes.PullBatch
 import NewsRequest = ttypes.NewsRequest
 import LinkRequest = ttypes.LinkRequest
 import UnlinkRequest = ttypes.UnlinkRequest
+import RetireRequest = ttypes.RetireRequest
 import Drift = ttypes.Drift
+import Progress = ttypes.Progress
 import LinkStatus = ttypes.LinkStatus
 import StatusReply = ttypes.StatusReply
 import StabilizeRequest = ttypes.StabilizeRequest
@@ -84,6 +92,16 @@ declare class Client {
     log(request: LogRequest, callback?: (error: ttypes.Failure, response: LogReply)=>void): void;
 
     /**
+     * Retires a replica's present incarnation.
+     */
+    retire(request: RetireRequest): Promise<Empty>;
+
+    /**
+     * Retires a replica's present incarnation.
+     */
+    retire(request: RetireRequest, callback?: (error: ttypes.Failure, response: Empty)=>void): void;
+
+    /**
      * Ends the replica in order, after it answered.
      */
     shutdown(request: Empty): Promise<Empty>;
@@ -105,5 +123,6 @@ declare class Processor {
     process_stabilize(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_store(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_log(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_retire(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_shutdown(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

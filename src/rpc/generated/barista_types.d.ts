@@ -26,6 +26,14 @@ declare enum ClockKind {
 }
 
 /**
+ * How bytes stand in a message.
+ */
+declare enum Compression {
+  NONE = 1,
+  DEFLATE = 2,
+}
+
+/**
  * A replica in one life of its storage.
  */
 declare class Origin {
@@ -188,8 +196,9 @@ declare class ClusterTerms {
     public cluster: string;
     public tieBreak: TieBreak;
     public clock: ClockKind;
+    public retryWindowMs: Int64;
 
-      constructor(args?: { protocol: number; cluster: string; tieBreak: TieBreak; clock: ClockKind; });
+      constructor(args?: { protocol: number; cluster: string; tieBreak: TieBreak; clock: ClockKind; retryWindowMs: Int64; });
   }
 
 /**
@@ -203,6 +212,16 @@ declare class Resume {
   }
 
 /**
+ * Where the transfer of a base store stands.
+ */
+declare class StoreCursor {
+    public time: Int64;
+    public after?: string;
+
+      constructor(args?: { time: Int64; after?: string; });
+  }
+
+/**
  * One step of anti-entropy: the requester says what it has, the responder keeps nothing between two steps.
  */
 declare class PullRequest {
@@ -211,24 +230,94 @@ declare class PullRequest {
     public recipient: string;
     public seen: VectorEntry[];
     public resume?: Resume;
+    public base: Int64;
+    public store?: StoreCursor;
+    public report: boolean;
+    public clock: Int64;
+    public life: Int64;
     public writesMax: number;
     public bytesMax: number;
+    public outside: boolean;
+    public inflates?: boolean;
 
-      constructor(args?: { terms: ClusterTerms; sender: Origin; recipient: string; seen: VectorEntry[]; resume?: Resume; writesMax: number; bytesMax: number; });
+      constructor(args?: { terms: ClusterTerms; sender: Origin; recipient: string; seen: VectorEntry[]; resume?: Resume; base: Int64; store?: StoreCursor; report: boolean; clock: Int64; life: Int64; writesMax: number; bytesMax: number; outside: boolean; inflates?: boolean; });
   }
 
 /**
- * A write as batches carry it; origin and client are places in the batch's tables.
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 1; the number of writes, at most 65,536;
+ * the writes, one after the other; nothing more.
+ * 
+ * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
+ * last; at most 8 bytes (unsigned LEB128). A `difference` d is written as a number is, of 2d if d >= 0 and of -2d - 1 if
+ * d < 0 (zigzag); it takes up to 54 bits. A `string` is a number, its length in bytes, and so many bytes of UTF-8.
+ * 
+ * A write is, in this order:
+ * 
+ *  - a number, twice its origin's place, and 1 more if the write was accepted anew by a replica that rejoined. Places are
+ *    given from 0 in the order in which origins first come. A place that no origin has yet is the next one, and its origin
+ *    follows: the id as a string, the incarnation as a number.
+ *  - its client's place, a number, likewise among the clients; of a new one the id follows as a string.
+ *  - the accept time, a difference to that of the write before; of the first write, to 0. From 1.
+ *  - the client time, a difference to that of the write before by the same client; of its first write, to 0.
+ *  - the key: how many bytes it begins with are those of the key before (0 for the first write), a number; how many bytes
+ *    follow, a number; those bytes. The two parts together are UTF-8, the beginning alone need not be.
+ *  - the operation, a number: 0 makes the key absent; n + 1 sets it to the n bytes that follow.
+ * 
+ * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
+ * most 16 MiB.
  */
-declare class BatchWrite {
-    public origin: number;
-    public acceptTime: Int64;
-    public client: number;
-    public clientTime: Int64;
-    public key: string;
-    public operation: Operation;
+declare class PackedWrites {
+    public compression: Compression;
+    public bytes: Buffer;
 
-      constructor(args?: { origin: number; acceptTime: Int64; client: number; clientTime: Int64; key: string; operation: Operation; });
+      constructor(args?: { compression: Compression; bytes: Buffer; });
+  }
+
+/**
+ * What tells a replica and a peer that do not know each other which of them joins the other.
+ */
+declare class Standing {
+    public base: Int64;
+    public floor: Int64;
+    public clock: Int64;
+    public members: number;
+
+      constructor(args?: { base: Int64; floor: Int64; clock: Int64; members: number; });
+  }
+
+/**
+ * The next keys of a base store. It speaks for every key after `after` up to `upTo`.
+ */
+declare class StorePage {
+    public time: Int64;
+    public vector: VectorEntry[];
+    public after?: string;
+    public entries: PackedWrites;
+    public upTo?: string;
+
+      constructor(args?: { time: Int64; vector: VectorEntry[]; after?: string; entries: PackedWrites; upTo?: string; });
+  }
+
+/**
+ * What a member says of itself; others pass it on. Of two, the one with the higher `clock` is newer.
+ */
+declare class Attestation {
+    public origin: Origin;
+    public clock: Int64;
+    public held: Int64;
+    public view: Int64;
+
+      constructor(args?: { origin: Origin; clock: Int64; held: Int64; view: Int64; });
+  }
+
+/**
+ * What a replica knows of the members beyond their writes.
+ */
+declare class Report {
+    public attestations: Attestation[];
+    public retired: Origin[];
+
+      constructor(args?: { attestations: Attestation[]; retired: Origin[]; });
   }
 
 /**
@@ -237,13 +326,15 @@ declare class BatchWrite {
 declare class PullBatch {
     public sender: Origin;
     public resumed: boolean;
-    public origins: Origin[];
-    public clients: string[];
-    public writes: BatchWrite[];
+    public writes: PackedWrites;
     public seen: VectorEntry[];
     public more: boolean;
+    public standing: Standing;
+    public store?: StorePage;
+    public left?: Int64;
+    public report?: Report;
 
-      constructor(args?: { sender: Origin; resumed: boolean; origins: Origin[]; clients: string[]; writes: BatchWrite[]; seen: VectorEntry[]; more: boolean; });
+      constructor(args?: { sender: Origin; resumed: boolean; writes: PackedWrites; seen: VectorEntry[]; more: boolean; standing: Standing; store?: StorePage; left?: Int64; report?: Report; });
   }
 
 /**
@@ -280,6 +371,15 @@ declare class UnlinkRequest {
   }
 
 /**
+ * Says that a replica will not return under its present incarnation, so that nobody waits for it any more.
+ */
+declare class RetireRequest {
+    public id: string;
+
+      constructor(args?: { id: string; });
+  }
+
+/**
  * An accept time that is further ahead of the replica's wall clock than it takes from others.
  */
 declare class Drift {
@@ -287,6 +387,17 @@ declare class Drift {
     public aheadMs: Int64;
 
       constructor(args?: { origin: Origin; aheadMs: Int64; });
+  }
+
+/**
+ * How far a pull is.
+ */
+declare class Progress {
+    public done: Int64;
+    public total: Int64;
+    public perSecond: Int64;
+
+      constructor(args?: { done: Int64; total: Int64; perSecond: Int64; });
   }
 
 /**
@@ -298,8 +409,9 @@ declare class LinkStatus {
     public port: number;
     public lastError?: string;
     public drift?: Drift;
+    public progress?: Progress;
 
-      constructor(args?: { peer: string; host: string; port: number; lastError?: string; drift?: Drift; });
+      constructor(args?: { peer: string; host: string; port: number; lastError?: string; drift?: Drift; progress?: Progress; });
   }
 
 /**
@@ -310,9 +422,13 @@ declare class StatusReply {
     public terms: ClusterTerms;
     public seen: VectorEntry[];
     public writes: Int64;
+    public base: Int64;
+    public stable: Int64;
+    public waitsFor: Origin[];
+    public retired: Origin[];
     public links: LinkStatus[];
 
-      constructor(args?: { origin: Origin; terms: ClusterTerms; seen: VectorEntry[]; writes: Int64; links: LinkStatus[]; });
+      constructor(args?: { origin: Origin; terms: ClusterTerms; seen: VectorEntry[]; writes: Int64; base: Int64; stable: Int64; waitsFor: Origin[]; retired: Origin[]; links: LinkStatus[]; });
   }
 
 /**
@@ -321,8 +437,9 @@ declare class StatusReply {
 declare class StabilizeRequest {
     public peers?: string[];
     public budgetMs: number;
+    public compact: boolean;
 
-      constructor(args?: { peers?: string[]; budgetMs: number; });
+      constructor(args?: { peers?: string[]; budgetMs: number; compact: boolean; });
   }
 
 /**

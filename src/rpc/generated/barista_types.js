@@ -23,6 +23,12 @@ ttypes.ClockKind = {
   '2' : 'HYBRID',
   'HYBRID' : 2
 };
+ttypes.Compression = {
+  '1' : 'NONE',
+  'NONE' : 1,
+  '2' : 'DEFLATE',
+  'DEFLATE' : 2
+};
 const Origin = module.exports.Origin = class {
   constructor(args) {
     this.id = null;
@@ -1191,6 +1197,7 @@ const ClusterTerms = module.exports.ClusterTerms = class {
     this.cluster = null;
     this.tieBreak = null;
     this.clock = null;
+    this.retryWindowMs = null;
     if (args) {
       if (args.protocol !== undefined && args.protocol !== null) {
         this.protocol = args.protocol;
@@ -1211,6 +1218,11 @@ const ClusterTerms = module.exports.ClusterTerms = class {
         this.clock = args.clock;
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clock is unset!');
+      }
+      if (args.retryWindowMs !== undefined && args.retryWindowMs !== null) {
+        this.retryWindowMs = args.retryWindowMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field retryWindowMs is unset!');
       }
     }
   }
@@ -1253,6 +1265,13 @@ const ClusterTerms = module.exports.ClusterTerms = class {
           input.skip(ftype);
         }
         break;
+        case 5:
+        if (ftype == Thrift.Type.I64) {
+          this.retryWindowMs = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -1282,6 +1301,11 @@ const ClusterTerms = module.exports.ClusterTerms = class {
     if (this.clock !== null && this.clock !== undefined) {
       output.writeFieldBegin('clock', Thrift.Type.I32, 4);
       output.writeI32(this.clock);
+      output.writeFieldEnd();
+    }
+    if (this.retryWindowMs !== null && this.retryWindowMs !== undefined) {
+      output.writeFieldBegin('retryWindowMs', Thrift.Type.I64, 5);
+      output.writeI64(this.retryWindowMs);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -1391,6 +1415,73 @@ const Resume = module.exports.Resume = class {
   }
 
 };
+const StoreCursor = module.exports.StoreCursor = class {
+  constructor(args) {
+    this.time = null;
+    this.after = null;
+    if (args) {
+      if (args.time !== undefined && args.time !== null) {
+        this.time = args.time;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field time is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = args.after;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.time = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.after = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('StoreCursor');
+    if (this.time !== null && this.time !== undefined) {
+      output.writeFieldBegin('time', Thrift.Type.I64, 1);
+      output.writeI64(this.time);
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.STRING, 2);
+      output.writeString(this.after);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const PullRequest = module.exports.PullRequest = class {
   constructor(args) {
     this.terms = null;
@@ -1398,8 +1489,15 @@ const PullRequest = module.exports.PullRequest = class {
     this.recipient = null;
     this.seen = null;
     this.resume = null;
+    this.base = null;
+    this.store = null;
+    this.report = null;
+    this.clock = null;
+    this.life = null;
     this.writesMax = null;
     this.bytesMax = null;
+    this.outside = null;
+    this.inflates = null;
     if (args) {
       if (args.terms !== undefined && args.terms !== null) {
         this.terms = new ttypes.ClusterTerms(args.terms);
@@ -1424,6 +1522,29 @@ const PullRequest = module.exports.PullRequest = class {
       if (args.resume !== undefined && args.resume !== null) {
         this.resume = new ttypes.Resume(args.resume);
       }
+      if (args.base !== undefined && args.base !== null) {
+        this.base = args.base;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field base is unset!');
+      }
+      if (args.store !== undefined && args.store !== null) {
+        this.store = new ttypes.StoreCursor(args.store);
+      }
+      if (args.report !== undefined && args.report !== null) {
+        this.report = args.report;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field report is unset!');
+      }
+      if (args.clock !== undefined && args.clock !== null) {
+        this.clock = args.clock;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clock is unset!');
+      }
+      if (args.life !== undefined && args.life !== null) {
+        this.life = args.life;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field life is unset!');
+      }
       if (args.writesMax !== undefined && args.writesMax !== null) {
         this.writesMax = args.writesMax;
       } else {
@@ -1433,6 +1554,14 @@ const PullRequest = module.exports.PullRequest = class {
         this.bytesMax = args.bytesMax;
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field bytesMax is unset!');
+      }
+      if (args.outside !== undefined && args.outside !== null) {
+        this.outside = args.outside;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field outside is unset!');
+      }
+      if (args.inflates !== undefined && args.inflates !== null) {
+        this.inflates = args.inflates;
       }
     }
   }
@@ -1495,15 +1624,65 @@ const PullRequest = module.exports.PullRequest = class {
         }
         break;
         case 6:
+        if (ftype == Thrift.Type.I64) {
+          this.base = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 7:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.store = new ttypes.StoreCursor();
+          this.store.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 8:
+        if (ftype == Thrift.Type.BOOL) {
+          this.report = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 9:
+        if (ftype == Thrift.Type.I64) {
+          this.clock = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 10:
+        if (ftype == Thrift.Type.I64) {
+          this.life = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 11:
         if (ftype == Thrift.Type.I32) {
           this.writesMax = input.readI32();
         } else {
           input.skip(ftype);
         }
         break;
-        case 7:
+        case 12:
         if (ftype == Thrift.Type.I32) {
           this.bytesMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 13:
+        if (ftype == Thrift.Type.BOOL) {
+          this.outside = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 14:
+        if (ftype == Thrift.Type.BOOL) {
+          this.inflates = input.readBool();
         } else {
           input.skip(ftype);
         }
@@ -1551,14 +1730,49 @@ const PullRequest = module.exports.PullRequest = class {
       this.resume.write(output);
       output.writeFieldEnd();
     }
+    if (this.base !== null && this.base !== undefined) {
+      output.writeFieldBegin('base', Thrift.Type.I64, 6);
+      output.writeI64(this.base);
+      output.writeFieldEnd();
+    }
+    if (this.store !== null && this.store !== undefined) {
+      output.writeFieldBegin('store', Thrift.Type.STRUCT, 7);
+      this.store.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.report !== null && this.report !== undefined) {
+      output.writeFieldBegin('report', Thrift.Type.BOOL, 8);
+      output.writeBool(this.report);
+      output.writeFieldEnd();
+    }
+    if (this.clock !== null && this.clock !== undefined) {
+      output.writeFieldBegin('clock', Thrift.Type.I64, 9);
+      output.writeI64(this.clock);
+      output.writeFieldEnd();
+    }
+    if (this.life !== null && this.life !== undefined) {
+      output.writeFieldBegin('life', Thrift.Type.I64, 10);
+      output.writeI64(this.life);
+      output.writeFieldEnd();
+    }
     if (this.writesMax !== null && this.writesMax !== undefined) {
-      output.writeFieldBegin('writesMax', Thrift.Type.I32, 6);
+      output.writeFieldBegin('writesMax', Thrift.Type.I32, 11);
       output.writeI32(this.writesMax);
       output.writeFieldEnd();
     }
     if (this.bytesMax !== null && this.bytesMax !== undefined) {
-      output.writeFieldBegin('bytesMax', Thrift.Type.I32, 7);
+      output.writeFieldBegin('bytesMax', Thrift.Type.I32, 12);
       output.writeI32(this.bytesMax);
+      output.writeFieldEnd();
+    }
+    if (this.outside !== null && this.outside !== undefined) {
+      output.writeFieldBegin('outside', Thrift.Type.BOOL, 13);
+      output.writeBool(this.outside);
+      output.writeFieldEnd();
+    }
+    if (this.inflates !== null && this.inflates !== undefined) {
+      output.writeFieldBegin('inflates', Thrift.Type.BOOL, 14);
+      output.writeBool(this.inflates);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -1567,44 +1781,20 @@ const PullRequest = module.exports.PullRequest = class {
   }
 
 };
-const BatchWrite = module.exports.BatchWrite = class {
+const PackedWrites = module.exports.PackedWrites = class {
   constructor(args) {
-    this.origin = null;
-    this.acceptTime = null;
-    this.client = null;
-    this.clientTime = null;
-    this.key = null;
-    this.operation = null;
+    this.compression = null;
+    this.bytes = null;
     if (args) {
-      if (args.origin !== undefined && args.origin !== null) {
-        this.origin = args.origin;
+      if (args.compression !== undefined && args.compression !== null) {
+        this.compression = args.compression;
       } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field origin is unset!');
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field compression is unset!');
       }
-      if (args.acceptTime !== undefined && args.acceptTime !== null) {
-        this.acceptTime = args.acceptTime;
+      if (args.bytes !== undefined && args.bytes !== null) {
+        this.bytes = args.bytes;
       } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field acceptTime is unset!');
-      }
-      if (args.client !== undefined && args.client !== null) {
-        this.client = args.client;
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
-      }
-      if (args.clientTime !== undefined && args.clientTime !== null) {
-        this.clientTime = args.clientTime;
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clientTime is unset!');
-      }
-      if (args.key !== undefined && args.key !== null) {
-        this.key = args.key;
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
-      }
-      if (args.operation !== undefined && args.operation !== null) {
-        this.operation = new ttypes.Operation(args.operation);
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field bytes is unset!');
       }
     }
   }
@@ -1621,43 +1811,14 @@ const BatchWrite = module.exports.BatchWrite = class {
       switch (fid) {
         case 1:
         if (ftype == Thrift.Type.I32) {
-          this.origin = input.readI32();
+          this.compression = input.readI32();
         } else {
           input.skip(ftype);
         }
         break;
         case 2:
-        if (ftype == Thrift.Type.I64) {
-          this.acceptTime = input.readI64();
-        } else {
-          input.skip(ftype);
-        }
-        break;
-        case 3:
-        if (ftype == Thrift.Type.I32) {
-          this.client = input.readI32();
-        } else {
-          input.skip(ftype);
-        }
-        break;
-        case 4:
-        if (ftype == Thrift.Type.I64) {
-          this.clientTime = input.readI64();
-        } else {
-          input.skip(ftype);
-        }
-        break;
-        case 5:
         if (ftype == Thrift.Type.STRING) {
-          this.key = input.readString();
-        } else {
-          input.skip(ftype);
-        }
-        break;
-        case 6:
-        if (ftype == Thrift.Type.STRUCT) {
-          this.operation = new ttypes.Operation();
-          this.operation.read(input);
+          this.bytes = input.readBinary();
         } else {
           input.skip(ftype);
         }
@@ -1672,35 +1833,463 @@ const BatchWrite = module.exports.BatchWrite = class {
   }
 
   write (output) {
-    output.writeStructBegin('BatchWrite');
+    output.writeStructBegin('PackedWrites');
+    if (this.compression !== null && this.compression !== undefined) {
+      output.writeFieldBegin('compression', Thrift.Type.I32, 1);
+      output.writeI32(this.compression);
+      output.writeFieldEnd();
+    }
+    if (this.bytes !== null && this.bytes !== undefined) {
+      output.writeFieldBegin('bytes', Thrift.Type.STRING, 2);
+      output.writeBinary(this.bytes);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Standing = module.exports.Standing = class {
+  constructor(args) {
+    this.base = null;
+    this.floor = null;
+    this.clock = null;
+    this.members = null;
+    if (args) {
+      if (args.base !== undefined && args.base !== null) {
+        this.base = args.base;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field base is unset!');
+      }
+      if (args.floor !== undefined && args.floor !== null) {
+        this.floor = args.floor;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field floor is unset!');
+      }
+      if (args.clock !== undefined && args.clock !== null) {
+        this.clock = args.clock;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clock is unset!');
+      }
+      if (args.members !== undefined && args.members !== null) {
+        this.members = args.members;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field members is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.base = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.floor = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.clock = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.members = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Standing');
+    if (this.base !== null && this.base !== undefined) {
+      output.writeFieldBegin('base', Thrift.Type.I64, 1);
+      output.writeI64(this.base);
+      output.writeFieldEnd();
+    }
+    if (this.floor !== null && this.floor !== undefined) {
+      output.writeFieldBegin('floor', Thrift.Type.I64, 2);
+      output.writeI64(this.floor);
+      output.writeFieldEnd();
+    }
+    if (this.clock !== null && this.clock !== undefined) {
+      output.writeFieldBegin('clock', Thrift.Type.I64, 3);
+      output.writeI64(this.clock);
+      output.writeFieldEnd();
+    }
+    if (this.members !== null && this.members !== undefined) {
+      output.writeFieldBegin('members', Thrift.Type.I32, 4);
+      output.writeI32(this.members);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const StorePage = module.exports.StorePage = class {
+  constructor(args) {
+    this.time = null;
+    this.vector = null;
+    this.after = null;
+    this.entries = null;
+    this.upTo = null;
+    if (args) {
+      if (args.time !== undefined && args.time !== null) {
+        this.time = args.time;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field time is unset!');
+      }
+      if (args.vector !== undefined && args.vector !== null) {
+        this.vector = Thrift.copyList(args.vector, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field vector is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = args.after;
+      }
+      if (args.entries !== undefined && args.entries !== null) {
+        this.entries = new ttypes.PackedWrites(args.entries);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field entries is unset!');
+      }
+      if (args.upTo !== undefined && args.upTo !== null) {
+        this.upTo = args.upTo;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.time = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.vector = [];
+          const _rtmp336 = input.readListBegin();
+          const _size35 = _rtmp336.size || 0;
+          for (let _i37 = 0; _i37 < _size35; ++_i37) {
+            let elem38 = null;
+            elem38 = new ttypes.VectorEntry();
+            elem38.read(input);
+            this.vector.push(elem38);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRING) {
+          this.after = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.entries = new ttypes.PackedWrites();
+          this.entries.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.STRING) {
+          this.upTo = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('StorePage');
+    if (this.time !== null && this.time !== undefined) {
+      output.writeFieldBegin('time', Thrift.Type.I64, 1);
+      output.writeI64(this.time);
+      output.writeFieldEnd();
+    }
+    if (this.vector !== null && this.vector !== undefined) {
+      output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
+      for (let iter39 in this.vector) {
+        if (this.vector.hasOwnProperty(iter39)) {
+          iter39 = this.vector[iter39];
+          iter39.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.STRING, 3);
+      output.writeString(this.after);
+      output.writeFieldEnd();
+    }
+    if (this.entries !== null && this.entries !== undefined) {
+      output.writeFieldBegin('entries', Thrift.Type.STRUCT, 4);
+      this.entries.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.upTo !== null && this.upTo !== undefined) {
+      output.writeFieldBegin('upTo', Thrift.Type.STRING, 5);
+      output.writeString(this.upTo);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Attestation = module.exports.Attestation = class {
+  constructor(args) {
+    this.origin = null;
+    this.clock = null;
+    this.held = null;
+    this.view = null;
+    if (args) {
+      if (args.origin !== undefined && args.origin !== null) {
+        this.origin = new ttypes.Origin(args.origin);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field origin is unset!');
+      }
+      if (args.clock !== undefined && args.clock !== null) {
+        this.clock = args.clock;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clock is unset!');
+      }
+      if (args.held !== undefined && args.held !== null) {
+        this.held = args.held;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field held is unset!');
+      }
+      if (args.view !== undefined && args.view !== null) {
+        this.view = args.view;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field view is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.origin = new ttypes.Origin();
+          this.origin.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.clock = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.held = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I64) {
+          this.view = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Attestation');
     if (this.origin !== null && this.origin !== undefined) {
-      output.writeFieldBegin('origin', Thrift.Type.I32, 1);
-      output.writeI32(this.origin);
+      output.writeFieldBegin('origin', Thrift.Type.STRUCT, 1);
+      this.origin.write(output);
       output.writeFieldEnd();
     }
-    if (this.acceptTime !== null && this.acceptTime !== undefined) {
-      output.writeFieldBegin('acceptTime', Thrift.Type.I64, 2);
-      output.writeI64(this.acceptTime);
+    if (this.clock !== null && this.clock !== undefined) {
+      output.writeFieldBegin('clock', Thrift.Type.I64, 2);
+      output.writeI64(this.clock);
       output.writeFieldEnd();
     }
-    if (this.client !== null && this.client !== undefined) {
-      output.writeFieldBegin('client', Thrift.Type.I32, 3);
-      output.writeI32(this.client);
+    if (this.held !== null && this.held !== undefined) {
+      output.writeFieldBegin('held', Thrift.Type.I64, 3);
+      output.writeI64(this.held);
       output.writeFieldEnd();
     }
-    if (this.clientTime !== null && this.clientTime !== undefined) {
-      output.writeFieldBegin('clientTime', Thrift.Type.I64, 4);
-      output.writeI64(this.clientTime);
+    if (this.view !== null && this.view !== undefined) {
+      output.writeFieldBegin('view', Thrift.Type.I64, 4);
+      output.writeI64(this.view);
       output.writeFieldEnd();
     }
-    if (this.key !== null && this.key !== undefined) {
-      output.writeFieldBegin('key', Thrift.Type.STRING, 5);
-      output.writeString(this.key);
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Report = module.exports.Report = class {
+  constructor(args) {
+    this.attestations = null;
+    this.retired = null;
+    if (args) {
+      if (args.attestations !== undefined && args.attestations !== null) {
+        this.attestations = Thrift.copyList(args.attestations, [ttypes.Attestation]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field attestations is unset!');
+      }
+      if (args.retired !== undefined && args.retired !== null) {
+        this.retired = Thrift.copyList(args.retired, [ttypes.Origin]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field retired is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.attestations = [];
+          const _rtmp341 = input.readListBegin();
+          const _size40 = _rtmp341.size || 0;
+          for (let _i42 = 0; _i42 < _size40; ++_i42) {
+            let elem43 = null;
+            elem43 = new ttypes.Attestation();
+            elem43.read(input);
+            this.attestations.push(elem43);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.retired = [];
+          const _rtmp345 = input.readListBegin();
+          const _size44 = _rtmp345.size || 0;
+          for (let _i46 = 0; _i46 < _size44; ++_i46) {
+            let elem47 = null;
+            elem47 = new ttypes.Origin();
+            elem47.read(input);
+            this.retired.push(elem47);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Report');
+    if (this.attestations !== null && this.attestations !== undefined) {
+      output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
+      for (let iter48 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter48)) {
+          iter48 = this.attestations[iter48];
+          iter48.write(output);
+        }
+      }
+      output.writeListEnd();
       output.writeFieldEnd();
     }
-    if (this.operation !== null && this.operation !== undefined) {
-      output.writeFieldBegin('operation', Thrift.Type.STRUCT, 6);
-      this.operation.write(output);
+    if (this.retired !== null && this.retired !== undefined) {
+      output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
+      for (let iter49 in this.retired) {
+        if (this.retired.hasOwnProperty(iter49)) {
+          iter49 = this.retired[iter49];
+          iter49.write(output);
+        }
+      }
+      output.writeListEnd();
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -1713,11 +2302,13 @@ const PullBatch = module.exports.PullBatch = class {
   constructor(args) {
     this.sender = null;
     this.resumed = null;
-    this.origins = null;
-    this.clients = null;
     this.writes = null;
     this.seen = null;
     this.more = null;
+    this.standing = null;
+    this.store = null;
+    this.left = null;
+    this.report = null;
     if (args) {
       if (args.sender !== undefined && args.sender !== null) {
         this.sender = new ttypes.Origin(args.sender);
@@ -1729,18 +2320,8 @@ const PullBatch = module.exports.PullBatch = class {
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field resumed is unset!');
       }
-      if (args.origins !== undefined && args.origins !== null) {
-        this.origins = Thrift.copyList(args.origins, [ttypes.Origin]);
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field origins is unset!');
-      }
-      if (args.clients !== undefined && args.clients !== null) {
-        this.clients = Thrift.copyList(args.clients, [null]);
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clients is unset!');
-      }
       if (args.writes !== undefined && args.writes !== null) {
-        this.writes = Thrift.copyList(args.writes, [ttypes.BatchWrite]);
+        this.writes = new ttypes.PackedWrites(args.writes);
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field writes is unset!');
       }
@@ -1753,6 +2334,20 @@ const PullBatch = module.exports.PullBatch = class {
         this.more = args.more;
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field more is unset!');
+      }
+      if (args.standing !== undefined && args.standing !== null) {
+        this.standing = new ttypes.Standing(args.standing);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field standing is unset!');
+      }
+      if (args.store !== undefined && args.store !== null) {
+        this.store = new ttypes.StorePage(args.store);
+      }
+      if (args.left !== undefined && args.left !== null) {
+        this.left = args.left;
+      }
+      if (args.report !== undefined && args.report !== null) {
+        this.report = new ttypes.Report(args.report);
       }
     }
   }
@@ -1783,30 +2378,23 @@ const PullBatch = module.exports.PullBatch = class {
         }
         break;
         case 3:
-        if (ftype == Thrift.Type.LIST) {
-          this.origins = [];
-          const _rtmp336 = input.readListBegin();
-          const _size35 = _rtmp336.size || 0;
-          for (let _i37 = 0; _i37 < _size35; ++_i37) {
-            let elem38 = null;
-            elem38 = new ttypes.Origin();
-            elem38.read(input);
-            this.origins.push(elem38);
-          }
-          input.readListEnd();
+        if (ftype == Thrift.Type.STRUCT) {
+          this.writes = new ttypes.PackedWrites();
+          this.writes.read(input);
         } else {
           input.skip(ftype);
         }
         break;
         case 4:
         if (ftype == Thrift.Type.LIST) {
-          this.clients = [];
-          const _rtmp340 = input.readListBegin();
-          const _size39 = _rtmp340.size || 0;
-          for (let _i41 = 0; _i41 < _size39; ++_i41) {
-            let elem42 = null;
-            elem42 = input.readString();
-            this.clients.push(elem42);
+          this.seen = [];
+          const _rtmp351 = input.readListBegin();
+          const _size50 = _rtmp351.size || 0;
+          for (let _i52 = 0; _i52 < _size50; ++_i52) {
+            let elem53 = null;
+            elem53 = new ttypes.VectorEntry();
+            elem53.read(input);
+            this.seen.push(elem53);
           }
           input.readListEnd();
         } else {
@@ -1814,40 +2402,39 @@ const PullBatch = module.exports.PullBatch = class {
         }
         break;
         case 5:
-        if (ftype == Thrift.Type.LIST) {
-          this.writes = [];
-          const _rtmp344 = input.readListBegin();
-          const _size43 = _rtmp344.size || 0;
-          for (let _i45 = 0; _i45 < _size43; ++_i45) {
-            let elem46 = null;
-            elem46 = new ttypes.BatchWrite();
-            elem46.read(input);
-            this.writes.push(elem46);
-          }
-          input.readListEnd();
+        if (ftype == Thrift.Type.BOOL) {
+          this.more = input.readBool();
         } else {
           input.skip(ftype);
         }
         break;
         case 6:
-        if (ftype == Thrift.Type.LIST) {
-          this.seen = [];
-          const _rtmp348 = input.readListBegin();
-          const _size47 = _rtmp348.size || 0;
-          for (let _i49 = 0; _i49 < _size47; ++_i49) {
-            let elem50 = null;
-            elem50 = new ttypes.VectorEntry();
-            elem50.read(input);
-            this.seen.push(elem50);
-          }
-          input.readListEnd();
+        if (ftype == Thrift.Type.STRUCT) {
+          this.standing = new ttypes.Standing();
+          this.standing.read(input);
         } else {
           input.skip(ftype);
         }
         break;
         case 7:
-        if (ftype == Thrift.Type.BOOL) {
-          this.more = input.readBool();
+        if (ftype == Thrift.Type.STRUCT) {
+          this.store = new ttypes.StorePage();
+          this.store.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 8:
+        if (ftype == Thrift.Type.I64) {
+          this.left = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 9:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.report = new ttypes.Report();
+          this.report.read(input);
         } else {
           input.skip(ftype);
         }
@@ -1873,44 +2460,13 @@ const PullBatch = module.exports.PullBatch = class {
       output.writeBool(this.resumed);
       output.writeFieldEnd();
     }
-    if (this.origins !== null && this.origins !== undefined) {
-      output.writeFieldBegin('origins', Thrift.Type.LIST, 3);
-      output.writeListBegin(Thrift.Type.STRUCT, this.origins.length);
-      for (let iter51 in this.origins) {
-        if (this.origins.hasOwnProperty(iter51)) {
-          iter51 = this.origins[iter51];
-          iter51.write(output);
-        }
-      }
-      output.writeListEnd();
-      output.writeFieldEnd();
-    }
-    if (this.clients !== null && this.clients !== undefined) {
-      output.writeFieldBegin('clients', Thrift.Type.LIST, 4);
-      output.writeListBegin(Thrift.Type.STRING, this.clients.length);
-      for (let iter52 in this.clients) {
-        if (this.clients.hasOwnProperty(iter52)) {
-          iter52 = this.clients[iter52];
-          output.writeString(iter52);
-        }
-      }
-      output.writeListEnd();
-      output.writeFieldEnd();
-    }
     if (this.writes !== null && this.writes !== undefined) {
-      output.writeFieldBegin('writes', Thrift.Type.LIST, 5);
-      output.writeListBegin(Thrift.Type.STRUCT, this.writes.length);
-      for (let iter53 in this.writes) {
-        if (this.writes.hasOwnProperty(iter53)) {
-          iter53 = this.writes[iter53];
-          iter53.write(output);
-        }
-      }
-      output.writeListEnd();
+      output.writeFieldBegin('writes', Thrift.Type.STRUCT, 3);
+      this.writes.write(output);
       output.writeFieldEnd();
     }
     if (this.seen !== null && this.seen !== undefined) {
-      output.writeFieldBegin('seen', Thrift.Type.LIST, 6);
+      output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
       for (let iter54 in this.seen) {
         if (this.seen.hasOwnProperty(iter54)) {
@@ -1922,8 +2478,28 @@ const PullBatch = module.exports.PullBatch = class {
       output.writeFieldEnd();
     }
     if (this.more !== null && this.more !== undefined) {
-      output.writeFieldBegin('more', Thrift.Type.BOOL, 7);
+      output.writeFieldBegin('more', Thrift.Type.BOOL, 5);
       output.writeBool(this.more);
+      output.writeFieldEnd();
+    }
+    if (this.standing !== null && this.standing !== undefined) {
+      output.writeFieldBegin('standing', Thrift.Type.STRUCT, 6);
+      this.standing.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.store !== null && this.store !== undefined) {
+      output.writeFieldBegin('store', Thrift.Type.STRUCT, 7);
+      this.store.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.left !== null && this.left !== undefined) {
+      output.writeFieldBegin('left', Thrift.Type.I64, 8);
+      output.writeI64(this.left);
+      output.writeFieldEnd();
+    }
+    if (this.report !== null && this.report !== undefined) {
+      output.writeFieldBegin('report', Thrift.Type.STRUCT, 9);
+      this.report.write(output);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -2212,6 +2788,60 @@ const UnlinkRequest = module.exports.UnlinkRequest = class {
   }
 
 };
+const RetireRequest = module.exports.RetireRequest = class {
+  constructor(args) {
+    this.id = null;
+    if (args) {
+      if (args.id !== undefined && args.id !== null) {
+        this.id = args.id;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field id is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.id = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('RetireRequest');
+    if (this.id !== null && this.id !== undefined) {
+      output.writeFieldBegin('id', Thrift.Type.STRING, 1);
+      output.writeString(this.id);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Drift = module.exports.Drift = class {
   constructor(args) {
     this.origin = null;
@@ -2282,6 +2912,93 @@ const Drift = module.exports.Drift = class {
   }
 
 };
+const Progress = module.exports.Progress = class {
+  constructor(args) {
+    this.done = null;
+    this.total = null;
+    this.perSecond = null;
+    if (args) {
+      if (args.done !== undefined && args.done !== null) {
+        this.done = args.done;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field done is unset!');
+      }
+      if (args.total !== undefined && args.total !== null) {
+        this.total = args.total;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field total is unset!');
+      }
+      if (args.perSecond !== undefined && args.perSecond !== null) {
+        this.perSecond = args.perSecond;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field perSecond is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.done = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.total = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.perSecond = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Progress');
+    if (this.done !== null && this.done !== undefined) {
+      output.writeFieldBegin('done', Thrift.Type.I64, 1);
+      output.writeI64(this.done);
+      output.writeFieldEnd();
+    }
+    if (this.total !== null && this.total !== undefined) {
+      output.writeFieldBegin('total', Thrift.Type.I64, 2);
+      output.writeI64(this.total);
+      output.writeFieldEnd();
+    }
+    if (this.perSecond !== null && this.perSecond !== undefined) {
+      output.writeFieldBegin('perSecond', Thrift.Type.I64, 3);
+      output.writeI64(this.perSecond);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const LinkStatus = module.exports.LinkStatus = class {
   constructor(args) {
     this.peer = null;
@@ -2289,6 +3006,7 @@ const LinkStatus = module.exports.LinkStatus = class {
     this.port = null;
     this.lastError = null;
     this.drift = null;
+    this.progress = null;
     if (args) {
       if (args.peer !== undefined && args.peer !== null) {
         this.peer = args.peer;
@@ -2310,6 +3028,9 @@ const LinkStatus = module.exports.LinkStatus = class {
       }
       if (args.drift !== undefined && args.drift !== null) {
         this.drift = new ttypes.Drift(args.drift);
+      }
+      if (args.progress !== undefined && args.progress !== null) {
+        this.progress = new ttypes.Progress(args.progress);
       }
     }
   }
@@ -2360,6 +3081,14 @@ const LinkStatus = module.exports.LinkStatus = class {
           input.skip(ftype);
         }
         break;
+        case 6:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.progress = new ttypes.Progress();
+          this.progress.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -2396,6 +3125,11 @@ const LinkStatus = module.exports.LinkStatus = class {
       this.drift.write(output);
       output.writeFieldEnd();
     }
+    if (this.progress !== null && this.progress !== undefined) {
+      output.writeFieldBegin('progress', Thrift.Type.STRUCT, 6);
+      this.progress.write(output);
+      output.writeFieldEnd();
+    }
     output.writeFieldStop();
     output.writeStructEnd();
     return;
@@ -2408,6 +3142,10 @@ const StatusReply = module.exports.StatusReply = class {
     this.terms = null;
     this.seen = null;
     this.writes = null;
+    this.base = null;
+    this.stable = null;
+    this.waitsFor = null;
+    this.retired = null;
     this.links = null;
     if (args) {
       if (args.origin !== undefined && args.origin !== null) {
@@ -2429,6 +3167,26 @@ const StatusReply = module.exports.StatusReply = class {
         this.writes = args.writes;
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field writes is unset!');
+      }
+      if (args.base !== undefined && args.base !== null) {
+        this.base = args.base;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field base is unset!');
+      }
+      if (args.stable !== undefined && args.stable !== null) {
+        this.stable = args.stable;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stable is unset!');
+      }
+      if (args.waitsFor !== undefined && args.waitsFor !== null) {
+        this.waitsFor = Thrift.copyList(args.waitsFor, [ttypes.Origin]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field waitsFor is unset!');
+      }
+      if (args.retired !== undefined && args.retired !== null) {
+        this.retired = Thrift.copyList(args.retired, [ttypes.Origin]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field retired is unset!');
       }
       if (args.links !== undefined && args.links !== null) {
         this.links = Thrift.copyList(args.links, [ttypes.LinkStatus]);
@@ -2488,15 +3246,61 @@ const StatusReply = module.exports.StatusReply = class {
         }
         break;
         case 5:
+        if (ftype == Thrift.Type.I64) {
+          this.base = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.I64) {
+          this.stable = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 7:
         if (ftype == Thrift.Type.LIST) {
-          this.links = [];
+          this.waitsFor = [];
           const _rtmp365 = input.readListBegin();
           const _size64 = _rtmp365.size || 0;
           for (let _i66 = 0; _i66 < _size64; ++_i66) {
             let elem67 = null;
-            elem67 = new ttypes.LinkStatus();
+            elem67 = new ttypes.Origin();
             elem67.read(input);
-            this.links.push(elem67);
+            this.waitsFor.push(elem67);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 8:
+        if (ftype == Thrift.Type.LIST) {
+          this.retired = [];
+          const _rtmp369 = input.readListBegin();
+          const _size68 = _rtmp369.size || 0;
+          for (let _i70 = 0; _i70 < _size68; ++_i70) {
+            let elem71 = null;
+            elem71 = new ttypes.Origin();
+            elem71.read(input);
+            this.retired.push(elem71);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 9:
+        if (ftype == Thrift.Type.LIST) {
+          this.links = [];
+          const _rtmp373 = input.readListBegin();
+          const _size72 = _rtmp373.size || 0;
+          for (let _i74 = 0; _i74 < _size72; ++_i74) {
+            let elem75 = null;
+            elem75 = new ttypes.LinkStatus();
+            elem75.read(input);
+            this.links.push(elem75);
           }
           input.readListEnd();
         } else {
@@ -2527,10 +3331,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter68 in this.seen) {
-        if (this.seen.hasOwnProperty(iter68)) {
-          iter68 = this.seen[iter68];
-          iter68.write(output);
+      for (let iter76 in this.seen) {
+        if (this.seen.hasOwnProperty(iter76)) {
+          iter76 = this.seen[iter76];
+          iter76.write(output);
         }
       }
       output.writeListEnd();
@@ -2541,13 +3345,47 @@ const StatusReply = module.exports.StatusReply = class {
       output.writeI64(this.writes);
       output.writeFieldEnd();
     }
+    if (this.base !== null && this.base !== undefined) {
+      output.writeFieldBegin('base', Thrift.Type.I64, 5);
+      output.writeI64(this.base);
+      output.writeFieldEnd();
+    }
+    if (this.stable !== null && this.stable !== undefined) {
+      output.writeFieldBegin('stable', Thrift.Type.I64, 6);
+      output.writeI64(this.stable);
+      output.writeFieldEnd();
+    }
+    if (this.waitsFor !== null && this.waitsFor !== undefined) {
+      output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
+      output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
+      for (let iter77 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter77)) {
+          iter77 = this.waitsFor[iter77];
+          iter77.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.retired !== null && this.retired !== undefined) {
+      output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
+      output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
+      for (let iter78 in this.retired) {
+        if (this.retired.hasOwnProperty(iter78)) {
+          iter78 = this.retired[iter78];
+          iter78.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
     if (this.links !== null && this.links !== undefined) {
-      output.writeFieldBegin('links', Thrift.Type.LIST, 5);
+      output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter69 in this.links) {
-        if (this.links.hasOwnProperty(iter69)) {
-          iter69 = this.links[iter69];
-          iter69.write(output);
+      for (let iter79 in this.links) {
+        if (this.links.hasOwnProperty(iter79)) {
+          iter79 = this.links[iter79];
+          iter79.write(output);
         }
       }
       output.writeListEnd();
@@ -2563,6 +3401,7 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
   constructor(args) {
     this.peers = null;
     this.budgetMs = null;
+    this.compact = null;
     if (args) {
       if (args.peers !== undefined && args.peers !== null) {
         this.peers = Thrift.copyList(args.peers, [null]);
@@ -2571,6 +3410,11 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         this.budgetMs = args.budgetMs;
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field budgetMs is unset!');
+      }
+      if (args.compact !== undefined && args.compact !== null) {
+        this.compact = args.compact;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field compact is unset!');
       }
     }
   }
@@ -2588,12 +3432,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp371 = input.readListBegin();
-          const _size70 = _rtmp371.size || 0;
-          for (let _i72 = 0; _i72 < _size70; ++_i72) {
-            let elem73 = null;
-            elem73 = input.readString();
-            this.peers.push(elem73);
+          const _rtmp381 = input.readListBegin();
+          const _size80 = _rtmp381.size || 0;
+          for (let _i82 = 0; _i82 < _size80; ++_i82) {
+            let elem83 = null;
+            elem83 = input.readString();
+            this.peers.push(elem83);
           }
           input.readListEnd();
         } else {
@@ -2603,6 +3447,13 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 2:
         if (ftype == Thrift.Type.I32) {
           this.budgetMs = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.compact = input.readBool();
         } else {
           input.skip(ftype);
         }
@@ -2621,10 +3472,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter74 in this.peers) {
-        if (this.peers.hasOwnProperty(iter74)) {
-          iter74 = this.peers[iter74];
-          output.writeString(iter74);
+      for (let iter84 in this.peers) {
+        if (this.peers.hasOwnProperty(iter84)) {
+          iter84 = this.peers[iter84];
+          output.writeString(iter84);
         }
       }
       output.writeListEnd();
@@ -2633,6 +3484,11 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.budgetMs !== null && this.budgetMs !== undefined) {
       output.writeFieldBegin('budgetMs', Thrift.Type.I32, 2);
       output.writeI32(this.budgetMs);
+      output.writeFieldEnd();
+    }
+    if (this.compact !== null && this.compact !== undefined) {
+      output.writeFieldBegin('compact', Thrift.Type.BOOL, 3);
+      output.writeBool(this.compact);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -2773,13 +3629,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp376 = input.readListBegin();
-          const _size75 = _rtmp376.size || 0;
-          for (let _i77 = 0; _i77 < _size75; ++_i77) {
-            let elem78 = null;
-            elem78 = new ttypes.PullOutcome();
-            elem78.read(input);
-            this.outcomes.push(elem78);
+          const _rtmp386 = input.readListBegin();
+          const _size85 = _rtmp386.size || 0;
+          for (let _i87 = 0; _i87 < _size85; ++_i87) {
+            let elem88 = null;
+            elem88 = new ttypes.PullOutcome();
+            elem88.read(input);
+            this.outcomes.push(elem88);
           }
           input.readListEnd();
         } else {
@@ -2789,13 +3645,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp380 = input.readListBegin();
-          const _size79 = _rtmp380.size || 0;
-          for (let _i81 = 0; _i81 < _size79; ++_i81) {
-            let elem82 = null;
-            elem82 = new ttypes.VectorEntry();
-            elem82.read(input);
-            this.seen.push(elem82);
+          const _rtmp390 = input.readListBegin();
+          const _size89 = _rtmp390.size || 0;
+          for (let _i91 = 0; _i91 < _size89; ++_i91) {
+            let elem92 = null;
+            elem92 = new ttypes.VectorEntry();
+            elem92.read(input);
+            this.seen.push(elem92);
           }
           input.readListEnd();
         } else {
@@ -2816,10 +3672,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter83 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter83)) {
-          iter83 = this.outcomes[iter83];
-          iter83.write(output);
+      for (let iter93 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter93)) {
+          iter93 = this.outcomes[iter93];
+          iter93.write(output);
         }
       }
       output.writeListEnd();
@@ -2828,10 +3684,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter84 in this.seen) {
-        if (this.seen.hasOwnProperty(iter84)) {
-          iter84 = this.seen[iter84];
-          iter84.write(output);
+      for (let iter94 in this.seen) {
+        if (this.seen.hasOwnProperty(iter94)) {
+          iter94 = this.seen[iter94];
+          iter94.write(output);
         }
       }
       output.writeListEnd();
@@ -3010,13 +3866,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp386 = input.readListBegin();
-          const _size85 = _rtmp386.size || 0;
-          for (let _i87 = 0; _i87 < _size85; ++_i87) {
-            let elem88 = null;
-            elem88 = new ttypes.StoreEntry();
-            elem88.read(input);
-            this.entries.push(elem88);
+          const _rtmp396 = input.readListBegin();
+          const _size95 = _rtmp396.size || 0;
+          for (let _i97 = 0; _i97 < _size95; ++_i97) {
+            let elem98 = null;
+            elem98 = new ttypes.StoreEntry();
+            elem98.read(input);
+            this.entries.push(elem98);
           }
           input.readListEnd();
         } else {
@@ -3044,10 +3900,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter89 in this.entries) {
-        if (this.entries.hasOwnProperty(iter89)) {
-          iter89 = this.entries[iter89];
-          iter89.write(output);
+      for (let iter99 in this.entries) {
+        if (this.entries.hasOwnProperty(iter99)) {
+          iter99 = this.entries[iter99];
+          iter99.write(output);
         }
       }
       output.writeListEnd();
@@ -3288,13 +4144,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp391 = input.readListBegin();
-          const _size90 = _rtmp391.size || 0;
-          for (let _i92 = 0; _i92 < _size90; ++_i92) {
-            let elem93 = null;
-            elem93 = new ttypes.LogEntry();
-            elem93.read(input);
-            this.entries.push(elem93);
+          const _rtmp3101 = input.readListBegin();
+          const _size100 = _rtmp3101.size || 0;
+          for (let _i102 = 0; _i102 < _size100; ++_i102) {
+            let elem103 = null;
+            elem103 = new ttypes.LogEntry();
+            elem103.read(input);
+            this.entries.push(elem103);
           }
           input.readListEnd();
         } else {
@@ -3322,10 +4178,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter94 in this.entries) {
-        if (this.entries.hasOwnProperty(iter94)) {
-          iter94 = this.entries[iter94];
-          iter94.write(output);
+      for (let iter104 in this.entries) {
+        if (this.entries.hasOwnProperty(iter104)) {
+          iter104 = this.entries[iter104];
+          iter104.write(output);
         }
       }
       output.writeListEnd();

@@ -1,60 +1,61 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { assert } from '../../base/assert.js';
 import { BaristaError, type ErrorCode, messageOf } from '../../base/errors.js';
 import { type Done, succeed } from '../../base/outcome.js';
-import type { ClockKind } from '../../bayou/messages.js';
-import type { TieBreak } from '../../bayou/write.js';
 import { DurableStorage } from '../durable.js';
 import type { OperationCodec } from '../operation-codec.js';
 import { makeDirectory, syncDirectory } from './directory.js';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
-import { codeOf } from './file-failure.js';
 import { FileLogDirectory } from './file-log-directory.js';
+import {
+  found,
+  type Identity,
+  isCopied,
+  ownMark,
+  readIdentity,
+  type StoredIdentity,
+  writeIdentity,
+} from './identity-file.js';
 import { LmdbTable } from './lmdb-table.js';
+import { tableFileFault } from './table-file.js';
 
-/** Whose data a directory holds. What is there must agree: the order of its writes rests on it. */
-export interface Identity {
-  readonly id: string;
-  readonly cluster: string;
-  readonly tieBreak: TieBreak;
-  readonly clock: ClockKind;
-}
+export type { Identity } from './identity-file.js';
 
-interface StoredIdentity extends Identity {
-  readonly format: number;
-  readonly incarnation: number;
-}
-
-const FORMAT = 1;
-const IDENTITY_FILE = 'replica.json';
+export const LOG_FOLDER = 'log';
+export const TABLE_FOLDER = 'table';
 
 const MISMATCHES: Readonly<Record<keyof Identity, ErrorCode>> = {
   id: 'ERR_IDENTITY',
   cluster: 'ERR_CLUSTER_MISMATCH',
   tieBreak: 'ERR_TIE_BREAK_MISMATCH',
   clock: 'ERR_CLOCK_MISMATCH',
+  retryWindowMs: 'ERR_RETRY_WINDOW_MISMATCH',
 };
 
 /**
- * A replica's data on disk, used by one process at a time: `replica.json` says whose it is, `log/` holds the write-ahead
- * log, `table/` the checkpoints, `lock` who uses it.
+ * A replica's data on disk, used by one process at a time: `replica.json` says whose it is, `mark` tells it from a copy,
+ * `log/` holds the write-ahead log, `table/` the checkpoints, `lock` who uses it.
  */
 export class DataDirectory<Op> {
-  /** Fixed when the directory was first used. */
-  readonly incarnation: number;
   readonly storage: DurableStorage<Op>;
+  readonly #path: string;
   readonly #lock: DirectoryLock;
+  #identity: StoredIdentity;
 
-  private constructor(incarnation: number, storage: DurableStorage<Op>, lock: DirectoryLock) {
-    this.incarnation = incarnation;
+  private constructor(path: string, identity: StoredIdentity, storage: DurableStorage<Op>, lock: DirectoryLock) {
+    this.#path = path;
+    this.#identity = identity;
     this.storage = storage;
     this.#lock = lock;
   }
 
   /**
-   * Opens the directory, or makes one under `newIncarnation`. Throws ERR_LOCKED if another process uses it, ERR_IDENTITY or
-   * a mismatch if it is another replica's or cluster's, ERR_CORRUPT if it is damaged, ERR_STORAGE if it cannot be used.
+   * Opens the directory, or makes one under `newIncarnation`. With `takeNew` one that is there is given a new incarnation
+   * too, `newIncarnation` if that is higher than its own; then it may also be a copy, and the copy of another replica's.
+   *
+   * Throws ERR_LOCKED if another process uses it, ERR_COPIED if it is a copy, ERR_IDENTITY or a mismatch if it is another
+   * replica's or cluster's, ERR_CORRUPT if it is damaged, ERR_STORAGE if it cannot be used.
    */
   static open<Op>(
     path: string,
@@ -62,29 +63,36 @@ export class DataDirectory<Op> {
     newIncarnation: number,
     codec: OperationCodec<Op>,
     onCheckpointFailure: (error: BaristaError) => void = () => undefined,
+    takeNew = false,
   ): DataDirectory<Op> {
-    const directories = [path, join(path, 'log'), join(path, 'table')] as const;
     attempt(`${path} cannot be used`, () => {
-      for (const directory of directories) makeDirectory(directory, 0o700);
+      for (const folder of ['', LOG_FOLDER, TABLE_FOLDER]) makeDirectory(join(path, folder), 0o700);
     });
     const lock = lockDirectory(path);
     try {
-      const stored =
-        readIdentity(path) ?? writeIdentity(path, { format: FORMAT, ...identity, incarnation: newIncarnation });
-      checkIdentity(path, stored, identity);
-      const [, log, table] = directories;
-      const storage = new DurableStorage<Op>({
-        directory: new FileLogDirectory(log),
-        table: openTable(table),
-        codec,
-        checksum: (bytes) => crc32(bytes),
-        onCheckpointFailure,
-      });
-      return new DataDirectory(stored.incarnation, storage, lock);
+      const stored = ownIdentity(path, identity, newIncarnation, takeNew);
+      const storage = openStorage(path, codec, onCheckpointFailure);
+      return new DataDirectory(path, stored, storage, lock);
     } catch (thrown) {
       lock.release();
       throw thrown;
     }
+  }
+
+  get incarnation(): number {
+    return this.#identity.incarnation;
+  }
+
+  /** The incarnation the directory was made under. */
+  get founded(): number {
+    return this.#identity.founded;
+  }
+
+  /** Takes a new incarnation in place of the one it has. Durable when it returns; a crash leaves one or the other. */
+  renew(incarnation: number): void {
+    const before = this.#identity.incarnation;
+    assert(Number.isSafeInteger(incarnation) && incarnation > before, `${incarnation} does not follow ${before}`);
+    this.#identity = writeIdentity(this.#path, { ...this.#identity, incarnation });
   }
 
   /** Makes everything durable and lets another process in. */
@@ -96,52 +104,61 @@ export class DataDirectory<Op> {
   }
 }
 
-function readIdentity(path: string): StoredIdentity | null {
-  const file = join(path, IDENTITY_FILE);
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    if (codeOf(cause) === 'ENOENT') return null;
-    throw new BaristaError('ERR_STORAGE', `${file} cannot be read: ${messageOf(cause)}`, { cause });
+function ownIdentity(path: string, wanted: Identity, newIncarnation: number, takeNew: boolean): StoredIdentity {
+  const stored = readIdentity(path);
+  if (stored === null) return found(path, wanted, newIncarnation);
+  const copied = isCopied(path, stored.mark);
+  if (copied && !takeNew) {
+    const owner = `replica ${stored.id}#${stored.incarnation}`;
+    throw new BaristaError('ERR_COPIED', `${path} is a copy of the data directory of ${owner}, or was restored`);
   }
-  try {
-    const stored = JSON.parse(text) as StoredIdentity;
-    if (stored.format === FORMAT && Number.isSafeInteger(stored.incarnation)) return stored;
-  } catch {
-    // Said below.
-  }
-  throw new BaristaError('ERR_CORRUPT', `${file} is not what was written there`);
-}
-
-/** Durable when it returns; a crash leaves the file whole or not there. */
-function writeIdentity(path: string, identity: StoredIdentity): StoredIdentity {
-  const file = join(path, IDENTITY_FILE);
-  attempt(`${file} cannot be written`, () => {
-    writeFileSync(`${file}.new`, `${JSON.stringify(identity, null, 2)}\n`, { mode: 0o600, flush: true });
-    renameSync(`${file}.new`, file);
-    syncDirectory(path);
-  });
-  return identity;
-}
-
-/** The table's file is there for good when this returns, before any of the log is dropped in its favour. */
-function openTable(path: string): LmdbTable {
-  return attempt(`${path} cannot be opened`, () => {
-    const table = new LmdbTable(path);
-    syncDirectory(path);
-    return table;
-  });
+  checkIdentity(path, copied ? { ...stored, id: wanted.id } : stored, wanted);
+  if (!takeNew) return stored;
+  const incarnation = Math.max(newIncarnation, stored.incarnation + 1);
+  return writeIdentity(path, { ...stored, id: wanted.id, incarnation, mark: ownMark(path) });
 }
 
 function checkIdentity(path: string, stored: Identity, wanted: Identity): void {
-  for (const what of ['id', 'cluster', 'tieBreak', 'clock'] as const) {
+  for (const what of ['id', 'cluster', 'tieBreak', 'clock', 'retryWindowMs'] as const) {
     if (stored[what] === wanted[what]) continue;
     throw new BaristaError(
       MISMATCHES[what],
       `${path} holds a replica with ${what} ${stored[what]}, not ${wanted[what]}`,
     );
   }
+}
+
+function openStorage<Op>(
+  path: string,
+  codec: OperationCodec<Op>,
+  onCheckpointFailure: (error: BaristaError) => void,
+): DurableStorage<Op> {
+  const directory = new FileLogDirectory(join(path, LOG_FOLDER));
+  const table = openTable(join(path, TABLE_FOLDER));
+  try {
+    const checksum = (bytes: Uint8Array): number => crc32(bytes);
+    return new DurableStorage<Op>({ directory, table, codec, checksum, onCheckpointFailure });
+  } catch (thrown) {
+    table.close(() => undefined);
+    throw thrown instanceof BaristaError && thrown.code === 'ERR_CORRUPT' ? located(path, thrown) : thrown;
+  }
+}
+
+/** The table's file is there for good when this returns, before any of the log is dropped in its favour. */
+function openTable(path: string): LmdbTable {
+  return attempt(`${path} cannot be opened`, () => {
+    const fault = tableFileFault(path);
+    if (fault !== null) throw new BaristaError('ERR_CORRUPT', `${path}/${fault}`);
+    const table = new LmdbTable(path);
+    syncDirectory(path);
+    return table;
+  });
+}
+
+/** The same error with the whole path: the log names its segment by its name; what it cannot read names no place. */
+function located(path: string, damage: BaristaError): BaristaError {
+  const where = /^log-\d/.test(damage.message) ? `${join(path, LOG_FOLDER)}/` : `${path}: `;
+  return new BaristaError('ERR_CORRUPT', `${where}${damage.message}`, { cause: damage });
 }
 
 function attempt<T>(failure: string, work: () => T): T {

@@ -1,4 +1,15 @@
-import { linkSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { BaristaError } from '../../base/errors.js';
 import { codeOf, fileFailure } from './file-failure.js';
@@ -12,6 +23,9 @@ import { codeOf, fileFailure } from './file-failure.js';
  * Which process: the pid alone would not do, since pids are given again. On Linux the time the process started and the
  * id of the boot are compared too. A process of another container with its own pids, or of another host, is taken for
  * gone: such must not share a directory.
+ *
+ * A lock also says which inode it was written to. One that says another came here with a copy of its directory, and
+ * nobody holds it.
  */
 
 export interface DirectoryLock {
@@ -24,6 +38,8 @@ interface Holder {
   /** Clock ticks since boot; null where the system does not tell. */
   readonly startTime: string | null;
   readonly bootId: string | null;
+  /** Of the lock's file; null where it does not say. */
+  readonly inode: string | null;
 }
 
 const ATTEMPTS_MAX = 100;
@@ -37,7 +53,7 @@ let taken = 0;
 export function lockDirectory(path: string): DirectoryLock {
   const temporary = join(path, `lock-${process.pid}-${taken++}.new`);
   try {
-    writeFileSync(temporary, `${JSON.stringify(thisProcess())}\n`);
+    writeHolder(temporary);
     try {
       return take(path, temporary);
     } finally {
@@ -86,6 +102,16 @@ function release(own: string): void {
   }
 }
 
+function writeHolder(file: string): void {
+  const descriptor = openSync(file, 'w');
+  try {
+    const { ino } = fstatSync(descriptor, { bigint: true });
+    writeFileSync(descriptor, `${JSON.stringify({ ...thisProcess(), inode: `${ino}` })}\n`);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 function lockFile(path: string, generation: number): string {
   return join(path, `lock.${generation}`);
 }
@@ -99,11 +125,13 @@ function generations(path: string): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Null if it was released, or says nothing that can be read: power was lost before it was stored. */
+/** Null if it was released, is a copy, or says nothing that can be read: power was lost before it was stored. */
 function readHolder(file: string): Holder | null {
   let text: string;
+  let own: string;
   try {
     text = readFileSync(file, 'utf8');
+    own = `${statSync(file, { bigint: true }).ino}`;
   } catch (thrown) {
     if (codeOf(thrown) === 'ENOENT') return null;
     throw thrown;
@@ -111,23 +139,25 @@ function readHolder(file: string): Holder | null {
   try {
     const holder: unknown = JSON.parse(text);
     if (typeof holder !== 'object' || holder === null || !('pid' in holder)) return null;
-    const { pid, startTime, bootId } = holder as Record<keyof Holder, unknown>;
+    const { pid, startTime, bootId, inode } = holder as Record<keyof Holder, unknown>;
     if (!Number.isSafeInteger(pid) || (pid as number) <= 0) return null;
+    if (typeof inode === 'string' && inode !== own) return null;
     return {
       pid: pid as number,
       startTime: typeof startTime === 'string' ? startTime : null,
       bootId: typeof bootId === 'string' ? bootId : null,
+      inode: typeof inode === 'string' ? inode : null,
     };
   } catch {
     return null;
   }
 }
 
-function thisProcess(): Holder {
+function thisProcess(): Omit<Holder, 'inode'> {
   return { pid: process.pid, startTime: processState(process.pid)?.startTime ?? null, bootId: bootId() };
 }
 
-function isAlive(holder: Holder): boolean {
+function isAlive(holder: Omit<Holder, 'inode'>): boolean {
   const boot = bootId();
   if (holder.bootId !== null && boot !== null && holder.bootId !== boot) return false;
   if (process.platform !== 'linux') return isSignalled(holder.pid);

@@ -1,105 +1,118 @@
 import { createHash } from 'node:crypto';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { BaristaError, messageOf } from '../../base/errors.js';
-import { compareKeys, type Origin } from '../../base/ids.js';
+import { compareKeys } from '../../base/ids.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
-import type { Table, TableChanges } from '../table.js';
+import type { FoundEntry, Table, TableChanges } from '../table.js';
+import { syncDirectory } from './directory.js';
+import { DIRECT_KEY_BYTES_MAX, type LmdbEnvironment, openEnvironment, transact } from './lmdb-environment.js';
+import { REPACKED_BYTES_MIN, Repacking, WrittenEntries } from './lmdb-repacking.js';
+import { LmdbRuns } from './lmdb-runs.js';
 
-/** LMDB takes keys of up to 1,978 bytes; ours have up to 4 KiB. A longer one is stored by its beginning and a digest. */
-const DIRECT_KEY_BYTES_MAX = 1_900;
 const DIGEST_BYTES = 32;
+/** An iterator over the database is used up at once: one left open would keep what was replaced since from being reused. */
+const KEYS_READ = 256;
 
-const META = Buffer.from('meta');
+const META = 'meta';
+/** What the directories begin with in which a table is written anew. */
+const REPACKED = 'repacked-';
 
 /**
  * Checkpoints in LMDB: three sub-databases in one file, committed in one synced transaction on a thread of its own.
  *
- * `histories`: key -> encoded history (for a long key, the key's length and text before it).
- * `runs`: place of the origin in `origins` (4 bytes), accept time (8 bytes), both big-endian -> key.
- * `meta`: what the storage says of the whole, and `origins`.
+ * `entries`: key -> encoded entry (for a long key, the key's length and text before it).
+ * `runs`: see LmdbRuns.
+ * `meta`: what the storage says of the whole.
  */
 export class LmdbTable implements Table {
-  readonly #root: RootDatabase;
-  readonly #histories: Database<Buffer, Buffer>;
-  readonly #runs: Database<Buffer, Buffer>;
-  readonly #meta: Database<Buffer, Buffer>;
-  readonly #origins: Origin[];
+  readonly #path: string;
+  readonly #repackedBytesMin: number;
+  #environment: LmdbEnvironment;
+  #runs: LmdbRuns;
+  readonly #found: { bytes: Uint8Array; length: number } = { bytes: new Uint8Array(), length: 0 };
+  #written = new WrittenEntries();
+  #repacking: { readonly work: Repacking; readonly ended: Promise<void> } | null = null;
+  /** So many were begun. */
+  #repackings = 0;
+  /** That another file took the place of the table's is not yet known to be on disk. */
+  #isUnsynced = false;
+  #isCommitting = false;
+  #isClosed = false;
 
-  /** `path` is a directory; it is created if it is not there. */
-  constructor(path: string) {
-    this.#root = open({
-      path,
-      maxDbs: 4,
-      // A commit answers when it is on disk.
-      overlappingSync: false,
-    });
-    const options = { keyEncoding: 'binary', encoding: 'binary' } as const;
-    this.#histories = this.#root.openDB<Buffer, Buffer>({ name: 'histories', ...options });
-    this.#runs = this.#root.openDB<Buffer, Buffer>({ name: 'runs', ...options });
-    this.#meta = this.#root.openDB<Buffer, Buffer>({ name: 'meta', ...options });
-    this.#origins = (this.#readMeta()?.origins ?? []) as Origin[];
+  /** `path` is a directory; it is created if it is not there. A file of at least `repackedBytesMin` is kept short. */
+  constructor(path: string, repackedBytesMin = REPACKED_BYTES_MIN) {
+    this.#path = path;
+    this.#repackedBytesMin = repackedBytesMin;
+    this.#environment = openEnvironment(path);
+    this.#runs = new LmdbRuns(this.#environment.runs);
+    for (const name of readdirSync(path)) {
+      if (name.startsWith(REPACKED)) rmSync(join(path, name), { recursive: true, force: true });
+    }
   }
 
-  history(key: string): Uint8Array | undefined {
-    const bytes = Buffer.from(key);
-    if (bytes.length <= DIRECT_KEY_BYTES_MAX) return this.#histories.getBinary(bytes);
-    const stored = this.#histories.getBinary(digestKey(bytes));
-    return stored?.subarray(4 + stored.readUInt32BE(0));
+  entry(key: string): FoundEntry | undefined {
+    const long = longKey(key);
+    // LMDB's own buffer, which the next read overwrites.
+    const bytes = this.#environment.entries.getBinaryFast(long === null ? key : digestKey(long));
+    if (bytes === undefined) return undefined;
+    const found = this.#found;
+    found.bytes = long === null ? bytes : bytes.subarray(4 + long.length);
+    found.length = found.bytes.length;
+    return found;
   }
 
   *keys(after?: string): Generator<string, undefined> {
-    const start = after === undefined ? undefined : Buffer.from(after).subarray(0, DIRECT_KEY_BYTES_MAX);
     // Long keys with one beginning stand together, in the order of their digests.
     let alike: string[] = [];
     let beginning: Buffer | null = null;
-    const range = start === undefined ? {} : { start };
-    for (const { key, value } of this.#histories.getRange(range)) {
-      const isLong = key.length > DIRECT_KEY_BYTES_MAX;
-      const next = isLong ? key.subarray(0, DIRECT_KEY_BYTES_MAX) : null;
+    for (const key of this.#keysFrom(after)) {
+      const next = typeof key === 'string' ? null : key.subarray(0, DIRECT_KEY_BYTES_MAX);
       if (beginning !== null && (next === null || !beginning.equals(next))) {
-        yield* alike.sort(compareKeys).filter((long) => isAfter(long, after));
+        yield* alike.sort(compareKeys);
         alike = [];
       }
-      beginning = next === null ? null : Buffer.from(next);
-      if (isLong) alike.push(value.toString('utf8', 4, 4 + value.readUInt32BE(0)));
-      else {
-        const text = key.toString();
-        if (isAfter(text, after)) yield text;
-      }
+      beginning = next;
+      const text = typeof key === 'string' ? key : this.#textOf(key);
+      if (after !== undefined && compareKeys(text, after) <= 0) continue;
+      if (next === null) yield text;
+      else alike.push(text);
     }
-    yield* alike.sort(compareKeys).filter((long) => isAfter(long, after));
+    yield* alike.sort(compareKeys);
     return undefined;
   }
 
-  *run(origin: Origin, after: number, upTo: number): Generator<readonly [number, string], undefined> {
-    const place = this.#origins.indexOf(origin);
-    if (place < 0) return undefined;
-    const start = runKey(place, after + 1);
-    const end = runKey(place, Math.min(upTo, Number.MAX_SAFE_INTEGER));
-    for (const { key, value } of this.#runs.getRange({ start, end, inclusiveEnd: true })) {
-      yield [key.readUInt32BE(4) * 2 ** 32 + key.readUInt32BE(8), value.toString()];
-    }
-    return undefined;
+  run(place: number, after: number, upTo: number): Iterator<readonly [number, string]> {
+    return this.#runs.run(place, after, upTo);
   }
 
-  meta(): string | undefined {
-    return this.#readMeta()?.text;
+  count(place: number, after: number, upTo: number): number {
+    return this.#runs.count(place, after, upTo);
   }
 
-  commit({ histories, runs, meta }: TableChanges, done: Done<void>): void {
-    const known = this.#origins.length;
+  meta(): Uint8Array | undefined {
+    return this.#environment.meta.getBinary(META);
+  }
+
+  commit({ entries, runs, meta }: TableChanges, done: Done<void>): void {
     const commit = async (): Promise<void> => {
-      await this.#root.batch(() => {
-        for (const [key, history] of histories) this.#putHistory(key, history);
-        for (const [origin, acceptTime, key] of runs) this.#putRun(origin, acceptTime, key);
-        void this.#meta.put(META, Buffer.from(JSON.stringify({ text: meta, origins: this.#origins })));
+      if (this.#isUnsynced) this.#sync();
+      await transact(this.#environment.root, () => {
+        for (const [place, changes] of runs) this.#runs.change(place, changes);
+        for (const [key, entry] of entries) this.#putEntry(key, entry);
+        void this.#environment.meta.put(META, Buffer.from(meta));
       });
-      await this.#root.flushed;
     };
+    this.#isCommitting = true;
+    if (this.#repacking !== null) this.#repacking.work.isAbandoned = true;
     commit().then(
-      () => done(succeed(undefined)),
+      () => {
+        this.#isCommitting = false;
+        done(succeed(undefined));
+        this.#repackIfBloated();
+      },
       (cause: unknown) => {
-        this.#origins.length = known;
+        this.#isCommitting = false;
         const reason = messageOf(cause);
         done(fail(new BaristaError('ERR_STORAGE', `a checkpoint could not be written: ${reason}`, { cause })));
       },
@@ -107,53 +120,103 @@ export class LmdbTable implements Table {
   }
 
   close(done: Done<void>): void {
-    this.#root.close().then(
+    this.#isClosed = true;
+    if (this.#repacking !== null) this.#repacking.work.isAbandoned = true;
+    const repacked = this.#repacking?.ended ?? Promise.resolve();
+    const close = (): Promise<void> => this.#environment.root.close();
+    repacked.then(close).then(
       () => done(succeed(undefined)),
       (cause: unknown) => done(fail(new BaristaError('ERR_STORAGE', 'the table could not be closed', { cause }))),
     );
   }
 
-  #readMeta(): { readonly text: string; readonly origins: readonly string[] } | undefined {
-    const stored = this.#meta.getBinary(META);
-    return stored === undefined
-      ? undefined
-      : (JSON.parse(stored.toString()) as { readonly text: string; readonly origins: readonly string[] });
+  /** When the caller, who was just answered, has no more to commit. */
+  #repackIfBloated(): void {
+    if (this.#isCommitting || this.#isClosed || this.#repacking !== null) return;
+    if (!this.#written.showBloat(this.#environment, this.#repackedBytesMin)) return;
+    this.#repackings += 1;
+    const work = new Repacking(this.#path, `${REPACKED}${this.#repackings}`);
+    // Done with or not, it begins again only after as much was written as now.
+    this.#written = new WrittenEntries();
+    const end = (): void => {
+      // If it failed the table is as it was. What is left of the other file is removed when the table is next opened.
+      this.#repacking = null;
+    };
+    this.#repacking = { work, ended: this.#repack(work).then(end, end) };
   }
 
-  #putHistory(key: string, history: Uint8Array | null): void {
-    const bytes = Buffer.from(key);
-    const isLong = bytes.length > DIRECT_KEY_BYTES_MAX;
-    const at = isLong ? digestKey(bytes) : bytes;
-    if (history === null) {
-      void this.#histories.remove(at);
-      return;
+  async #repack(work: Repacking): Promise<void> {
+    const old = this.#environment;
+    const repacked = await work.copy(old);
+    if (repacked === null) return;
+    // From here to the end of the change without a pause, in which a commit could come.
+    try {
+      work.takePlace();
+    } catch (thrown) {
+      await work.discard(repacked);
+      throw thrown;
     }
-    const head = Buffer.alloc(isLong ? 4 : 0);
-    if (isLong) head.writeUInt32BE(bytes.length);
-    void this.#histories.put(at, isLong ? Buffer.concat([head, bytes, history]) : Buffer.from(history));
+    this.#isUnsynced = true;
+    this.#environment = repacked;
+    this.#runs = new LmdbRuns(repacked.runs);
+    try {
+      this.#sync();
+    } finally {
+      await old.root.close();
+    }
   }
 
-  #putRun(origin: Origin, acceptTime: number, key: string | null): void {
-    let place = this.#origins.indexOf(origin);
-    if (place < 0) place = this.#origins.push(origin) - 1;
-    if (key === null) void this.#runs.remove(runKey(place, acceptTime));
-    else void this.#runs.put(runKey(place, acceptTime), Buffer.from(key));
+  /** Before anything is committed to a file that took the place of another. */
+  #sync(): void {
+    syncDirectory(this.#path);
+    this.#isUnsynced = false;
   }
+
+  /** From the place of `from` on, or that of its beginning if it is long. */
+  *#keysFrom(from: string | undefined): Generator<string | Buffer> {
+    const first = from === undefined ? undefined : (longKey(from)?.subarray(0, DIRECT_KEY_BYTES_MAX) ?? from);
+    let keys = [
+      ...this.#environment.entries.getKeys({ ...(first === undefined ? {} : { start: first }), limit: KEYS_READ }),
+    ];
+    while (keys.length > 0) {
+      yield* keys;
+      if (keys.length < KEYS_READ) return;
+      keys = [
+        ...this.#environment.entries.getKeys({ start: keys.at(-1) as string, exclusiveStart: true, limit: KEYS_READ }),
+      ];
+    }
+  }
+
+  #textOf(longKey: Buffer): string {
+    const bytes = this.#environment.entries.getBinary(longKey) as Buffer;
+    return bytes.toString('utf8', 4, 4 + bytes.readUInt32BE(0));
+  }
+
+  #putEntry(key: string, entry: Uint8Array | null): void {
+    if (entry !== null) this.#written.add(key.length + entry.length);
+    const long = longKey(key);
+    const at = long === null ? key : digestKey(long);
+    if (entry === null) {
+      void this.#environment.entries.remove(at);
+    } else if (long === null) {
+      void this.#environment.entries.put(at, Buffer.from(entry));
+    } else {
+      const head = Buffer.alloc(4);
+      head.writeUInt32BE(long.length);
+      void this.#environment.entries.put(at, Buffer.concat([head, long, entry]));
+    }
+  }
+}
+
+/** The bytes of a key that LMDB does not take as it is; null for one that it takes. */
+function longKey(key: string): Buffer | null {
+  // No character has more than 3 bytes for each of its units.
+  if (3 * key.length <= DIRECT_KEY_BYTES_MAX) return null;
+  const bytes = Buffer.from(key);
+  return bytes.length <= DIRECT_KEY_BYTES_MAX ? null : bytes;
 }
 
 function digestKey(key: Buffer): Buffer {
   const digest = createHash('sha256').update(key).digest().subarray(0, DIGEST_BYTES);
   return Buffer.concat([key.subarray(0, DIRECT_KEY_BYTES_MAX), digest]);
-}
-
-function runKey(place: number, acceptTime: number): Buffer {
-  const key = Buffer.alloc(12);
-  key.writeUInt32BE(place, 0);
-  key.writeUInt32BE(Math.floor(acceptTime / 2 ** 32), 4);
-  key.writeUInt32BE(acceptTime % 2 ** 32, 8);
-  return key;
-}
-
-function isAfter(key: string, after: string | undefined): boolean {
-  return after === undefined || compareKeys(key, after) > 0;
 }

@@ -1,0 +1,93 @@
+import { compareKeys } from '../base/ids.js';
+import type { BatchLimits } from './batch.js';
+import { replaces } from './key-history.js';
+import type { StorePage } from './messages.js';
+import type { StampOrder, Write } from './write.js';
+import type { WriteLog } from './write-log.js';
+
+/** How many keys a responder looks at for one page, whether they have a base or not. */
+const KEYS_LOOKED_AT_MAX = 65_536;
+/** What a page holds at most, whatever the requester asks for. */
+const PAGE_WRITES_MAX = 16_384;
+const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The next keys of the base store after `after`: at least one if any is left, or the word that none is. */
+export function cutPage<Op, Value>(log: WriteLog<Op, Value>, after: string | null, limits: BatchLimits): StorePage<Op> {
+  const { storage, baseTime: time, baseVector } = log;
+  const writesMax = Math.min(limits.writesMax, PAGE_WRITES_MAX);
+  const bytesMax = Math.min(limits.bytesMax, PAGE_BYTES_MAX);
+  const entries: Write<Op>[] = [];
+  let bytes = 0;
+  let upTo = after;
+  let looked = 0;
+  const page = (last: string | null): StorePage<Op> => {
+    keys.return?.();
+    return { time, vector: baseVector.clone(), after, entries, upTo: last };
+  };
+  const keys = after === null ? storage.keys() : storage.keys(after);
+  for (let next = keys.next(); next.done !== true; next = keys.next()) {
+    if (looked++ >= KEYS_LOOKED_AT_MAX) return page(upTo);
+    const base = storage.base(next.value);
+    if (base !== null) {
+      bytes += log.bytesOf(base);
+      if (entries.length > 0 && (entries.length >= writesMax || bytes > bytesMax)) return page(upTo);
+      entries.push(base);
+    }
+    upTo = next.value;
+  }
+  return page(null);
+}
+
+/**
+ * Makes a part of this replica's store what a page of another's base store says: for each key the page speaks for, the
+ * base, and no write of the log that is folded into it. A write that the page lacks, though it stands before its end, is
+ * one that nobody there had received: `adopt` accepts it anew.
+ */
+export function takePage<Op, Value>(
+  log: WriteLog<Op, Value>,
+  page: StorePage<Op>,
+  adopt: (write: Write<Op>) => void,
+): void {
+  const { storage } = log;
+  const bases = new Map(page.entries.map((entry) => [entry.key, entry]));
+  for (const key of keysOf(log, page)) {
+    if (!bases.has(key) && storage.base(key) !== null) storage.setBase(key, null);
+    takeKey(log, key, page, bases.get(key) ?? null, adopt);
+  }
+  for (const [key, base] of bases) {
+    const there = storage.base(key);
+    if (there === null || log.order(there, base) !== 0) storage.setBase(key, base);
+  }
+}
+
+/** This replica's keys among those the page speaks for. */
+function keysOf<Op, Value>(log: WriteLog<Op, Value>, { after, upTo }: StorePage<Op>): string[] {
+  const found: string[] = [];
+  const keys = after === null ? log.storage.keys() : log.storage.keys(after);
+  for (let next = keys.next(); next.done !== true; next = keys.next()) {
+    if (upTo !== null && compareKeys(next.value, upTo) > 0) break;
+    found.push(next.value);
+  }
+  keys.return?.();
+  return found;
+}
+
+function takeKey<Op, Value>(
+  log: WriteLog<Op, Value>,
+  key: string,
+  page: StorePage<Op>,
+  base: Write<Op> | null,
+  adopt: (write: Write<Op>) => void,
+): void {
+  const folded = log.storage.history(key).filter((write) => write.acceptTime <= page.time);
+  for (const write of folded) log.drop(write);
+  for (const write of folded) {
+    const isKnown = page.vector.covers(write.origin, write.acceptTime);
+    if (!isKnown && (base === null || !isReplacedBy(write, base, log.order))) adopt(write);
+  }
+}
+
+/** True if `other`, on the same key, stands after `write` and replaces it, and so all that `write` may have replaced. */
+export function isReplacedBy<Op>(write: Write<Op>, other: Write<Op>, order: StampOrder): boolean {
+  return replaces(other, write) && order(other, write) > 0;
+}

@@ -1,0 +1,381 @@
+import { compareOrigins, type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { takePage } from './base-transfer.js';
+import type { AcceptClock } from './clock.js';
+import type { Membership } from './membership.js';
+import {
+  type PullBatch,
+  type PullRequest,
+  type Refused,
+  refused,
+  type StoreCursor,
+  type StorePage,
+} from './messages.js';
+import { checkBatch, firstAhead } from './refusals.js';
+import { dissolveBase, resubmit } from './rejoin.js';
+import type { Held, Integrated, Rejoin } from './replica.js';
+import type { Transfers } from './transfers.js';
+import { VersionVector } from './version-vector.js';
+import type { Write } from './write.js';
+import type { WriteLog } from './write-log.js';
+
+/** How many keys one step resubmits the writes of. */
+const RESUBMIT_KEYS = 4_096;
+
+/** After so many signs of others a replica that rejoins no longer waits for the one it is to hear from. */
+const IN_VAIN_MAX = 8;
+
+const ASK_AGAIN: Integrated = { kind: 'integrated', more: true, fresh: false };
+
+export interface IntegrationParts<Op, Value> {
+  readonly self: Origin;
+  readonly log: WriteLog<Op, Value>;
+  readonly members: Membership;
+  readonly transfers: Transfers;
+  readonly clock: AcceptClock;
+  /** Of an origin that is not known, only writes above this accept time are taken. */
+  readonly floor: () => number;
+  readonly store: StoreCursor | null;
+  readonly rejoinsWith: ReplicaId | null;
+  /** Stores what is kept beside the writes. */
+  readonly save: () => void;
+}
+
+/** The requester's side of a pull: takes in what a peer answered. */
+export class Integration<Op, Value> {
+  readonly #parts: IntegrationParts<Op, Value>;
+  #store: StoreCursor | null;
+  /** Whose base store is being taken over; null if the last who gave of it was lost. */
+  #storePeer: ReplicaId | null = null;
+  #rejoinsWith: ReplicaId | null;
+  /** How often others that rejoin too have asked, or others than the one to hear from have answered. */
+  #inVain = 0;
+  #wantsReport = false;
+  /** Strangers that a member counts as one. */
+  readonly #vouchedFor = new Set<Origin>();
+  /** How far this replica's own base store is dissolved. */
+  #dissolved: string | null = null;
+
+  constructor(parts: IntegrationParts<Op, Value>) {
+    this.#parts = parts;
+    this.#store = parts.store;
+    this.#rejoinsWith = parts.rejoinsWith;
+  }
+
+  /** Where taking over a base store stands; null unless that is under way. */
+  get store(): StoreCursor | null {
+    return this.#store;
+  }
+
+  /** From whom the replica is to hear what it missed; null unless it rejoins. */
+  get rejoinsWith(): ReplicaId | null {
+    return this.#rejoinsWith;
+  }
+
+  /** True if a batch could not be claimed without knowing what the members attest. */
+  get wantsReport(): boolean {
+    return this.#wantsReport;
+  }
+
+  /** True while the replica takes over what it missed, so that what it claims has gaps. */
+  get isBehind(): boolean {
+    return this.#outside || this.#store !== null || !this.#parts.log.isWhole;
+  }
+
+  rejoinWith(peer: ReplicaId): void {
+    this.#rejoinsWith = peer;
+  }
+
+  /**
+   * Another replica asks that rejoins too, and each would wait for the other. If nobody else has answered for a while, the
+   * one with the lower origin stays as it is; or the other, should that one be unable to.
+   */
+  askedByOutside(from: Origin): void {
+    const { log, self, save } = this.#parts;
+    if (!this.#outside || this.#store !== null || !log.isWhole) return;
+    this.#inVain += 1;
+    if (this.#inVain < (compareOrigins(self, from) < 0 ? IN_VAIN_MAX : 4 * IN_VAIN_MAX)) return;
+    this.#rejoinsWith = null;
+    save();
+  }
+
+  get #outside(): boolean {
+    return this.#rejoinsWith !== null;
+  }
+
+  interrupted(peer: ReplicaId): void {
+    if (this.#storePeer === peer) this.#storePeer = null;
+  }
+
+  take(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, now: number): Integrated | Held | Refused | Rejoin {
+    const { transfers, clock, log, self } = this.#parts;
+    if (!transfers.isUnderWay(peer)) return ASK_AGAIN;
+    if (peer === this.#rejoinsWith) this.#inVain = 0;
+    const base = batch.resumed && request.resume !== null ? request.resume.received : request.seen;
+    const wrong = checkBatch(batch, peer, request, base, self, log.seen, log.order) ?? this.#checkSender(batch);
+    if (wrong !== null) return wrong;
+    const limit = clock.limit(now);
+    clock.observe(batch.seen.highestTime(limit));
+    const joined = this.#join(batch) ?? this.#prepare(batch, now);
+    if (joined !== null) return joined;
+    const strange = this.#checkWrites(batch);
+    if (strange !== null) return strange;
+    if (batch.store !== null) return this.#takePage(peer, batch, batch.store, base, now);
+    return this.#takeWrites(peer, batch, base, now);
+  }
+
+  #takeWrites(peer: ReplicaId, batch: PullBatch<Op>, base: VersionVector, now: number): Integrated | Held | Refused {
+    const { transfers, clock, log, members } = this.#parts;
+    const ahead = firstAhead(batch, log.seen, clock.limit(now));
+    const received = base.clone();
+    for (const write of batch.writes) {
+      if (write === ahead) break;
+      received.raise(write.origin, write.acceptTime);
+      clock.observe(write.acceptTime);
+      log.insertReceived(write);
+    }
+    if (ahead !== null) {
+      transfers.wait(peer, received, batch.seen);
+      return { kind: 'held', origin: ahead.origin, aheadMs: clock.aheadMs(ahead.acceptTime, now) };
+    }
+    if (!batch.more) {
+      // What the peer has of a rejoining replica's writes is known now, and so what it has not.
+      const gone = this.#outside ? new Set(members.retired) : null;
+      const adopt = (write: Write<Op>): void => this.#adopt(write, now);
+      if (gone !== null && resubmit(log, gone, batch.seen, RESUBMIT_KEYS, adopt)) {
+        transfers.advance(peer, received, batch.seen);
+        this.#parts.save();
+        return ASK_AGAIN;
+      }
+      return this.#finish(peer, batch);
+    }
+    transfers.advance(peer, received, batch.seen);
+    this.#parts.save();
+    return ASK_AGAIN;
+  }
+
+  /** Nothing is left: the replica may claim what the peer claims. */
+  #finish(peer: ReplicaId, batch: PullBatch<Op>): Integrated | Refused {
+    const { log, transfers, members, save } = this.#parts;
+    const target = this.#claimable(batch);
+    if (!(target instanceof VersionVector)) {
+      transfers.forget(peer);
+      return target;
+    }
+    const kept = transfers.latest;
+    const fresh = log.claim(target);
+    transfers.finish(peer, log.seen);
+    const isHeard = peer === this.#rejoinsWith || (this.#outside && this.#inVain++ >= IN_VAIN_MAX);
+    const changed = kept !== transfers.latest || isHeard || this.#store !== null;
+    if (isHeard) this.#rejoinsWith = null;
+    this.#store = null;
+    this.#wantsReport = false;
+    const retires = batch.report !== null && members.adopt(batch.report);
+    if (changed || retires) save();
+    return { kind: 'integrated', more: false, fresh };
+  }
+
+  /**
+   * What of a peer's vector may be claimed. The members a known peer knows are sound, since it let none in whose writes
+   * could stand in what is folded. Of a stranger, each origin that is new here must be past the floor.
+   */
+  #claimable(batch: PullBatch<Op>): VersionVector | Refused {
+    const { log } = this.#parts;
+    const floor = this.#parts.floor();
+    if (floor <= 0 || this.#isKnown(batch)) return batch.seen;
+    const target = batch.seen.clone();
+    for (const [origin, time] of batch.seen.entries()) {
+      if (log.seen.has(origin) || this.#isPast(origin, batch)) continue;
+      const isAbove = log.storage.run(origin, 0, floor).next().done === true;
+      if (isAbove && this.#isClockPast(origin, time, batch, floor)) continue;
+      if (time > 0) {
+        return this.#strange(batch, `${origin} may yet stamp writes that would stand in what is folded here`);
+      }
+      target.forget(origin);
+    }
+    return target;
+  }
+
+  /** True if the peer is a member, or another member counts it as one: it and a member attest under the same view. */
+  #isKnown({ from, report }: PullBatch<Op>): boolean {
+    const { members } = this.#parts;
+    if (members.isMember(from) || this.#vouchedFor.has(from)) return true;
+    const view = report?.attestations.find(({ origin }) => origin === from)?.view;
+    if (view === undefined || report === null) return false;
+    if (!report.attestations.some((it) => it.view === view && it.origin !== from && members.isMember(it.origin)))
+      return false;
+    this.#vouchedFor.add(from);
+    return true;
+  }
+
+  /** True if the origin is one that stamps no more. */
+  #isPast(origin: Origin, { report, seen }: PullBatch<Op>): boolean {
+    if (report?.retired.includes(origin) === true || this.#parts.members.isRetired(origin)) return true;
+    const id = replicaIdOf(origin);
+    for (const [other] of seen.entries())
+      if (replicaIdOf(other) === id && compareOrigins(origin, other) < 0) return true;
+    return false;
+  }
+
+  #isClockPast(origin: Origin, time: number, { from, standing, report }: PullBatch<Op>, floor: number): boolean {
+    if (time > floor || (origin === from && standing.clock > floor)) return true;
+    return report?.attestations.some((attested) => attested.origin === origin && attested.clock > floor) === true;
+  }
+
+  #checkSender({ from }: PullBatch<Op>): Refused | null {
+    const { members } = this.#parts;
+    if (members.isRetired(from)) return refused('ERR_BEHIND', `${from} was retired, and has not heard of it yet`);
+    const successor = members.successorOf(from);
+    return successor === null ? null : refused('ERR_IDENTITY', `${from} answers, but ${successor} is known`);
+  }
+
+  /** Refuses what would stand in the base store here, or in that of others as far as they may have gone. */
+  #checkWrites(batch: PullBatch<Op>): Refused | null {
+    const { log } = this.#parts;
+    const floor = Math.max(this.#isKnown(batch) ? 0 : this.#parts.floor(), log.baseTime);
+    for (const { origin, acceptTime } of batch.writes) {
+      if (acceptTime > floor) break;
+      if (log.seen.covers(origin, acceptTime)) continue;
+      if (acceptTime <= log.baseTime || !log.seen.has(origin)) {
+        return this.#strange(
+          batch,
+          `a write of ${origin} at ${acceptTime} stands in what is folded here, up to ${floor}`,
+        );
+      }
+    }
+    return null;
+  }
+
+  /** The peer has yet to take over what is folded here, or must rejoin. */
+  #strange(batch: PullBatch<Op>, what: string): Refused {
+    this.#wantsReport = true;
+    return refused('ERR_BEHIND', `the batch from ${batch.from} cannot be taken: ${what}`);
+  }
+
+  /**
+   * If the peer could not take what this replica holds, since that stands in what is folded there, this replica rejoins.
+   * So it does if the peer only might not, as it does not know this replica, unless a member that the peer knows counts it
+   * as one. Null if nothing is to be done.
+   */
+  #join(batch: PullBatch<Op>): Integrated | Refused | Rejoin | null {
+    if (this.#outside) return null;
+    const { log, members, self, clock, save } = this.#parts;
+    const { standing, from, report, seen } = batch;
+    const isKnown = seen.has(self);
+    if (!isKnown && standing.floor >= members.attested && standing.floor > 0) {
+      // Who is past the floor becomes known.
+      clock.observe(standing.floor + 1);
+      members.promise(clock.latest);
+      save();
+    }
+    let hidden = this.#hiddenFrom(seen, standing.base);
+    if (hidden === null && standing.base > 0 && log.isAheadOf(seen)) hidden = `its base store, up to ${log.baseTime}`;
+    if (hidden === null && !isKnown) {
+      hidden = this.#hiddenFrom(seen, standing.floor);
+      if (hidden === null) return null;
+      if (report === null) {
+        this.#wantsReport = true;
+        return ASK_AGAIN;
+      }
+      if (members.vouchers().some((member) => seen.has(member) && !report.retired.includes(member))) return null;
+    }
+    if (hidden === null) return null;
+    if (isKnown === members.isMember(from) && this.#isHiddenHere(batch)) {
+      const mine = members.view().length;
+      const yields = mine < standing.members || (mine === standing.members && compareOrigins(self, from) > 0);
+      if (!yields)
+        return this.#strange(batch, `it holds writes that stand in what is folded here, up to ${log.baseTime}`);
+    }
+    return { kind: 'rejoin', message: `${from} has folded what stands after ${hidden}, and does not hold it` };
+  }
+
+  /** A write up to `upTo` that `known` does not cover; null if there is none. */
+  #hiddenFrom(known: VersionVector, upTo: number): string | null {
+    const { log } = this.#parts;
+    for (const [origin, time] of log.seen.entries()) {
+      const from = known.get(origin);
+      if (from >= time || from >= upTo) continue;
+      const write = log.storage.run(origin, from, upTo).next().value;
+      if (write !== undefined) return `its write of ${origin} at ${write.acceptTime}`;
+    }
+    return null;
+  }
+
+  /** True if this replica could not take what the peer holds. */
+  #isHiddenHere(batch: PullBatch<Op>): boolean {
+    const { log } = this.#parts;
+    if (batch.store !== null) return log.baseTime > 0 && log.isAheadOf(batch.seen);
+    const floor = this.#parts.floor();
+    return batch.writes.some(({ acceptTime }) => acceptTime <= floor);
+  }
+
+  /**
+   * A replica that rejoins, or has taken over a base store whose tail is still to come, retires the origins that the peer
+   * does not know, and whose writes it could not take; and takes its base store apart, a step at a time, if the peer does
+   * not hold all that is folded into it.
+   */
+  #prepare({ seen, standing, writes }: PullBatch<Op>, now: number): Integrated | null {
+    const { log, members, self, save } = this.#parts;
+    if (!this.#outside && log.isWhole) return null;
+    for (const origin of log.storage.origins()) {
+      if (origin === self || seen.has(origin)) continue;
+      if (log.storage.run(origin, 0, standing.floor).next().done !== true) members.retire(origin);
+    }
+    const first = writes.find(({ origin, acceptTime }) => !log.seen.covers(origin, acceptTime));
+    const differs = log.isAheadOf(seen) || (first !== undefined && first.acceptTime <= log.baseTime);
+    if (log.baseTime === 0 || !differs) return null;
+    this.#dissolved = dissolveBase(log, this.#dissolved, seen, RESUBMIT_KEYS, (write) => this.#adopt(write, now));
+    if (this.#dissolved === null) {
+      log.baseTime = 0;
+      log.baseVector = new VersionVector();
+    }
+    save();
+    return ASK_AGAIN;
+  }
+
+  #takePage(
+    peer: ReplicaId,
+    batch: PullBatch<Op>,
+    page: StorePage<Op>,
+    base: VersionVector,
+    now: number,
+  ): Integrated | Held | Refused {
+    const { log, members, clock, transfers, save } = this.#parts;
+    if (page.time > clock.limit(now)) {
+      return { kind: 'held', origin: batch.from, aheadMs: clock.aheadMs(page.time, now) };
+    }
+    if (log.baseTime > 0 && !members.isMember(batch.from) && !batch.seen.dominates(log.baseVector)) {
+      return this.#strange(
+        batch,
+        `it has folded writes up to ${page.time}, and this replica others up to ${log.baseTime}`,
+      );
+    }
+    // One peer's base store at a time.
+    if (this.#storePeer !== null && this.#storePeer !== peer) return { kind: 'integrated', more: false, fresh: false };
+    const expected = this.#store?.time === page.time ? this.#store.after : null;
+    if (page.after !== expected && page.after !== null) return ASK_AGAIN;
+    this.#storePeer = peer;
+    clock.observe(page.time);
+    takePage(log, page, (write) => this.#adopt(write, now));
+    if (page.upTo === null) {
+      log.baseTime = page.time;
+      log.baseVector = page.vector.clone();
+      this.#store = null;
+      this.#storePeer = null;
+      const received = base.clone();
+      received.merge(page.vector);
+      transfers.advance(peer, received, batch.seen);
+    } else {
+      this.#store = { time: page.time, after: page.upTo };
+    }
+    save();
+    return ASK_AGAIN;
+  }
+
+  /** Accepts a write anew, as the same operation of the same client. */
+  #adopt(write: Write<Op>, now: number): void {
+    const { clock, log, self } = this.#parts;
+    const acceptTime = clock.next(0, now);
+    if (acceptTime === null) return;
+    log.append({ ...write, origin: self, acceptTime, resubmitted: true });
+  }
+}

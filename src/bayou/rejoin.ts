@@ -1,0 +1,66 @@
+import type { Origin } from '../base/ids.js';
+import { isReplacedBy } from './base-transfer.js';
+import type { VersionVector } from './version-vector.js';
+import type { Write } from './write.js';
+import type { WriteLog } from './write-log.js';
+
+/*
+ * A replica that others do not know, or know no longer, may hold writes that stand where theirs are folded already. It
+ * takes a new incarnation and accepts anew, each under its old (client, client time), what nobody there has received.
+ */
+
+/**
+ * Accepts anew about `writesMax` of the writes of `origins` that `known`, the vector of a peer, does not cover, in the
+ * order in which they stand on their keys. True if there were any.
+ */
+export function resubmit<Op, Value>(
+  log: WriteLog<Op, Value>,
+  origins: ReadonlySet<Origin>,
+  known: VersionVector,
+  writesMax: number,
+  adopt: (write: Write<Op>) => void,
+): boolean {
+  const keys = new Set<string>();
+  for (const origin of origins) {
+    const run = log.storage.run(origin, known.get(origin), Number.POSITIVE_INFINITY);
+    for (let next = run.next(); next.done !== true; next = run.next()) {
+      keys.add(next.value.key);
+      if (keys.size >= writesMax) break;
+    }
+  }
+  for (const key of keys) {
+    const isDue = ({ origin, acceptTime }: Write<Op>): boolean =>
+      origins.has(origin) && !known.covers(origin, acceptTime);
+    const history = [...log.storage.history(key)];
+    const base = log.storage.base(key);
+    const others = [...(base === null ? [] : [base]), ...history.filter((write) => !isDue(write))];
+    const due = history.filter(isDue);
+    for (const write of due) log.drop(write);
+    for (const write of due) if (!others.some((other) => isReplacedBy(write, other, log.order))) adopt(write);
+  }
+  return keys.size > 0;
+}
+
+/**
+ * Takes apart the next `keysMax` keys of the base store, after `after`: accepts anew what `known` does not cover, unless a
+ * write of the log has replaced it. Returns the last key; null when none is left.
+ */
+export function dissolveBase<Op, Value>(
+  log: WriteLog<Op, Value>,
+  after: string | null,
+  known: VersionVector,
+  keysMax: number,
+  adopt: (write: Write<Op>) => void,
+): string | null {
+  const keys = after === null ? log.storage.keys() : log.storage.keys(after);
+  const due: string[] = [];
+  for (let next = keys.next(); next.done !== true && due.length < keysMax; next = keys.next()) due.push(next.value);
+  keys.return?.();
+  for (const key of due) {
+    const base = log.storage.base(key);
+    if (base === null) continue;
+    log.storage.setBase(key, null);
+    if (log.storage.history(key).length === 0 && !known.covers(base.origin, base.acceptTime)) adopt(base);
+  }
+  return due.length < keysMax ? null : (due.at(-1) as string);
+}

@@ -1,0 +1,195 @@
+import { assert } from '../base/assert.js';
+import type { Origin } from '../base/ids.js';
+import { type BatchLimits, cutBatch, RunMerge } from './batch.js';
+import {
+  type Folded,
+  foldHistory,
+  isPrunedOnArrival,
+  type KeyRules,
+  positionOf,
+  prunableBehind,
+  yieldsTo,
+} from './key-history.js';
+import type { ReplicaStorage } from './ports.js';
+import { VersionVector } from './version-vector.js';
+import type { AcceptStamp, StampOrder, Write } from './write.js';
+
+/** About what a write takes in a batch beside its key and operation. */
+const STAMP_BYTES = 16;
+
+/**
+ * The writes a replica holds, and the vector that says what it may claim of them: a log, and the base store that its
+ * beginning was folded into. A write stands in the base if its accept time is at most `baseTime`.
+ */
+export class WriteLog<Op, Value> {
+  readonly storage: ReplicaStorage<Op>;
+  readonly order: StampOrder;
+  readonly rules: KeyRules<Op, Value>;
+  /** What the replica may claim to hold. */
+  readonly seen: VersionVector;
+  baseTime: number;
+  /** For each origin, the highest accept time that is folded into the base store. */
+  baseVector: VersionVector;
+
+  constructor(storage: ReplicaStorage<Op>, order: StampOrder, rules: KeyRules<Op, Value>) {
+    this.storage = storage;
+    this.order = order;
+    this.rules = rules;
+    this.seen = storage.loadSeen().clone();
+    const state = storage.loadState();
+    this.baseTime = state?.baseTime ?? 0;
+    this.baseVector = state?.baseVector.clone() ?? new VersionVector();
+  }
+
+  /** False while a base store was taken over whose tail is still to come: claims have gaps then. */
+  get isWhole(): boolean {
+    return this.seen.dominates(this.baseVector);
+  }
+
+  read(key: string): Folded<Op, Value> | null {
+    return foldHistory(this.storage.base(key), this.storage.history(key), this.rules);
+  }
+
+  raiseSeen(origin: Origin, acceptTime: number): void {
+    if (this.seen.raise(origin, acceptTime)) this.storage.saveSeen(origin, acceptTime);
+  }
+
+  /** Adds a write of this replica, which stands after all that is here. */
+  append(write: Write<Op>): void {
+    const history = this.storage.history(write.key);
+    const last = history.at(-1);
+    assert(last === undefined || this.order(last, write) < 0, 'an accepted write stands after all that is here');
+    this.storage.insert(write, history.length);
+    this.raiseSeen(write.origin, write.acceptTime);
+    this.#pruneBehind(write);
+  }
+
+  /** Adds a write that a transfer brought; unless it is here already, or what replaces it is. */
+  insertReceived(write: Write<Op>): void {
+    if (this.seen.covers(write.origin, write.acceptTime)) return;
+    const history = this.storage.history(write.key);
+    const position = positionOf(history, write, this.order);
+    const there = history[position];
+    if (there !== undefined && this.order(there, write) === 0) return;
+    if (isPrunedOnArrival(history, position, write, this.seen, this.rules)) return;
+    this.storage.insert(write, position);
+  }
+
+  /** Claims what a transfer brought, as `target` has it. True if the vector now covers writes that it did not. */
+  claim(target: VersionVector): boolean {
+    const before = this.seen.clone();
+    for (const [origin, time] of target.entries()) this.raiseSeen(origin, time);
+    let fresh = false;
+    for (const [origin, time] of target.entries()) {
+      const known = before.get(origin);
+      if (known >= time) continue;
+      fresh = true;
+      const run = this.storage.run(origin, known, time);
+      for (let next = run.next(); next.done !== true; next = run.next()) this.#pruneBehind(next.value);
+    }
+    return fresh;
+  }
+
+  /** True if the base store holds writes that `vector` does not cover. */
+  isAheadOf(vector: VersionVector): boolean {
+    return !vector.dominates(this.baseVector);
+  }
+
+  /** The next writes that `seen` covers and `base` does not, in stamp order. At least one if any is left. */
+  cut(base: VersionVector, limits: BatchLimits): { readonly writes: readonly Write<Op>[]; readonly more: boolean } {
+    return cutBatch(this.storage, this.seen, base, limits, this.order, (write) => this.bytesOf(write));
+  }
+
+  /** About how many writes `seen` covers and `base` does not. */
+  countMissing(base: VersionVector): number {
+    let count = 0;
+    for (const [origin, time] of this.seen.entries()) {
+      const known = base.get(origin);
+      if (known < time) count += this.storage.count(origin, known, time);
+    }
+    return count;
+  }
+
+  /**
+   * Folds writes up to the accept time `upTo`, about `writesMax` at most, into the base store: there is nothing that could
+   * still come to stand before them. Each is the first of its key's history, since those before it were folded before.
+   * With `keepTombstones` a delete stays as the base of its key: others that are not known yet may hold what it deletes.
+   *
+   * One that was never claimed is dropped: a transfer that was cut brought it, of an origin that nobody here knows, and
+   * which must stamp it again to become known.
+   */
+  fold(
+    upTo: number,
+    writesMax: number,
+    keepTombstones: boolean,
+  ): { readonly more: boolean; readonly dropped: boolean } {
+    const merge = new RunMerge<Op>(this.order);
+    for (const origin of this.storage.origins()) merge.add(this.storage.run(origin, this.baseTime, upTo));
+    const due: Write<Op>[] = [];
+    let more = false;
+    for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
+      // Writes of one accept time are folded together.
+      more = due.length >= writesMax && write.acceptTime !== due.at(-1)?.acceptTime;
+      if (more) break;
+      due.push(write);
+    }
+    let dropped = false;
+    for (const write of due) {
+      if (this.seen.covers(write.origin, write.acceptTime)) this.#fold(write, keepTombstones);
+      else dropped = this.drop(write) || dropped;
+    }
+    this.baseTime = more ? (due.at(-1)?.acceptTime ?? upTo) : upTo;
+    return { more, dropped };
+  }
+
+  /** Takes a write out of the log. True if it was there. */
+  drop(write: Write<Op>): boolean {
+    const history = this.storage.history(write.key);
+    const position = positionOf(history, write, this.order);
+    const there = history[position];
+    if (there === undefined || this.order(there, write) !== 0) return false;
+    this.storage.remove(write.key, position);
+    return true;
+  }
+
+  #fold(write: Write<Op>, keepTombstones: boolean): void {
+    const { storage, rules } = this;
+    const history = storage.history(write.key);
+    const position = positionOf(history, write, this.order);
+    const there = history[position];
+    // It took no effect, and left with the write it yields to.
+    if (there === undefined || this.order(there, write) !== 0) return;
+    assert(position === 0, 'a write is folded before those that stand after it');
+    this.baseVector.raise(write.origin, write.acceptTime);
+    // Every repeat that may ever come within the window is here by now.
+    for (let i = history.length - 1; i > 0; i--) {
+      const later = history[i] as Write<Op>;
+      if (later.client === write.client && yieldsTo(later, write, rules)) storage.remove(write.key, i);
+    }
+    storage.settle(write.key, keepTombstones || rules.machine.apply(undefined, write.operation) !== undefined);
+  }
+
+  /** Every write of the log in the total order, after `after` if it is not null. */
+  *entries(after: AcceptStamp | null): Generator<Write<Op>> {
+    const merge = new RunMerge<Op>(this.order);
+    for (const origin of this.storage.origins()) {
+      merge.add(this.storage.run(origin, after === null ? 0 : after.acceptTime - 1, Number.POSITIVE_INFINITY));
+    }
+    for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
+      if (after === null || this.order(write, after) > 0) yield write;
+    }
+  }
+
+  /** About how many bytes a write takes in a batch. */
+  bytesOf(write: Write<Op>): number {
+    return STAMP_BYTES + write.key.length + this.rules.machine.sizeOf(write.operation);
+  }
+
+  #pruneBehind(write: Write<Op>): void {
+    assert(this.seen.covers(write.origin, write.acceptTime), 'only what may be claimed replaces older writes');
+    const history = this.storage.history(write.key);
+    if (history.length === 1) return;
+    const position = positionOf(history, write, this.order);
+    for (const prunable of prunableBehind(history, position, this.rules)) this.storage.remove(write.key, prunable);
+  }
+}

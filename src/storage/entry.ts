@@ -1,0 +1,18 @@
+import type { Write } from '../bayou/write.js';
+
+/** What storage keeps of one key. */
+export interface Entry<Op> {
+  /** What the folded writes come to; null if they leave the key absent. */
+  base: Write<Op> | null;
+  /** The live writes, ascending. */
+  readonly history: Write<Op>[];
+}
+
+/** What the other storage of one replica's key that it does not have looks like; never changed. */
+export function noEntry<Op>(): Entry<Op> {
+  return { base: null, history: [] };
+}
+
+export function isEmpty(entry: Entry<unknown>): boolean {
+  return entry.base === null && entry.history.length === 0;
+}

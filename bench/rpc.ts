@@ -9,6 +9,7 @@ import type { KvOperation } from '../src/machine/kv.js';
 import { ReplicaConnection } from '../src/rpc/client.js';
 import { type Listener, listen } from '../src/rpc/server.js';
 import { median, type Row, report } from './measure.js';
+import { type Call, eachFrame, roundTripRate } from './round-trips.js';
 
 /*
  * Round trips of one `get` over TCP on this machine, the server in a process of its own: raw sockets that send the same
@@ -65,17 +66,6 @@ function stockClass(name: string): StockStruct {
 
 // ------------------------------------------------------------------------------------------------------------- servers
 
-/** The frames of `chunk`, which hold `pending` from before; what is left of them. */
-function eachFrame(pending: Buffer, chunk: Buffer, use: (frame: Buffer) => void): Buffer {
-  let rest = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-  while (rest.length >= 4 && rest.length >= 4 + rest.readInt32BE(0)) {
-    const end = 4 + rest.readInt32BE(0);
-    use(rest.subarray(0, end));
-    rest = rest.subarray(end);
-  }
-  return rest;
-}
-
 const SERVERS: Record<Kind, () => Promise<number>> = {
   raw: () => {
     // As long as a reply of the other two.
@@ -121,9 +111,6 @@ function listening(server: Server): Promise<number> {
 
 // ------------------------------------------------------------------------------------------------------------- clients
 
-/** Makes one round trip. */
-type Call = (done: () => void) => void;
-
 interface Client {
   readonly call: Call;
   readonly close: () => void;
@@ -166,24 +153,6 @@ const CLIENTS: Record<Kind, (port: number) => Client> = {
   },
 };
 
-/** Round trips a second with so many calls always in flight. */
-function measure(call: Call, inFlight: number, durationMs: number): Promise<number> {
-  return new Promise((resolve) => {
-    const startedAt = performance.now();
-    let answered = 0;
-    let open = inFlight;
-    let over = false;
-    const next = (): void => {
-      answered++;
-      // The clock is looked at now and then, so that it costs none of the three anything.
-      if ((answered & 63) === 0 && performance.now() - startedAt >= durationMs) over = true;
-      if (!over) call(next);
-      else if (--open === 0) resolve((answered / (performance.now() - startedAt)) * 1000);
-    };
-    for (let i = 0; i < inFlight; i++) call(next);
-  });
-}
-
 async function main(): Promise<void> {
   const children = KINDS.map((kind) => fork(fileURLToPath(import.meta.url), [kind]));
   const clients = new Map<Kind, Client>();
@@ -197,10 +166,10 @@ async function main(): Promise<void> {
   const rows: Row[] = [];
   for (const inFlight of IN_FLIGHT) {
     const rates = new Map<Kind, number[]>(KINDS.map((kind) => [kind, []]));
-    for (const { call } of clients.values()) await measure(call, inFlight, WARM_UP_MS);
+    for (const { call } of clients.values()) await roundTripRate(call, inFlight, WARM_UP_MS);
     // Round by round, so that what else the machine does falls on all alike.
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [kind, { call }] of clients) rates.get(kind)?.push(await measure(call, inFlight, ROUND_MS));
+      for (const [kind, { call }] of clients) rates.get(kind)?.push(await roundTripRate(call, inFlight, ROUND_MS));
     }
     const rate = (kind: Kind): number => median(rates.get(kind) ?? []);
     for (const kind of KINDS.filter((other) => other !== 'ours')) {

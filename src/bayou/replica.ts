@@ -261,6 +261,11 @@ export class Replica<Op, Value> {
     this.#integration.interrupted(peer);
   }
 
+  /** Drops some of what was replaced by what a pull brought. True if more is left to drop. */
+  prune(): boolean {
+    return this.#log.prune();
+  }
+
   /**
    * Folds some of what is stable, and older than the retry window, into the base store. True if more is left to fold.
    * `now` is the wall clock in milliseconds.

@@ -16,6 +16,9 @@ import type { AcceptStamp, StampOrder, Write } from './write.js';
 
 /** About what a write takes in a batch beside its key and operation. */
 const STAMP_BYTES = 16;
+/** How many keys one step prunes. */
+const PRUNE_KEYS = 1_024;
+const PRUNING_KEYS_MAX = 262_144;
 
 /**
  * The writes a replica holds, and the vector that says what it may claim of them: a log, and the base store that its
@@ -27,6 +30,13 @@ export class WriteLog<Op, Value> {
   readonly rules: KeyRules<Op, Value>;
   /** What the replica may claim to hold. */
   readonly seen: VersionVector;
+  /**
+   * Keys on which a received write may replace others once it is claimed. Bounded: what is forgotten costs space until it
+   * is folded, and nothing else.
+   */
+  #received = new Set<string>();
+  /** Those of them that are to be looked at, since something was claimed. */
+  #pruning = new Set<string>();
   baseTime: number;
   /** For each origin, the highest accept time that is folded into the base store. */
   baseVector: VersionVector;
@@ -68,6 +78,7 @@ export class WriteLog<Op, Value> {
   insertReceived(write: Write<Op>): void {
     if (this.seen.covers(write.origin, write.acceptTime)) return;
     const history = this.storage.history(write.key);
+    if (history.length > 0 && this.#received.size < PRUNING_KEYS_MAX) this.#received.add(write.key);
     const position = positionOf(history, write, this.order);
     const there = history[position];
     if (there !== undefined && this.order(there, write) === 0) return;
@@ -77,17 +88,27 @@ export class WriteLog<Op, Value> {
 
   /** Claims what a transfer brought, as `target` has it. True if the vector now covers writes that it did not. */
   claim(target: VersionVector): boolean {
-    const before = this.seen.clone();
-    for (const [origin, time] of target.entries()) this.raiseSeen(origin, time);
     let fresh = false;
     for (const [origin, time] of target.entries()) {
-      const known = before.get(origin);
-      if (known >= time) continue;
-      fresh = true;
-      const run = this.storage.run(origin, known, time);
-      for (let next = run.next(); next.done !== true; next = run.next()) this.#pruneBehind(next.value);
+      if (!this.seen.covers(origin, time)) fresh = true;
+      this.raiseSeen(origin, time);
     }
+    for (const key of this.#pruning) this.#received.add(key);
+    this.#pruning = this.#received;
+    this.#received = new Set();
+    this.prune();
     return fresh;
+  }
+
+  /** Drops what is replaced by what was claimed since, on some of the keys that have more than one write. True if keys are left. */
+  prune(): boolean {
+    let left = PRUNE_KEYS;
+    for (const key of this.#pruning) {
+      if (left-- === 0) return true;
+      this.#pruning.delete(key);
+      if (!this.#pruneKey(key)) this.#received.add(key);
+    }
+    return false;
   }
 
   /** True if the base store holds writes that `vector` does not cover. */
@@ -183,6 +204,23 @@ export class WriteLog<Op, Value> {
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
     return STAMP_BYTES + write.key.length + this.rules.machine.sizeOf(write.operation);
+  }
+
+  /** False if some write on the key may not be claimed yet. */
+  #pruneKey(key: string): boolean {
+    let isClaimed = true;
+    for (let position = this.storage.history(key).length - 1; position >= 0; position--) {
+      const history = this.storage.history(key);
+      const write = history[position] as Write<Op>;
+      if (!this.seen.covers(write.origin, write.acceptTime)) {
+        isClaimed = false;
+        continue;
+      }
+      const prunable = prunableBehind(history, position, this.rules);
+      for (const place of prunable) this.storage.remove(key, place);
+      position -= prunable.length;
+    }
+    return isClaimed;
   }
 
   #pruneBehind(write: Write<Op>): void {

@@ -32,6 +32,7 @@ import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.
 import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
+import { BatchPipeline } from './batch-pipeline.js';
 import { Compactor } from './compactor.js';
 import { FlushGate } from './flush-gate.js';
 import { Link, type LinkSteps } from './link.js';
@@ -63,6 +64,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   readonly #gate: FlushGate;
   readonly #compactor: Compactor;
   readonly #links = new Map<ReplicaId, Link<KvOperation>>();
+  readonly #pipelines = new Map<ReplicaId, BatchPipeline>();
   /** The requests of this core; batches that answer those of an earlier one are of no use. */
   #requests = new WeakSet<PullRequest>();
   /** Why nothing is written for now: a flush failed a moment ago. */
@@ -84,6 +86,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       {
         compact: (done) => {
           const more = this.#writeOutage === null && this.#replica.compact(config.clock.now());
+          this.#gate.changed('claims');
           this.#gate.answer((outcome) => done(more && outcome.ok), succeed(undefined));
         },
         neighbours: () => (this.#replica.logSize > 0 ? this.#links.keys() : []),
@@ -107,6 +110,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const refusal = this.#writeOutage ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
     const reply = this.#replica.accept(request, this.#config.clock.now());
+    this.#gate.changed('own writes');
     this.#gate.answer(done, outcomeOf(reply));
     if (reply.kind === 'accepted') this.#tellNeighbours();
   }
@@ -114,14 +118,17 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
     const refusal = this.#readOutage ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
-    this.#gate.answer(done, succeed(this.#replica.read(request)));
+    // What others wrote is durable with them.
+    this.#gate.answer(done, succeed(this.#replica.read(request)), 'own writes');
   }
 
   pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
     if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const link = this.#linkOf(request, 'a pull');
     if (link instanceof BaristaError) return done(fail(link));
-    this.#gate.answer(done, outcomeOf(this.#replica.serve(request, this.#config.clock.now())));
+    const reply = this.#replica.serve(request, this.#config.clock.now());
+    this.#gate.changed('claims');
+    this.#gate.answer(done, outcomeOf(reply));
     // Who asks says what it holds: as good as news.
     this.#hear(link, request.from, request.seen);
   }
@@ -143,6 +150,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       return done(fail(new BaristaError('ERR_OVERLOADED', `a replica has at most ${settings.linksMax} links`)));
     }
     if (incarnation !== null) this.#replica.meet(originOf(peer, incarnation));
+    this.#gate.changed('claims');
     if (old === undefined || old.address.host !== address.host || old.address.port !== address.port) {
       this.#links.delete(peer);
       old?.close();
@@ -154,6 +162,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   unlink(request: UnlinkRequest, done: Done<void>): void {
     const link = this.#links.get(request.peer);
     this.#links.delete(request.peer);
+    this.#pipelines.delete(request.peer);
     link?.close();
     done(succeed(undefined));
   }
@@ -213,6 +222,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const refusal = this.#replica.retire(id);
     if (refusal !== null) return done(fail(new BaristaError(refusal.code, refusal.message)));
     this.#compactor.ask(this.#links.keys());
+    this.#gate.changed('claims');
     this.#gate.answer(done, succeed(undefined));
   }
 
@@ -229,7 +239,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const report = this.#compactor.take(peer);
     const request = this.#replica.nextPull(peer, { writesMax, bytesMax, report });
     this.#requests.add(request);
-    this.#gate.answer(done, succeed(request));
+    this.#gate.answer(done, succeed(request), 'claims');
   }
 
   integrate(
@@ -243,14 +253,29 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       return done(fail(new BaristaError('ERR_STORAGE', 'the replica went back to what was durable during the pull')));
     }
     const outcome = this.#replica.integrate(peer, request, batch, this.#config.clock.now());
-    this.#gate.answer(done, succeed(outcome));
-    if (!this.#exchangesByItself || outcome.kind !== 'integrated' || outcome.more) return;
+    const goesOn = outcome.kind === 'integrated' && outcome.more && batch.seen.has(this.#replica.origin);
+    if (!goesOn) this.#gate.changed('claims');
+    const pipeline = this.#pipelines.get(peer) ?? new BatchPipeline();
+    this.#pipelines.set(peer, pipeline);
+    pipeline.taken(
+      (flushed) => this.#gate.answer(() => flushed(), succeed(undefined)),
+      () => done(succeed(outcome)),
+    );
+    if (outcome.kind !== 'integrated' || outcome.more) return;
+    this.#prune();
+    if (!this.#exchangesByItself) return;
     // The request was as good as news.
     const link = this.#links.get(peer);
     const known = batch.seen.clone();
     known.merge(request.seen);
     link?.heardFrom(batch.from, known);
     if (outcome.fresh) this.#tellNeighbours();
+  }
+
+  /** Step by step, so that nobody waits long. */
+  #prune(): void {
+    if (this.#writeOutage !== null || !this.#replica.prune()) return;
+    this.#gate.answer(() => this.#config.timers.soon(() => this.#prune()), succeed(undefined));
   }
 
   interrupted(peer: ReplicaId): void {
@@ -265,6 +290,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   rejoin(peer: ReplicaId, request: PullRequest): void {
     if (!this.#requests.has(request)) return;
     this.#replica.leave(peer);
+    this.#gate.changed('claims');
     this.#gate.answer((outcome) => {
       if (outcome.ok) this.#reincarnate();
     }, succeed(undefined));
@@ -302,7 +328,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   nextNews(peer: ReplicaId, known: VersionVector, done: Done<News | null>): void {
-    this.#gate.answer(done, succeed(this.#replica.nextNews(peer, known)));
+    // News claims nothing: the peer can ask while what it tells of is on its way to disk.
+    done(succeed(this.#replica.nextNews(peer, known)));
   }
 
   /**

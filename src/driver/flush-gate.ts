@@ -7,8 +7,16 @@ interface Flushable {
 }
 
 /**
+ * What an answer may rest on, each with all that follow: any change; what changes this replica's claims, beside writes of
+ * a transfer that is under way; its own writes, which nobody else holds yet.
+ */
+export type Rest = 'anything' | 'claims' | 'own writes';
+
+const RANK: Readonly<Record<Rest, number>> = { anything: 0, claims: 1, 'own writes': 2 };
+
+/**
  * Holds every answer until the changes it may rest on are durable: persist, then answer. One flush serves all answers
- * that wait (group commit). Reads wait too, since what they saw could be taken back by a crash.
+ * that wait (group commit). Reads wait too, if what they saw could be taken back by a crash.
  */
 export class FlushGate {
   readonly #storage: Flushable;
@@ -17,6 +25,10 @@ export class FlushGate {
   readonly #onFailure: (error: BaristaError) => void;
   #held: ((flushed: Outcome<void>) => void)[] = [];
   #flushing = false;
+  /** The highest rank of a change that no flush was begun for; -1 if there is none. */
+  #changed = -1;
+  /** The same of what is being flushed. */
+  #underWay = -1;
 
   /** `soon` puts a flush off until the inputs at hand are taken; `onFailure` hears of a failed one before the answers do. */
   constructor(
@@ -31,9 +43,19 @@ export class FlushGate {
     this.#onFailure = onFailure;
   }
 
-  /** Answers at once if nothing waits to become durable, else after the flush; with ERR_STORAGE if that fails. */
-  answer<T>(done: Done<T>, outcome: Outcome<T>): void {
-    if (!this.#flushing && !this.#storage.dirty) return done(outcome);
+  /** Something was changed that answers which rest on `what` wait for. */
+  changed(what: Exclude<Rest, 'anything'>): void {
+    this.#changed = Math.max(this.#changed, RANK[what]);
+  }
+
+  /** Answers at once if nothing that `rest` names waits to become durable, else after the flush; with ERR_STORAGE if that fails. */
+  answer<T>(done: Done<T>, outcome: Outcome<T>, rest: Rest = 'anything'): void {
+    const waits = rest === 'anything' || Math.max(this.#changed, this.#underWay) >= RANK[rest];
+    if (!waits || (!this.#flushing && !this.#storage.dirty)) {
+      done(outcome);
+      if (!this.#flushing && this.#storage.dirty) this.#flushSoon();
+      return;
+    }
     this.#held.push((flushed) => done(flushed.ok ? outcome : fail(flushed.error)));
     if (!this.#flushing) this.#flushSoon();
   }
@@ -53,8 +75,11 @@ export class FlushGate {
   #flush(): void {
     let held = this.#held;
     this.#held = [];
+    this.#underWay = this.#changed;
+    this.#changed = -1;
     this.#storage.flush((flushed) => {
       this.#flushing = false;
+      this.#underWay = -1;
       if (!flushed.ok) {
         // What came since the flush began rests on the same changes.
         held = [...held, ...this.#held];

@@ -15,7 +15,7 @@ import type { DriverSettings } from './settings.js';
 export interface LinkSteps<Op> {
   /** Answers when what the request claims is durable. */
   nextPull(peer: ReplicaId, done: Done<PullRequest>): void;
-  /** Answers when the batch is durable. */
+  /** Answers when the next step may be taken. */
   integrate(
     peer: ReplicaId,
     request: PullRequest,
@@ -32,7 +32,7 @@ export interface LinkSteps<Op> {
   released(peer: ReplicaId): void;
   /** A pull is over, well or not, and its callers have been answered. */
   pullEnded(): void;
-  /** What to tell a peer that knows of `known`, once it is durable; null if nothing. */
+  /** What to tell a peer that knows of `known`; null if nothing. */
   nextNews(peer: ReplicaId, known: VersionVector, done: Done<News | null>): void;
 }
 

@@ -4,7 +4,7 @@ import type { News } from '../bayou/messages.js';
 import { VersionVector } from '../bayou/version-vector.js';
 
 export interface NewsSteps {
-  /** What to tell a peer that knows of `known`, once it is durable; null if nothing. */
+  /** What to tell a peer that knows of `known`; null if nothing. */
   nextNews(known: VersionVector, done: Done<News | null>): void;
   send(news: News, done: Done<void>): void;
 }

@@ -14,7 +14,7 @@ function pullAt(now: number, to: KvReplica, from: KvReplica, limits = LIMITS): I
   for (;;) {
     const request = to.nextPull(from.id, limits);
     const outcome = to.integrate(from.id, request, serve(from, request, now), now);
-    if (outcome.kind === 'refused') throw new Error(outcome.message);
+    if (outcome.kind === 'refused' || outcome.kind === 'rejoin') throw new Error(outcome.message);
     if (outcome.kind === 'held' || !outcome.more) return outcome;
   }
 }

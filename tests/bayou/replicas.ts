@@ -1,6 +1,6 @@
 import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
-import type { ClusterTerms, PullBatch, PullRequest, WriteRequest } from '../../src/bayou/messages.js';
-import { Replica } from '../../src/bayou/replica.js';
+import type { ClusterTerms, PullBatch, PullRequest, Refused, WriteRequest } from '../../src/bayou/messages.js';
+import { type Held, type Integrated, type Rejoin, Replica } from '../../src/bayou/replica.js';
 import type { VersionVector } from '../../src/bayou/version-vector.js';
 import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
@@ -25,6 +25,28 @@ export function replicaOf(id: string, terms: Partial<ClusterTerms> = {}, maxDrif
     storage,
     maxDriftMs,
   });
+}
+
+/** A replica over storage that outlives it. */
+export interface Home {
+  readonly storage: MemoryStorage<KvOperation>;
+  replica: KvReplica;
+}
+
+export function homeOf(id: string, terms: Partial<ClusterTerms> = {}): Home {
+  const storage = new MemoryStorage<KvOperation>();
+  return { storage, replica: openOver(storage, id, terms) };
+}
+
+/** Opens the storage anew, as after a restart. */
+export function openOver(
+  storage: MemoryStorage<KvOperation>,
+  id: string,
+  terms: Partial<ClusterTerms> = {},
+  { incarnation = 1, life = 0 } = {},
+): KvReplica {
+  const origin = originOf(id as ReplicaId, incarnation);
+  return new Replica({ origin, terms: { ...TERMS, ...terms }, machine: kvMachine, storage, life });
 }
 
 export function put(
@@ -61,6 +83,51 @@ export function pull(to: KvReplica, from: KvReplica, limits = LIMITS): number {
     if (outcome.kind !== 'integrated') throw new Error(outcome.kind);
     if (!outcome.more) return steps;
   }
+}
+
+/** How a pull ended that asked what the members attest: well, or how it failed. */
+export function tryPull(
+  to: KvReplica,
+  from: KvReplica,
+  now = 0,
+  limits = LIMITS,
+): Integrated | Held | Refused | Rejoin {
+  for (let steps = 0; ; steps++) {
+    if (steps > 1_000) throw new Error(`the pull of ${to.id} from ${from.id} does not end`);
+    const request = to.nextPull(from.id, { ...limits, report: true });
+    const batch = from.serve(request, now);
+    const outcome = 'kind' in batch ? batch : to.integrate(from.id, request, batch, now);
+    if (outcome.kind !== 'integrated') to.interrupted(from.id);
+    if (outcome.kind !== 'integrated' || !outcome.more) return outcome;
+  }
+}
+
+/** Each hears from each what the members attest. */
+export function exchange(replicas: readonly KvReplica[], now = 0, rounds = 4): void {
+  for (let round = 0; round < rounds; round++) {
+    for (const to of replicas) for (const from of replicas) if (to !== from) tryPull(to, from, now);
+  }
+}
+
+/** Folds all that can be. */
+export function fold(replica: KvReplica, now = 0): void {
+  while (replica.compact(now));
+}
+
+/** Each hears from each, and folds all it can. */
+export function settle(replicas: readonly KvReplica[], now = 0): void {
+  exchange(replicas, now);
+  for (const replica of replicas) fold(replica, now);
+}
+
+/** They count each other as members from the start. */
+export function introduce(replicas: readonly KvReplica[]): void {
+  for (const a of replicas) for (const b of replicas) a.meet(b.origin);
+}
+
+/** What clients can read, as `key=value`. */
+export function store(replica: KvReplica): string[] {
+  return [...replica.entries(null)].map(({ key, value }) => `${key}=${new TextDecoder().decode(value)}`);
 }
 
 export function log(replica: KvReplica): string[] {

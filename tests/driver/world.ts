@@ -97,7 +97,7 @@ export class World {
   }
 
   stabilize(node: Node, peers: readonly Node[] | null, budgetMs = 10_000): StabilizeReply {
-    const request = { peers: peers?.map(({ id }) => id) ?? null, budgetMs };
+    const request = { peers: peers?.map(({ id }) => id) ?? null, budgetMs, compact: false };
     const outcome = this.answer<StabilizeReply>((done) => node.line.stabilize(request, 60_000, done));
     if (!outcome.ok) throw outcome.error;
     return outcome.value;

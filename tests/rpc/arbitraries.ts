@@ -95,21 +95,24 @@ export const writes = (maxLength: number): fc.Arbitrary<readonly Write<KvOperati
     )
     .chain(([origins, clients, keys]) =>
       fc.array(
-        fc.record({
-          origin: fc.constantFrom(...origins),
-          acceptTime: fromOne,
-          client: fc.constantFrom(...clients),
-          clientTime: time,
-          // Many keys share a beginning, some of them up to the middle of a character.
-          key: fc.oneof(
-            key,
-            fc
-              .tuple(fc.constantFrom(...keys), fc.constantFrom('', 'a', 'é', 'è', '日', '旦', '😀', '😁'))
-              .map(([beginning, end]) => (utf8Length(beginning) > 4000 ? end || 'k' : beginning + end)),
-          ),
-          operation,
-          resubmitted: fc.constantFrom(true as const, undefined),
-        }),
+        fc.record(
+          {
+            origin: fc.constantFrom(...origins),
+            acceptTime: fromOne,
+            client: fc.constantFrom(...clients),
+            clientTime: time,
+            // Many keys share a beginning, some of them up to the middle of a character.
+            key: fc.oneof(
+              key,
+              fc
+                .tuple(fc.constantFrom(...keys), fc.constantFrom('', 'a', 'é', 'è', '日', '旦', '😀', '😁'))
+                .map(([beginning, end]) => (utf8Length(beginning) > 4000 ? end || 'k' : beginning + end)),
+            ),
+            operation,
+            resubmitted: fc.constant(true as const),
+          },
+          { requiredKeys: ['origin', 'acceptTime', 'client', 'clientTime', 'key', 'operation'] },
+        ),
         { maxLength },
       ),
     );

@@ -23,10 +23,9 @@ export interface LmdbEnvironment {
   readonly meta: Database<Buffer, string>;
 }
 
-/** `path` is a directory; it is created if it is not there. */
-export function openEnvironment(path: string): LmdbEnvironment {
-  // A commit answers when it is on disk.
-  const root = open({ path, noSubdir: false, maxDbs: 4, overlappingSync: false });
+/** `path` is a directory; it is created if it is not there. A commit answers when it is on disk, unless `noSync` is set. */
+export function openEnvironment(path: string, noSync = false): LmdbEnvironment {
+  const root = open({ path, noSubdir: false, maxDbs: 4, overlappingSync: false, noSync });
   const options = { encoding: 'binary', keyEncoder } as const;
   return {
     root,

@@ -1,7 +1,8 @@
 import { renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database } from 'lmdb';
-import { type LmdbEnvironment, openEnvironment, transact } from './lmdb-environment.js';
+import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.js';
 
 const DATA_FILE = 'data.mdb';
 
@@ -13,6 +14,8 @@ const BLOAT_MAX = 1.5;
 const NODE_BYTES = 10;
 /** Too few tell nothing about the rest. */
 const SAMPLE_MIN = 1_000;
+/** A commit waits for a table of so many entries, a second or two; of more, it makes the work come to nothing. */
+export const AWAITED_ENTRIES_MAX = 500_000;
 /** Taken in one step, which keeps the caller waiting. */
 const STEP_ENTRIES = 1_000;
 const STEP_BYTES_MAX = 1024 * 1024;
@@ -61,7 +64,7 @@ export class Repacking {
 
   /** The new file, on disk, open and not yet in its place; null if it was abandoned. */
   async copy(from: LmdbEnvironment): Promise<LmdbEnvironment | null> {
-    const to = openEnvironment(this.#folder);
+    const to = openEnvironment(this.#folder, true);
     try {
       await this.#copyAll(to, from.entries, to.entries);
       await this.#copyAll(to, from.runs, to.runs);
@@ -70,9 +73,14 @@ export class Repacking {
       await this.discard(to);
       throw thrown;
     }
-    if (!this.isAbandoned) return to;
-    await this.discard(to);
-    return null;
+    if (this.isAbandoned) {
+      await this.discard(to);
+      return null;
+    }
+    await to.root.close();
+    const file = await open(join(this.#folder, DATA_FILE), 'r+');
+    await file.sync().finally(() => file.close());
+    return openEnvironment(this.#folder);
   }
 
   /** Both files must hold the same. The directory is yet to be synced. Throws if a commit came since they did. */
@@ -104,7 +112,7 @@ export class Repacking {
         if (bytes > STEP_BYTES_MAX) break;
       }
       if (step.length > 0) {
-        await transact(root, () => {
+        await root.batch(() => {
           for (const { key, value } of step) void to.put(key, value);
         });
       }

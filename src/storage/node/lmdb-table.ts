@@ -7,7 +7,7 @@ import { type Done, fail, succeed } from '../../base/outcome.js';
 import type { FoundEntry, Table, TableChanges } from '../table.js';
 import { syncDirectory } from './directory.js';
 import { DIRECT_KEY_BYTES_MAX, type LmdbEnvironment, openEnvironment, transact } from './lmdb-environment.js';
-import { REPACKED_BYTES_MIN, Repacking, WrittenEntries } from './lmdb-repacking.js';
+import { AWAITED_ENTRIES_MAX, REPACKED_BYTES_MIN, Repacking, WrittenEntries } from './lmdb-repacking.js';
 import { LmdbRuns } from './lmdb-runs.js';
 
 const DIGEST_BYTES = 32;
@@ -96,6 +96,12 @@ export class LmdbTable implements Table {
 
   commit({ entries, runs, meta }: TableChanges, done: Done<void>): void {
     const commit = async (): Promise<void> => {
+      const { work, ended } = this.#repacking ?? {};
+      if (work !== undefined && this.#entryCount() > AWAITED_ENTRIES_MAX) {
+        work.isAbandoned = true;
+      } else {
+        await ended;
+      }
       if (this.#isUnsynced) this.#sync();
       await transact(this.#environment.root, () => {
         for (const [place, changes] of runs) this.#runs.change(place, changes);
@@ -104,7 +110,6 @@ export class LmdbTable implements Table {
       });
     };
     this.#isCommitting = true;
-    if (this.#repacking !== null) this.#repacking.work.isAbandoned = true;
     commit().then(
       () => {
         this.#isCommitting = false;
@@ -141,6 +146,7 @@ export class LmdbTable implements Table {
     const end = (): void => {
       // If it failed the table is as it was. What is left of the other file is removed when the table is next opened.
       this.#repacking = null;
+      this.#repackIfBloated();
     };
     this.#repacking = { work, ended: this.#repack(work).then(end, end) };
   }
@@ -164,6 +170,10 @@ export class LmdbTable implements Table {
     } finally {
       await old.root.close();
     }
+  }
+
+  #entryCount(): number {
+    return (this.#environment.entries.getStats() as { entryCount: number }).entryCount;
   }
 
   /** Before anything is committed to a file that took the place of another. */

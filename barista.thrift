@@ -467,6 +467,8 @@ struct LogEntry {
   3: required i64 clientTime
   4: required string key
   5: required Operation operation
+  /** Set if the write was accepted anew by a replica that rejoined. */
+  6: optional bool resubmitted
 }
 
 struct LogReply {

@@ -152,14 +152,11 @@ const logEntry: Codec<Write<KvOperation>> = structOf<Write<KvOperation>>('LogEnt
   .required(3, 'clientTime', time, (write) => write.clientTime)
   .required(4, 'key', key, (write) => write.key)
   .required(5, 'operation', operation, (write) => write.operation)
-  .build(({ origin, acceptTime }, client, clientTime, key, operation) => ({
-    origin,
-    acceptTime,
-    client,
-    clientTime,
-    key,
-    operation,
-  }));
+  .optional(6, 'resubmitted', bool, (write) => write.resubmitted ?? null)
+  .build(({ origin, acceptTime }, client, clientTime, key, operation, resubmitted) => {
+    const write = { origin, acceptTime, client, clientTime, key, operation };
+    return resubmitted === true ? { ...write, resubmitted } : write;
+  });
 
 export const logReply: Codec<LogReply<KvOperation>> = structOf<LogReply<KvOperation>>('LogReply')
   .required(1, 'entries', list(logEntry), (reply) => reply.entries)

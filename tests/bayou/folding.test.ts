@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { PullBatch, PullRequest, StorePage } from '../../src/bayou/messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -65,7 +64,7 @@ describe('writes are folded', () => {
     settle([a, b]);
     expect([a.base, b.base, a.stable]).toEqual([0, 0, 0]);
     expect(sizes([a, b])).toEqual([1, 1]);
-    expect(a.waitsFor).toEqual([c.origin]);
+    expect(a.waitsFor).toContain(c.origin);
     // What it holds may also come by way of another.
     for (let i = 0; i < 4; i++) {
       pull(c, b);
@@ -89,15 +88,21 @@ describe('writes are folded', () => {
     expect(sizes([a, b, c, d])).toEqual([0, 0, 0, 0]);
   });
 
-  test('not before a member has attested anew, once there is one more', () => {
+  test('not before each member has attested anew, once there is one more', () => {
     a.accept(put('x', 1, 'k', 'v'), 0);
     exchange([a, b, c]);
-    a.meet(originOf('d' as ReplicaId, 1));
+    const d = replicaOf('d', NO_WINDOW);
+    for (let i = 0; i < 2; i++) tryPull(d, a);
+    expect(a.seen().has(d.origin)).toBe(true);
     fold(a);
     expect([a.logSize, a.stable]).toEqual([1, 0]);
-    // The others do not know of it yet, so what they attested holds among them.
+    // The others do not know of it yet, and what it writes stands after all they were told.
     fold(b);
     expect(b.logSize).toBe(0);
+    const reply = d.accept(put('z', 1, 'k', 'late'), 0);
+    expect(reply.kind === 'accepted' && reply.stamp.acceptTime).toBeGreaterThan(b.base);
+    settle([a, b, c, d]);
+    expect([sizes([a, b, c, d]), get(b, 'k')]).toEqual([[0, 0, 0, 0], 'late']);
   });
 
   test('and the next write of any member stands after what is folded anywhere', () => {
@@ -245,10 +250,10 @@ function pageOf(batch: PullBatch<KvOperation>): StorePage<KvOperation> {
 }
 
 /** One step of a pull; what it brought, and whether there is a next one. */
-function step(to: KvReplica, from: KvReplica, writesMax: number, now = 0): { keys: string[]; more: boolean } {
+function step(to: KvReplica, from: KvReplica, writesMax: number): { keys: string[]; more: boolean } {
   const request = to.nextPull(from.id, { ...LIMITS, writesMax });
-  const batch = serve(from, request, now);
-  const outcome = to.integrate(from.id, request, batch, now);
+  const batch = serve(from, request);
+  const outcome = to.integrate(from.id, request, batch, 0);
   if (outcome.kind !== 'integrated') throw new Error(JSON.stringify(outcome));
   return { keys: (batch.store?.entries ?? batch.writes).map(({ key }) => key), more: outcome.more };
 }
@@ -381,8 +386,10 @@ describe('a replica that lacks the base store', () => {
     exchange([a, b]);
     fold(b);
     expect(b.logSize).toBe(0);
-    expect(takeRest(late.replica, b, 3)).toEqual([...KEYS, 't0', 't1', 't2', 't3']);
-    expect([store(late.replica), late.replica.base, late.replica.logSize]).toEqual([store(b), b.base, 0]);
+    a.accept(put('z', 1, 'tail', 'v'), 0);
+    pull(b, a);
+    expect(takeRest(late.replica, b, 3)).toEqual([...KEYS, 't0', 't1', 't2', 't3', 'tail']);
+    expect([store(late.replica), late.replica.base, log(late.replica)]).toEqual([store(b), b.base, log(b)]);
   });
 
   test('gets no page again when it has only been folded further than its own', () => {
@@ -396,9 +403,22 @@ describe('a replica that lacks the base store', () => {
     expect([batch.store, batch.writes, batch.more]).toEqual([null, [], false]);
   });
 
+  // BUG: fails. Attesting that nothing is stamped up to the floor is enough, and the clock need not be past it.
+  test('can claim it also when nothing has happened since all was folded, whoever it asks', () => {
+    settle([a, b]);
+    expect(sizes([a, b])).toEqual([0, 0]);
+    for (let i = 0; i < 10; i++) {
+      tryPull(late.replica, b);
+      // They have nothing to fold, and so ask for no attestation.
+      pull(a, b);
+      pull(b, a);
+    }
+    expect(late.replica.seen().dominates(b.seen())).toBe(true);
+  });
+
   test('keeps its own writes that stand after it', () => {
     late.replica.accept(put('own', 1, 'own', 'mine', 1_000), 0);
-    expect(tryPull(late.replica, a)).toMatchObject({ kind: 'integrated' });
+    pull(late.replica, a);
     expect(store(late.replica)).toEqual([...store(a), 'own=mine'].sort());
     expect(tryPull(a, late.replica)).toMatchObject({ kind: 'integrated' });
     expect(get(a, 'own')).toBe('mine');
@@ -425,7 +445,7 @@ describe('a part of a base store is refused', () => {
     ['with a write that stands after its base store', { time: 1 }],
     ['that does not get on', { after: 'k5', entries: [], upTo: 'k5' }],
   ];
-  const batches: readonly [string, Partial<PullBatch<KvOperation>>][] = [
+  const batches: readonly (readonly [string, Partial<PullBatch<KvOperation>>])[] = [
     ...pages.map(([what, change]) => [what, { store: { ...page, ...change } }] as const),
     ['with writes beside it', { writes: [first] }],
     ['after which nothing comes', { more: false }],

@@ -1,4 +1,4 @@
-import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { type ClientId, incarnationOf, originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { ClusterTerms, PullBatch, PullRequest, Refused, WriteRequest } from '../../src/bayou/messages.js';
 import { type Held, type Integrated, type Rejoin, Replica } from '../../src/bayou/replica.js';
 import type { VersionVector } from '../../src/bayou/version-vector.js';
@@ -36,6 +36,32 @@ export interface Home {
 export function homeOf(id: string, terms: Partial<ClusterTerms> = {}): Home {
   const storage = new MemoryStorage<KvOperation>();
   return { storage, replica: openOver(storage, id, terms) };
+}
+
+/** What a driver does when a replica must take a new incarnation, as `peer` has it. */
+export function rejoin(home: Home, peer: KvReplica): void {
+  const { replica, storage } = home;
+  replica.leave(peer.id);
+  const incarnation = incarnationOf(replica.origin) + 1;
+  home.replica = openOver(storage, replica.id, replica.terms, { incarnation });
+}
+
+/**
+ * From `now` on each hears from each, as drivers would have it, and folds all it can: often for some seconds, and then for
+ * so long that no base store is kept for who takes it.
+ */
+export function meetUp(homes: readonly Home[], now: number): void {
+  for (let round = 0; round < 40; round++, now += round < 30 ? 100 : 10_000) {
+    for (const to of homes) {
+      for (const from of homes) {
+        if (to === from) continue;
+        const outcome = tryPull(to.replica, from.replica, now);
+        const isRetired = outcome.kind === 'refused' && outcome.code === 'ERR_RETIRED';
+        if (outcome.kind === 'rejoin' || isRetired) rejoin(to, from.replica);
+      }
+    }
+    for (const { replica } of homes) fold(replica, now);
+  }
 }
 
 /** Opens the storage anew, as after a restart. */
@@ -76,25 +102,20 @@ export function serve(replica: KvReplica, request: PullRequest, now = 0): PullBa
 }
 
 /** `to` takes over all that `from` has. */
-export function pull(to: KvReplica, from: KvReplica, limits = LIMITS): number {
+export function pull(to: KvReplica, from: KvReplica, limits = LIMITS, now = 0): number {
   for (let steps = 1; ; steps++) {
     const request = to.nextPull(from.id, limits);
-    const outcome = to.integrate(from.id, request, serve(from, request), 0);
+    const outcome = to.integrate(from.id, request, serve(from, request, now), now);
     if (outcome.kind !== 'integrated') throw new Error(outcome.kind);
     if (!outcome.more) return steps;
   }
 }
 
-/** How a pull ended that asked what the members attest: well, or how it failed. */
-export function tryPull(
-  to: KvReplica,
-  from: KvReplica,
-  now = 0,
-  limits = LIMITS,
-): Integrated | Held | Refused | Rejoin {
+/** How a pull ended that asks what the members attest: well, or how it failed. */
+export function tryPull(to: KvReplica, from: KvReplica, now = 0): Integrated | Held | Refused | Rejoin {
   for (let steps = 0; ; steps++) {
     if (steps > 1_000) throw new Error(`the pull of ${to.id} from ${from.id} does not end`);
-    const request = to.nextPull(from.id, { ...limits, report: true });
+    const request = to.nextPull(from.id, { ...LIMITS, report: true });
     const batch = from.serve(request, now);
     const outcome = 'kind' in batch ? batch : to.integrate(from.id, request, batch, now);
     if (outcome.kind !== 'integrated') to.interrupted(from.id);

@@ -504,8 +504,9 @@ declare class LogEntry {
     public clientTime: Int64;
     public key: string;
     public operation: Operation;
+    public resubmitted?: boolean;
 
-      constructor(args?: { stamp: AcceptStamp; client: string; clientTime: Int64; key: string; operation: Operation; });
+      constructor(args?: { stamp: AcceptStamp; client: string; clientTime: Int64; key: string; operation: Operation; resubmitted?: boolean; });
   }
 
 declare class LogReply {

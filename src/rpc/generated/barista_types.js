@@ -3995,6 +3995,7 @@ const LogEntry = module.exports.LogEntry = class {
     this.clientTime = null;
     this.key = null;
     this.operation = null;
+    this.resubmitted = null;
     if (args) {
       if (args.stamp !== undefined && args.stamp !== null) {
         this.stamp = new ttypes.AcceptStamp(args.stamp);
@@ -4020,6 +4021,9 @@ const LogEntry = module.exports.LogEntry = class {
         this.operation = new ttypes.Operation(args.operation);
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+      }
+      if (args.resubmitted !== undefined && args.resubmitted !== null) {
+        this.resubmitted = args.resubmitted;
       }
     }
   }
@@ -4071,6 +4075,13 @@ const LogEntry = module.exports.LogEntry = class {
           input.skip(ftype);
         }
         break;
+        case 6:
+        if (ftype == Thrift.Type.BOOL) {
+          this.resubmitted = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -4105,6 +4116,11 @@ const LogEntry = module.exports.LogEntry = class {
     if (this.operation !== null && this.operation !== undefined) {
       output.writeFieldBegin('operation', Thrift.Type.STRUCT, 5);
       this.operation.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.resubmitted !== null && this.resubmitted !== undefined) {
+      output.writeFieldBegin('resubmitted', Thrift.Type.BOOL, 6);
+      output.writeBool(this.resubmitted);
       output.writeFieldEnd();
     }
     output.writeFieldStop();

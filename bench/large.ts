@@ -2,11 +2,12 @@ import { fill, get, KEY_BYTES, keyOf, VALUE_BYTES } from './load.js';
 import { median, type Row, report, seconds } from './measure.js';
 import { roundTripRate } from './round-trips.js';
 import { bytesOnDisk, freshPath } from './scratch.js';
-import { linkBoth, procBytes, type Server, startServer, sync } from './servers.js';
+import { compact, linkBoth, procBytes, type Server, startServer, statusOf, sync } from './servers.js';
 
 /*
- * More keys than the heap holds: five million under 256 MB, put through a connection, found again after kill -9, read, and
- * pulled by a second replica that has no more room. Rates beside the rates of the first hundredths, when all was small.
+ * More keys than the heap holds: five million under 256 MB, put through a connection, found again after kill -9, read,
+ * pulled by a second replica that has no more room, folded by both, and their base store taken over by a third. Rates
+ * beside the rates of the first hundredths, when all was small.
  * `BARISTA_BENCH_KEYS=1000000 npm run bench -- large` takes another number of keys.
  */
 
@@ -16,7 +17,7 @@ const GET_ROUNDS = 5;
 const GET_MS = 1_000;
 const LIVE_BYTES = KEYS * (KEY_BYTES + VALUE_BYTES);
 
-const SPEC = { nodeFlags: [`--max-old-space-size=${HEAP_MB}`] } as const;
+const SPEC = { nodeFlags: [`--max-old-space-size=${HEAP_MB}`], retryWindow: '0ms' } as const;
 
 async function getRate(server: Server, keys: number): Promise<number> {
   let next = 0;
@@ -90,8 +91,18 @@ async function main(): Promise<void> {
   const synced = KEYS / (await seconds(() => sync(second, again)));
   rows.push(rateRow('catch-up of a second replica', synced, 'the puts', late));
   rows.push(await memoryRow(again, 'of the first after it'), await memoryRow(second, 'of the second after it'));
-  await again.kill();
-  await second.kill();
+
+  const folded = (2 * KEYS) / (await seconds(() => compact([again, second])));
+  const { writes } = await statusOf(second);
+  if (writes > 0) throw new Error(`${writes} writes were not folded`);
+  rows.push(rateRow('writes folded, by both one after the other', folded, 'the puts', late));
+  const third = await startServer({ id: 'c', dataDir: freshPath('c'), ...SPEC });
+  await linkBoth(again, third);
+  const taken = KEYS / (await seconds(() => sync(third, again)));
+  rows.push(rateRow('the base store, taken by a third', taken, 'the puts', late));
+  rows.push(rateRow('gets there, 64 in flight', await getRate(third, KEYS), 'with a hundredth', gets));
+  rows.push(await memoryRow(again, 'of the first in the end'), await memoryRow(third, 'of the third'));
+  for (const server of [again, second, third]) await server.kill();
   report('large', rows);
 }
 

@@ -115,7 +115,7 @@ export class Integration<Op, Value> {
     if (wrong !== null) return wrong;
     const limit = clock.limit(now);
     clock.observe(batch.seen.highestTime(limit));
-    const joined = this.#join(batch) ?? this.#prepare(batch, now);
+    const joined = this.#join(batch, limit) ?? this.#prepare(batch, now);
     if (joined !== null) return joined;
     const strange = this.#checkWrites(batch);
     if (strange !== null) return strange;
@@ -256,12 +256,12 @@ export class Integration<Op, Value> {
    * So it does if the peer only might not, as it does not know this replica, unless a member that the peer knows counts it
    * as one. Null if nothing is to be done.
    */
-  #join(batch: PullBatch<Op>): Integrated | Refused | Rejoin | null {
+  #join(batch: PullBatch<Op>, limit: number): Integrated | Refused | Rejoin | null {
     if (this.#outside) return null;
     const { log, members, self, clock, save } = this.#parts;
     const { standing, from, report, seen } = batch;
     const isKnown = seen.has(self);
-    if (!isKnown && standing.floor >= members.attested && standing.floor > 0) {
+    if (!isKnown && standing.floor >= members.attested && standing.floor > 0 && standing.floor < limit) {
       // Who is past the floor becomes known.
       clock.observe(standing.floor + 1);
       members.promise(clock.latest);

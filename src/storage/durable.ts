@@ -85,6 +85,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   /** What the table says of a checkpoint that is partly there: the first segment still needed, and the parts. */
   #from = FIRST_SEGMENT;
   #parts: readonly StoredPart[] = [];
+  /** What was asked for last: a step asks for its key's base and history, more than once. */
+  #last: { readonly key: string; readonly entry: Entry<Op>; readonly generation: number } | null = null;
   /** What the table answered last; null once it may be out of date. */
   #lastStored: { readonly key: string; readonly entry: Entry<Op>; readonly bytes: number } | null = null;
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
@@ -358,6 +360,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     let entry = this.#live.entries.get(key);
     if (entry === undefined) {
       entry = this.#copyFor(key);
+      this.#last = null;
       this.#live.setEntry(key, entry);
     }
     const wasEmpty = isEmpty(entry);
@@ -387,14 +390,16 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #entry(key: string): Entry<Op> {
-    return this.#layered(key) ?? this.#stored(key);
+    if (this.#last !== null && this.#last.key === key && this.#last.generation === this.#generation) return this.#last.entry;
+    const entry = this.#layered(key) ?? this.#stored(key);
+    this.#last = { key, entry, generation: this.#generation };
+    return entry;
   }
 
   #layered(key: string): Entry<Op> | undefined {
     return this.#live.entries.get(key) ?? this.#frozen?.entries.get(key);
   }
 
-  /** A step asks for its key's entry more than once. */
   #stored(key: string): Entry<Op> {
     if (this.#lastStored?.key === key) return this.#lastStored.entry;
     const found = this.#config.table.entry(key);

@@ -199,18 +199,6 @@ describe('a replica that wrote alone', () => {
     expect(a.replica.logSize).toBe(0);
   });
 
-  test('and folded joins a cluster that has folded too, and loses none', () => {
-    const [a, b] = foldedCluster(['a', 'b']) as [Home, Home];
-    const loner = homeOf('loner', SHORT_WINDOW);
-    for (let i = 1; i <= 5; i++) loner.replica.accept(put('y', i, `own${i}`, `v${i}`), NOW);
-    fold(loner.replica, LATER);
-    expect(loner.replica.logSize).toBe(0);
-    meetUp([a, b, loner], LATER);
-    expectEqual([a, b, loner]);
-    expect([loner.replica.origin, a.replica.origin, b.replica.origin]).toEqual(['loner#2', 'a#1', 'b#1']);
-    expect(store(a.replica)).toEqual(['old=of the cluster', 'own1=v1', 'own2=v2', 'own3=v3', 'own4=v4', 'own5=v5']);
-  });
-
   test('and deleted what another holds that wrote alone too deletes it there', () => {
     const [a, b] = ['a', 'b'].map((id) => homeOf(id, SHORT_WINDOW)) as [Home, Home];
     a.replica.accept(put('x', 1, 'k', 'v'), NOW);
@@ -223,35 +211,54 @@ describe('a replica that wrote alone', () => {
     expect(store(a.replica)).toEqual([]);
   });
 
-  test('and another that did: if both have folded one yields, and nothing is lost', () => {
-    const [x, y] = ['x', 'y'].map((id) => homeOf(id, SHORT_WINDOW)) as [Home, Home];
-    for (let i = 1; i <= 5; i++) {
-      x.replica.accept(put('p', i, `x${i}`, `v${i}`), NOW);
-      y.replica.accept(put('q', i, `y${i}`, `v${i}`), NOW);
-    }
-    x.replica.accept(put('p', 6, 'both', 'of x'), NOW);
-    y.replica.accept(put('q', 6, 'both', 'of y'), NOW);
-    for (const { replica } of [x, y]) fold(replica, LATER);
-    expect([x.replica.logSize, y.replica.logSize]).toEqual([0, 0]);
-    meetUp([x, y], LATER);
-    expectEqual([x, y]);
-    expect([x.replica.origin, y.replica.origin]).toEqual(['x#1', 'y#2']);
-    const each = ['x', 'y'].flatMap((id) => [1, 2, 3, 4, 5].map((i) => `${id}${i}=v${i}`));
-    // What was accepted anew stands later.
-    expect(store(x.replica)).toEqual(['both=of y', ...each]);
-    expect(x.replica.logSize).toBe(0);
-  });
+  // BUG: fails. Who rejoins takes the tail of one whose base store is older than its own, and claims what is folded there.
+  for (const [what, aheadMs] of [
+    ['less', -1],
+    ['as much', 0],
+    ['more', 1],
+  ] as const) {
+    test(`and folded ${what} joins a group that has folded too, and nothing is lost`, () => {
+      const [a, b] = foldedCluster(['a', 'b']) as [Home, Home];
+      const loner = homeOf('loner', SHORT_WINDOW);
+      for (let i = 1; i <= 3; i++) loner.replica.accept(put('y', i, `own${i}`, `v${i}`), NOW);
+      fold(loner.replica, LATER + aheadMs);
+      expect(loner.replica.logSize).toBe(0);
+      meetUp([a, b, loner], LATER);
+      expect(store(a.replica)).toEqual(['old=of the cluster', 'own1=v1', 'own2=v2', 'own3=v3']);
+      expectEqual([a, b, loner]);
+    });
 
-  test('and folded yields to a larger group, whatever its name', () => {
-    const cluster = foldedCluster(['x', 'y', 'z']);
-    const loner = homeOf('a', SHORT_WINDOW);
-    loner.replica.accept(put('q', 1, 'own', 'v'), NOW);
-    fold(loner.replica, LATER);
-    meetUp([loner, ...cluster], LATER);
-    expectEqual([loner, ...cluster]);
-    expect([loner, ...cluster].map(({ replica }) => replica.origin)).toEqual(['a#2', 'x#1', 'y#1', 'z#1']);
-    expect(store(loner.replica)).toEqual(['old=of the cluster', 'own=v']);
-  });
+    test(`and folded ${what} joins a larger group, and nothing is lost`, () => {
+      const cluster = foldedCluster(['x', 'y', 'z']);
+      const loner = homeOf('a', SHORT_WINDOW);
+      loner.replica.accept(put('q', 1, 'own', 'v'), NOW);
+      fold(loner.replica, LATER + aheadMs);
+      meetUp([...cluster, loner], LATER);
+      expectEqual([loner, ...cluster]);
+      expect(store(loner.replica)).toEqual(['old=of the cluster', 'own=v']);
+    });
+
+    test(`and folded ${what} than another that did: one of them yields, and nothing is lost`, () => {
+      const [x, y] = ['x', 'y'].map((id) => homeOf(id, SHORT_WINDOW)) as [Home, Home];
+      for (let i = 1; i <= 3; i++) {
+        x.replica.accept(put('p', i, `x${i}`, `v${i}`), NOW);
+        y.replica.accept(put('q', i, `y${i}`, `v${i}`), NOW);
+      }
+      x.replica.accept(put('p', 6, 'both', 'of x'), NOW);
+      y.replica.accept(put('q', 6, 'both', 'of y'), NOW);
+      fold(x.replica, LATER);
+      fold(y.replica, LATER + aheadMs);
+      expect([x.replica.logSize, y.replica.logSize]).toEqual([0, 0]);
+      meetUp([x, y], LATER);
+      expectEqual([x, y]);
+      // What was accepted anew stands later.
+      const yielding = y.replica.origin === 'y#2' ? 'y' : 'x';
+      expect([x.replica.origin, y.replica.origin].filter((origin) => origin.endsWith('#2'))).toEqual([`${yielding}#2`]);
+      const each = ['x', 'y'].flatMap((id) => [1, 2, 3].map((i) => `${id}${i}=v${i}`));
+      expect(store(x.replica)).toEqual([`both=of ${yielding}`, ...each]);
+      expect(x.replica.logSize).toBe(0);
+    });
+  }
 
   test('is admitted as it is by a cluster that could not have folded beyond its writes', () => {
     const [a, loner] = ['a', 'loner'].map((id) => homeOf(id, SHORT_WINDOW)) as [Home, Home];

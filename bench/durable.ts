@@ -10,6 +10,7 @@ import { FlushGate } from '../src/driver/flush-gate.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../src/machine/kv.js';
 import { DataDirectory } from '../src/storage/node/data-directory.js';
 import { median, type Row, report, seconds } from './measure.js';
+import { notInstalled, peerPackage } from './peers.js';
 
 const RUNS = 5;
 const PUTS = 20_000;
@@ -84,10 +85,45 @@ function openBare(name: string) {
   return { put, close: () => closeSync(descriptor) };
 }
 
+type Sqlite = new (
+  path: string,
+) => {
+  pragma(text: string): unknown;
+  exec(text: string): void;
+  prepare(text: string): { run(...values: readonly unknown[]): void };
+  close(): void;
+};
+
+/** One transaction, synced, for all puts that wait. */
+function openSqlite(Database: Sqlite, name: string) {
+  const database = new Database(join(folder, name));
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.exec('CREATE TABLE t (k TEXT PRIMARY KEY, v BLOB) WITHOUT ROWID');
+  const upsert = database.prepare('INSERT OR REPLACE INTO t VALUES (?, ?)');
+  let waiting: { readonly key: string; readonly done: () => void }[] = [];
+  const commit = (): void => {
+    const served = waiting;
+    waiting = [];
+    database.exec('BEGIN');
+    for (const { key } of served) upsert.run(key, VALUE);
+    database.exec('COMMIT');
+    for (const { done } of served) done();
+  };
+  const put = (i: number): Promise<void> =>
+    new Promise((done) => {
+      if (waiting.length === 0) setImmediate(commit);
+      waiting.push({ key: keyOf(i), done });
+    });
+  return { put, close: () => database.close() };
+}
+
 async function puts(count: number, total: number): Promise<Row[]> {
   const ours: number[] = [];
   const bare: number[] = [];
   const lmdb: number[] = [];
+  const sqlite: number[] = [];
+  const Database = peerPackage<Sqlite>('better-sqlite3');
   for (let run = 0; run < RUNS; run++) {
     const library = openLibrary(`puts-${count}-${run}`);
     ours.push(total / (await seconds(() => inFlight(count, total, (i) => library.put(i)))));
@@ -98,9 +134,17 @@ async function puts(count: number, total: number): Promise<Row[]> {
     const table = open({ path: join(folder, `lmdb-${count}-${run}`), encoding: 'binary', overlappingSync: false });
     lmdb.push(total / (await seconds(() => inFlight(count, total, (i) => table.put(keyOf(i), Buffer.from(VALUE))))));
     await table.close();
+    if (Database === null) continue;
+    const database = openSqlite(Database, `sqlite-${count}-${run}`);
+    sqlite.push(total / (await seconds(() => inFlight(count, total, (i) => database.put(i)))));
+    database.close();
   }
   const what = `durable puts, ${count} in flight (16 B key, 100 B value)`;
-  return [row(what, ours, 'append + fdatasync', bare), row(what, ours, 'lmdb', lmdb)];
+  const beside =
+    Database === null
+      ? { measure: what, barista: '', beside: notInstalled('better-sqlite3'), ratio: '' }
+      : row(what, ours, 'sqlite', sqlite);
+  return [row(what, ours, 'append + fdatasync', bare), row(what, ours, 'lmdb', lmdb), beside];
 }
 
 async function gets(): Promise<Row[]> {

@@ -158,7 +158,7 @@ export class Integration<Op, Value> {
     const { log, transfers, members, save } = this.#parts;
     const target = this.#claimable(batch);
     if (!(target instanceof VersionVector)) {
-      transfers.forget(peer);
+      if (target.kind === 'refused') transfers.forget(peer);
       return target;
     }
     const kept = transfers.latest;
@@ -178,9 +178,9 @@ export class Integration<Op, Value> {
    * What of a peer's vector may be claimed. The members a known peer knows are sound, since it let none in whose writes
    * could stand in what is folded. Of a stranger, each origin that is new here must be past the floor.
    */
-  #claimable(batch: PullBatch<Op>): VersionVector | Refused {
+  #claimable(batch: PullBatch<Op>): VersionVector | Refused | Integrated {
     const { log } = this.#parts;
-    const floor = this.#parts.floor();
+    const floor = this.#floorFor(batch);
     if (floor <= 0 || this.#isKnown(batch)) return batch.seen;
     const target = batch.seen.clone();
     for (const [origin, time] of batch.seen.entries()) {
@@ -193,6 +193,13 @@ export class Integration<Op, Value> {
       target.forget(origin);
     }
     return target;
+  }
+
+  /** Members that were retired since this replica attested to them have folded nothing that counts. */
+  #floorFor({ report }: PullBatch<Op>): number {
+    const { log, members, self, floor } = this.#parts;
+    const isGone = (member: Origin): boolean => member === self || report?.retired.includes(member) === true;
+    return members.view().every(isGone) ? log.baseTime : floor();
   }
 
   /** True if the peer is a member, or another member counts it as one: it and a member attest under the same view. */
@@ -217,8 +224,8 @@ export class Integration<Op, Value> {
   }
 
   #isClockPast(origin: Origin, time: number, { from, standing, report }: PullBatch<Op>, floor: number): boolean {
-    if (time > floor || (origin === from && standing.clock > floor)) return true;
-    return report?.attestations.some((attested) => attested.origin === origin && attested.clock > floor) === true;
+    if (time > floor || (origin === from && standing.clock >= floor)) return true;
+    return report?.attestations.some((attested) => attested.origin === origin && attested.clock >= floor) === true;
   }
 
   #checkSender({ from }: PullBatch<Op>): Refused | null {
@@ -229,9 +236,9 @@ export class Integration<Op, Value> {
   }
 
   /** Refuses what would stand in the base store here, or in that of others as far as they may have gone. */
-  #checkWrites(batch: PullBatch<Op>): Refused | null {
+  #checkWrites(batch: PullBatch<Op>): Refused | Integrated | null {
     const { log } = this.#parts;
-    const floor = Math.max(this.#isKnown(batch) ? 0 : this.#parts.floor(), log.baseTime);
+    const floor = Math.max(this.#isKnown(batch) ? 0 : this.#floorFor(batch), log.baseTime);
     for (const { origin, acceptTime } of batch.writes) {
       if (acceptTime > floor) break;
       if (log.seen.covers(origin, acceptTime)) continue;
@@ -246,8 +253,9 @@ export class Integration<Op, Value> {
   }
 
   /** The peer has yet to take over what is folded here, or must rejoin. */
-  #strange(batch: PullBatch<Op>, what: string): Refused {
+  #strange(batch: PullBatch<Op>, what: string): Refused | Integrated {
     this.#wantsReport = true;
+    if (batch.report === null) return ASK_AGAIN;
     return refused('ERR_BEHIND', `the batch from ${batch.from} cannot be taken: ${what}`);
   }
 
@@ -257,7 +265,6 @@ export class Integration<Op, Value> {
    * as one. Null if nothing is to be done.
    */
   #join(batch: PullBatch<Op>, limit: number): Integrated | Refused | Rejoin | null {
-    if (this.#outside) return null;
     const { log, members, self, clock, save } = this.#parts;
     const { standing, from, report, seen } = batch;
     const isKnown = seen.has(self);
@@ -267,6 +274,7 @@ export class Integration<Op, Value> {
       members.promise(clock.latest);
       save();
     }
+    if (this.#outside) return null;
     let hidden = this.#hiddenFrom(seen, standing.base);
     if (hidden === null && standing.base > 0 && log.isAheadOf(seen)) hidden = `its base store, up to ${log.baseTime}`;
     if (hidden === null && !isKnown) {

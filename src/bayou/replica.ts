@@ -14,6 +14,7 @@ import {
   type ReadReply,
   type ReadRequest,
   type Refused,
+  type Resume,
   refused,
   type Standing,
   type WriteReply,
@@ -197,7 +198,8 @@ export class Replica<Op, Value> {
     const resumed = resume !== null && this.#log.seen.dominates(resume.target);
     const known = resumed ? resume.received : request.seen;
     const head = { from: this.origin, resumed, seen: this.#log.seen.clone(), standing: this.#standing, report };
-    if (request.base < this.#log.baseTime && this.#log.isAheadOf(known)) return this.#servePage(request, head, now);
+    if ((request.outside || request.base < this.#log.baseTime) && this.#log.isAheadOf(known))
+      return this.#servePage(request, head, now);
     const base = known.clone();
     base.merge(this.#log.baseVector);
     const { writes, more } = this.#log.cut(base, request);
@@ -213,13 +215,13 @@ export class Replica<Op, Value> {
       from: this.origin,
       to: peer,
       seen,
-      resume: this.#transfers.resume(peer, seen),
+      resume: this.#transfers.resume(peer, seen) ?? this.#tailOf(seen),
       base: this.#log.baseTime,
       store: this.#integration.store,
       report: limits.report === true || this.#integration.wantsReport,
       clock: this.#members.attested,
       life: this.#life,
-      outside: this.#integration.rejoinsWith !== null,
+      outside: this.#integration.isBehind,
       // One write is enough to find out whether the transfer still has to wait.
       writesMax: this.#transfers.waits(peer) ? 1 : limits.writesMax,
       bytesMax: limits.bytesMax,
@@ -242,6 +244,11 @@ export class Replica<Op, Value> {
     const outcome = this.#integration.take(peer, request, batch, now);
     if (outcome.kind === 'refused' && outcome.code === 'ERR_FORGED_STAMPS') this.#lives.condemn(outcome.message);
     return outcome;
+  }
+
+  /** A peer refuses this replica as a copy: it gives no more stamps. */
+  condemn(why: string): void {
+    this.#lives.condemn(why);
   }
 
   /** What to tell `peer`, which holds `known` or has been told of it; null if nothing is new. */
@@ -267,13 +274,14 @@ export class Replica<Op, Value> {
   }
 
   /**
-   * Folds some of what is stable, and older than the retry window, into the base store. True if more is left to fold.
+   * Folds some of what is stable, and older than two retry windows, into the base store. True if more is left to fold.
    * `now` is the wall clock in milliseconds.
    */
   compact(now: number): boolean {
     if (this.#storage.size === 0 || this.#integration.isBehind || this.#isPinned(now)) return false;
     if (this.#members.alone) this.#clock.advance(now);
-    const upTo = this.stable - this.#retryWindow;
+    // A stranger may bring writes down to a window below what was attested, and those may repeat others a window older.
+    const upTo = this.stable - 2 * this.#retryWindow;
     if (upTo <= this.#log.baseTime) return false;
     const { more, dropped } = this.#log.fold(upTo, FOLD_WRITES, this.#members.alone);
     if (dropped) this.#transfers.reset();
@@ -349,6 +357,14 @@ export class Replica<Op, Value> {
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
     return this.#log.bytesOf(write);
+  }
+
+  /** If a base store was taken over and only its tail is to come: where that begins. */
+  #tailOf(seen: VersionVector): Resume | null {
+    if (this.#log.isWhole || this.#integration.store !== null) return null;
+    const received = seen.clone();
+    received.merge(this.#log.baseVector);
+    return { received, target: this.#log.baseVector.clone() };
   }
 
   /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */

@@ -296,6 +296,10 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     }, succeed(undefined));
   }
 
+  copied(request: PullRequest, error: BaristaError): void {
+    if (this.#requests.has(request)) this.#replica.condemn(error.message);
+  }
+
   #reincarnate(): void {
     const formerly = this.#replica.origin;
     this.#requests = new WeakSet();

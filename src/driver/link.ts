@@ -26,6 +26,8 @@ export interface LinkSteps<Op> {
   pullFailed(peer: ReplicaId, error: BaristaError): void;
   /** A peer refused `request` since this replica was retired, or could not take what it holds. */
   rejoin(peer: ReplicaId, request: PullRequest): void;
+  /** A peer refused `request` since this replica runs on a copy, or on an older state, of its data. */
+  copied(request: PullRequest, error: BaristaError): void;
   /** The pull from `peer` waits for time to catch up. Said once while it does. */
   held(peer: ReplicaId, drift: Drift): void;
   /** The pull from `peer` no longer waits. */
@@ -192,6 +194,7 @@ export class Link<Op> {
       if (this.#closed) return;
       if (!answer.ok) {
         if (answer.error.code === 'ERR_RETIRED') this.#steps.rejoin(this.peer, request);
+        if (answer.error.code === 'ERR_COPIED') this.#steps.copied(request, answer.error);
         return this.#fail(answer.error);
       }
       this.#steps.integrate(this.peer, request, answer.value, (outcome) => {

@@ -390,7 +390,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #entry(key: string): Entry<Op> {
-    if (this.#last !== null && this.#last.key === key && this.#last.generation === this.#generation) return this.#last.entry;
+    if (this.#last !== null && this.#last.key === key && this.#last.generation === this.#generation)
+      return this.#last.entry;
     const entry = this.#layered(key) ?? this.#stored(key);
     this.#last = { key, entry, generation: this.#generation };
     return entry;

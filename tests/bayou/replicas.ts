@@ -106,7 +106,7 @@ export function pull(to: KvReplica, from: KvReplica, limits = LIMITS, now = 0): 
   for (let steps = 1; ; steps++) {
     const request = to.nextPull(from.id, limits);
     const outcome = to.integrate(from.id, request, serve(from, request, now), now);
-    if (outcome.kind !== 'integrated') throw new Error(outcome.kind);
+    if (outcome.kind !== 'integrated') throw new Error('message' in outcome ? outcome.message : outcome.kind);
     if (!outcome.more) return steps;
   }
 }

@@ -194,24 +194,22 @@ struct PullRequest {
   /** What the requester may claim to hold. */
   4: required VersionVector seen
   5: optional Resume resume
-  /** Writes up to this accept time are folded into the requester's base store; 0 if none are. */
-  6: required i64 base
   /** Set while the base store of a responder is being taken. */
-  7: optional StoreCursor store
+  6: optional StoreCursor store
   /** True to be told what the members attest. */
-  8: required bool report
+  7: required bool report
   /** The requester stamps nothing at or below this accept time any more; 0 if it does not say. */
-  9: required i64 clock
+  8: required i64 clock
   /** Grows with each start of the requester's process: two that take turns run on copies of one storage. */
-  10: required i64 life
+  9: required i64 life
   /** From 1. The responder stops at whichever of the two comes first, and sends at least one write if any is left. */
-  11: required i32 writesMax
+  10: required i32 writesMax
   /** Counted before the writes are packed. */
-  12: required i32 bytesMax
+  11: required i32 bytesMax
   /** True if the requester rejoins under a new incarnation, and has not heard yet what it missed. */
-  13: required bool outside
+  12: required bool outside
   /** True if the requester can read Compression.DEFLATE. Absent: it cannot. */
-  14: optional bool inflates
+  13: optional bool inflates
 }
 
 /** How bytes stand in a message. */

@@ -74,8 +74,6 @@ export interface PullRequest {
   readonly to: ReplicaId;
   readonly seen: VersionVector;
   readonly resume: Resume | null;
-  /** Writes up to this accept time are folded into the requester's base store; 0 if none are. */
-  readonly base: number;
   /** Set while the base store of a responder is being taken. */
   readonly store: StoreCursor | null;
   /** True to be told what the members attest. */

@@ -198,12 +198,9 @@ export class Replica<Op, Value> {
     const resumed = resume !== null && this.#log.seen.dominates(resume.target);
     const known = resumed ? resume.received : request.seen;
     const head = { from: this.origin, resumed, seen: this.#log.seen.clone(), standing: this.#standing, report };
-    if ((request.outside || request.base < this.#log.baseTime) && this.#log.isAheadOf(known))
-      return this.#servePage(request, head, now);
-    const base = known.clone();
-    base.merge(this.#log.baseVector);
-    const { writes, more } = this.#log.cut(base, request);
-    const left = more && resume === null ? this.#log.countMissing(base) - writes.length : null;
+    if (this.#log.isAheadOf(known)) return this.#servePage(request, head, now);
+    const { writes, more } = this.#log.cut(known, request);
+    const left = more && resume === null ? this.#log.countMissing(known) - writes.length : null;
     return { ...head, writes, more, store: null, left };
   }
 
@@ -216,7 +213,6 @@ export class Replica<Op, Value> {
       to: peer,
       seen,
       resume: this.#transfers.resume(peer, seen) ?? this.#tailOf(seen),
-      base: this.#log.baseTime,
       store: this.#integration.store,
       report: limits.report === true || this.#integration.wantsReport,
       clock: this.#members.attested,

@@ -65,22 +65,20 @@ export const pullRequest: Codec<PullRequest> = structOf<PullRequest>('PullReques
   .required(3, 'recipient', replicaId, (request) => request.to)
   .required(4, 'seen', versionVector, (request) => request.seen)
   .optional(5, 'resume', resume, (request) => request.resume)
-  .required(6, 'base', time, (request) => request.base)
-  .optional(7, 'store', storeCursor, (request) => request.store)
-  .required(8, 'report', bool, (request) => request.report)
-  .required(9, 'clock', time, (request) => request.clock)
-  .required(10, 'life', time, (request) => request.life)
-  .required(11, 'writesMax', elementsMax, (request) => request.writesMax)
-  .required(12, 'bytesMax', bytesMax, (request) => request.bytesMax)
-  .required(13, 'outside', bool, (request) => request.outside)
-  .optional(14, 'inflates', inflates, () => true)
-  .build((terms, from, to, seen, resume, base, store, report, clock, life, writesMax, bytesMax, outside) => ({
+  .optional(6, 'store', storeCursor, (request) => request.store)
+  .required(7, 'report', bool, (request) => request.report)
+  .required(8, 'clock', time, (request) => request.clock)
+  .required(9, 'life', time, (request) => request.life)
+  .required(10, 'writesMax', elementsMax, (request) => request.writesMax)
+  .required(11, 'bytesMax', bytesMax, (request) => request.bytesMax)
+  .required(12, 'outside', bool, (request) => request.outside)
+  .optional(13, 'inflates', inflates, () => true)
+  .build((terms, from, to, seen, resume, store, report, clock, life, writesMax, bytesMax, outside) => ({
     terms,
     from,
     to,
     seen,
     resume,
-    base,
     store,
     report,
     clock,

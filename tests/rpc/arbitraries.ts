@@ -75,7 +75,6 @@ export const pullRequest = fc.record({
   to: replicaId,
   seen: vector,
   resume: orNull(fc.record({ received: vector, target: vector })),
-  base: time,
   store: orNull(fc.record({ time, after: orNull(key) })),
   report: fc.boolean(),
   clock: time,

@@ -14,7 +14,6 @@ const pull = {
   to: peer,
   seen,
   resume: { received: seen, target: seen },
-  base: 1,
   store: { time: 1, after: 'k' },
   report: true,
   clock: 2,

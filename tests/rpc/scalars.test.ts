@@ -186,7 +186,6 @@ describe('a number with a meaning', () => {
       to: 'r' as ReplicaId,
       seen: new VersionVector(),
       resume: null,
-      base: 0,
       store: null,
       report: false,
       clock: 1,
@@ -202,7 +201,7 @@ describe('a number with a meaning', () => {
 
   test('a count beyond what a list can hold means as many as it can', () => {
     const request = { terms: TERMS, from: ORIGIN, to: 'r' as ReplicaId, seen: new VersionVector(), resume: null };
-    const rest = { base: 0, store: null, report: false, clock: 0, life: 0, outside: false, bytesMax: 1 };
+    const rest = { store: null, report: false, clock: 0, life: 0, outside: false, bytesMax: 1 };
     const bytes = encode(pullRequest, { ...request, ...rest, writesMax: 2 ** 31 - 1 });
     expect(decode(pullRequest, bytes).writesMax).toBe(65_536);
   });

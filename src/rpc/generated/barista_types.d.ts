@@ -230,7 +230,6 @@ declare class PullRequest {
     public recipient: string;
     public seen: VectorEntry[];
     public resume?: Resume;
-    public base: Int64;
     public store?: StoreCursor;
     public report: boolean;
     public clock: Int64;
@@ -240,7 +239,7 @@ declare class PullRequest {
     public outside: boolean;
     public inflates?: boolean;
 
-      constructor(args?: { terms: ClusterTerms; sender: Origin; recipient: string; seen: VectorEntry[]; resume?: Resume; base: Int64; store?: StoreCursor; report: boolean; clock: Int64; life: Int64; writesMax: number; bytesMax: number; outside: boolean; inflates?: boolean; });
+      constructor(args?: { terms: ClusterTerms; sender: Origin; recipient: string; seen: VectorEntry[]; resume?: Resume; store?: StoreCursor; report: boolean; clock: Int64; life: Int64; writesMax: number; bytesMax: number; outside: boolean; inflates?: boolean; });
   }
 
 /**

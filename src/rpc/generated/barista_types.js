@@ -1489,7 +1489,6 @@ const PullRequest = module.exports.PullRequest = class {
     this.recipient = null;
     this.seen = null;
     this.resume = null;
-    this.base = null;
     this.store = null;
     this.report = null;
     this.clock = null;
@@ -1521,11 +1520,6 @@ const PullRequest = module.exports.PullRequest = class {
       }
       if (args.resume !== undefined && args.resume !== null) {
         this.resume = new ttypes.Resume(args.resume);
-      }
-      if (args.base !== undefined && args.base !== null) {
-        this.base = args.base;
-      } else {
-        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field base is unset!');
       }
       if (args.store !== undefined && args.store !== null) {
         this.store = new ttypes.StoreCursor(args.store);
@@ -1624,13 +1618,6 @@ const PullRequest = module.exports.PullRequest = class {
         }
         break;
         case 6:
-        if (ftype == Thrift.Type.I64) {
-          this.base = input.readI64();
-        } else {
-          input.skip(ftype);
-        }
-        break;
-        case 7:
         if (ftype == Thrift.Type.STRUCT) {
           this.store = new ttypes.StoreCursor();
           this.store.read(input);
@@ -1638,49 +1625,49 @@ const PullRequest = module.exports.PullRequest = class {
           input.skip(ftype);
         }
         break;
-        case 8:
+        case 7:
         if (ftype == Thrift.Type.BOOL) {
           this.report = input.readBool();
         } else {
           input.skip(ftype);
         }
         break;
-        case 9:
+        case 8:
         if (ftype == Thrift.Type.I64) {
           this.clock = input.readI64();
         } else {
           input.skip(ftype);
         }
         break;
-        case 10:
+        case 9:
         if (ftype == Thrift.Type.I64) {
           this.life = input.readI64();
         } else {
           input.skip(ftype);
         }
         break;
-        case 11:
+        case 10:
         if (ftype == Thrift.Type.I32) {
           this.writesMax = input.readI32();
         } else {
           input.skip(ftype);
         }
         break;
-        case 12:
+        case 11:
         if (ftype == Thrift.Type.I32) {
           this.bytesMax = input.readI32();
         } else {
           input.skip(ftype);
         }
         break;
-        case 13:
+        case 12:
         if (ftype == Thrift.Type.BOOL) {
           this.outside = input.readBool();
         } else {
           input.skip(ftype);
         }
         break;
-        case 14:
+        case 13:
         if (ftype == Thrift.Type.BOOL) {
           this.inflates = input.readBool();
         } else {
@@ -1730,48 +1717,43 @@ const PullRequest = module.exports.PullRequest = class {
       this.resume.write(output);
       output.writeFieldEnd();
     }
-    if (this.base !== null && this.base !== undefined) {
-      output.writeFieldBegin('base', Thrift.Type.I64, 6);
-      output.writeI64(this.base);
-      output.writeFieldEnd();
-    }
     if (this.store !== null && this.store !== undefined) {
-      output.writeFieldBegin('store', Thrift.Type.STRUCT, 7);
+      output.writeFieldBegin('store', Thrift.Type.STRUCT, 6);
       this.store.write(output);
       output.writeFieldEnd();
     }
     if (this.report !== null && this.report !== undefined) {
-      output.writeFieldBegin('report', Thrift.Type.BOOL, 8);
+      output.writeFieldBegin('report', Thrift.Type.BOOL, 7);
       output.writeBool(this.report);
       output.writeFieldEnd();
     }
     if (this.clock !== null && this.clock !== undefined) {
-      output.writeFieldBegin('clock', Thrift.Type.I64, 9);
+      output.writeFieldBegin('clock', Thrift.Type.I64, 8);
       output.writeI64(this.clock);
       output.writeFieldEnd();
     }
     if (this.life !== null && this.life !== undefined) {
-      output.writeFieldBegin('life', Thrift.Type.I64, 10);
+      output.writeFieldBegin('life', Thrift.Type.I64, 9);
       output.writeI64(this.life);
       output.writeFieldEnd();
     }
     if (this.writesMax !== null && this.writesMax !== undefined) {
-      output.writeFieldBegin('writesMax', Thrift.Type.I32, 11);
+      output.writeFieldBegin('writesMax', Thrift.Type.I32, 10);
       output.writeI32(this.writesMax);
       output.writeFieldEnd();
     }
     if (this.bytesMax !== null && this.bytesMax !== undefined) {
-      output.writeFieldBegin('bytesMax', Thrift.Type.I32, 12);
+      output.writeFieldBegin('bytesMax', Thrift.Type.I32, 11);
       output.writeI32(this.bytesMax);
       output.writeFieldEnd();
     }
     if (this.outside !== null && this.outside !== undefined) {
-      output.writeFieldBegin('outside', Thrift.Type.BOOL, 13);
+      output.writeFieldBegin('outside', Thrift.Type.BOOL, 12);
       output.writeBool(this.outside);
       output.writeFieldEnd();
     }
     if (this.inflates !== null && this.inflates !== undefined) {
-      output.writeFieldBegin('inflates', Thrift.Type.BOOL, 14);
+      output.writeFieldBegin('inflates', Thrift.Type.BOOL, 13);
       output.writeBool(this.inflates);
       output.writeFieldEnd();
     }

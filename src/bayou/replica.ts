@@ -427,9 +427,10 @@ export class Replica<Op, Value> {
 
   /** The client's write on the key with the request's client time, or if there is none with a later one. */
   #sameOrLaterOperation({ key, client, clientTime, operation }: WriteRequest<Op>): Write<Op> | null {
-    let later: Write<Op> | null = null;
     const base = this.#storage.base(key);
-    for (const write of [...(base === null ? [] : [base]), ...this.#storage.history(key)]) {
+    let later = base !== null && base.client === client && base.clientTime >= clientTime ? base : null;
+    if (later?.clientTime === clientTime) return later;
+    for (const write of this.#storage.history(key)) {
       if (write.client !== client || write.clientTime < clientTime) continue;
       if (write.clientTime === clientTime) return write;
       later ??= write;

@@ -134,17 +134,21 @@ describe('a log of files', () => {
     expect(open(first).found).toEqual(expected);
   });
 
-  test('flushes of one turn share a write', async () => {
+  test('flushes that come while one is under way share a write', async () => {
     const { log } = open();
-    const flushes = [0, 1, 2, 3, 4].map((i) => {
-      log.append(bytesOf(`${i}`));
+    // So much is handed to another thread.
+    const large = new Uint8Array(100_000);
+    const flushes = [large, ...[1, 2, 3, 4].map((i) => bytesOf(`${i}`))].map((record) => {
+      log.append(record);
       return flush(log);
     });
     await Promise.all(flushes);
     await close(log);
     const overhead = 28 + 2 * (13 + 1);
-    expect(readFileSync(join(path, 'log-00000001')).length).toBe(overhead + 5 * (4 + 1));
-    expect(open().found).toEqual(['0', '1', '2', '3', '4']);
+    const lengthBytes = 3;
+    const length = overhead + large.length + lengthBytes + 4 + 4 * (4 + 1);
+    expect(readFileSync(join(path, 'log-00000001')).length - length).toBeLessThanOrEqual(0);
+    expect(open().found.slice(1)).toEqual(['1', '2', '3', '4']);
   });
 
   test('drops a torn end and goes on behind it', async () => {

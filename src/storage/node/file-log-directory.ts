@@ -2,6 +2,7 @@ import {
   close,
   closeSync,
   fdatasync,
+  fdatasyncSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -22,9 +23,17 @@ import { codeOf, fileFailure } from './file-failure.js';
 
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
 
+/** On a quick disk so much is written and synced by the caller itself: handing it to another thread would take longer. */
+const BLOCKING_BYTES_MAX = 64 * 1024;
+/** A disk is quick while a sync takes no longer than this. */
+const QUICK_SYNC_MS = 1;
+/** After a sync that took longer so many are handed over, before one shows again whether the disk is quick. */
+const HANDED_OVER = 256;
+
 /** A directory of the file system. Every failure is ERR_STORAGE and names the file and what the system said. */
 export class FileLogDirectory implements LogDirectory {
   readonly #path: string;
+  readonly #pace = new DiskPace();
 
   /** Makes the directory, durably, if it is not there. */
   constructor(path: string) {
@@ -53,7 +62,7 @@ export class FileLogDirectory implements LogDirectory {
         const length = fstatSync(descriptor).size;
         // Also if it was there already: whoever created it may have ended before it synced the directory.
         syncDirectory(this.#path);
-        return new AppendedFile(path, descriptor, length);
+        return new AppendedFile(path, descriptor, length, this.#pace);
       } catch (thrown) {
         closeSync(descriptor);
         throw thrown;
@@ -99,18 +108,42 @@ export class FileLogDirectory implements LogDirectory {
   }
 }
 
+/**
+ * Whether the caller waits for the disk itself. A sync of a quick disk takes about as long as it takes to wake another
+ * thread and to be woken by it; one of a slow disk must not keep all else waiting, but for one in a few hundred.
+ */
+class DiskPace {
+  #handOver = 0;
+
+  /** True if the next sync is to block the caller. */
+  get blocks(): boolean {
+    if (this.#handOver === 0) return true;
+    this.#handOver -= 1;
+    return false;
+  }
+
+  took(ms: number): void {
+    if (ms > QUICK_SYNC_MS) this.#handOver = HANDED_OVER;
+  }
+}
+
 class AppendedFile implements LogFile {
   readonly #path: string;
   readonly #descriptor: number;
+  readonly #pace: DiskPace;
   #length: number;
+  /** Up to where the file is synced. */
+  #synced: number;
   /** Closing while the system works on the file could hit another that got the same number. */
   #isBusy = false;
   #isClosed = false;
 
-  constructor(path: string, descriptor: number, length: number) {
+  constructor(path: string, descriptor: number, length: number, pace: DiskPace) {
     this.#path = path;
     this.#descriptor = descriptor;
+    this.#pace = pace;
     this.#length = length;
+    this.#synced = length;
   }
 
   get length(): number {
@@ -119,7 +152,17 @@ class AppendedFile implements LogFile {
 
   append(bytes: Uint8Array, done: Done<void>): void {
     this.#begin();
-    this.#write(bytes, 0, done);
+    if (bytes.length > BLOCKING_BYTES_MAX) return this.#write(bytes, 0, done);
+    try {
+      for (let from = 0; from < bytes.length; ) {
+        const taken = writeSync(this.#descriptor, bytes, from, bytes.length - from);
+        this.#length += taken;
+        from += taken;
+      }
+    } catch (thrown) {
+      return this.#end(thrown, 'append to', done);
+    }
+    this.#end(null, 'append to', done);
   }
 
   /** The system may take fewer bytes than it was given. */
@@ -134,7 +177,20 @@ class AppendedFile implements LogFile {
 
   sync(done: Done<void>): void {
     this.#begin();
-    fdatasync(this.#descriptor, (error) => this.#end(error, 'sync', done));
+    const length = this.#length;
+    const end = (error: unknown): void => {
+      if (error === null) this.#synced = length;
+      this.#end(error, 'sync', done);
+    };
+    if (length - this.#synced > BLOCKING_BYTES_MAX || !this.#pace.blocks) return fdatasync(this.#descriptor, end);
+    const start = performance.now();
+    try {
+      fdatasyncSync(this.#descriptor);
+    } catch (thrown) {
+      return end(thrown);
+    }
+    this.#pace.took(performance.now() - start);
+    end(null);
   }
 
   close(): void {
@@ -149,7 +205,7 @@ class AppendedFile implements LogFile {
     this.#isBusy = true;
   }
 
-  #end(error: Error | null, doing: string, done: Done<void>): void {
+  #end(error: unknown, doing: string, done: Done<void>): void {
     this.#isBusy = false;
     done(error === null ? succeed(undefined) : fail(fileFailure(error, doing, this.#path)));
   }

@@ -268,9 +268,9 @@ export class Integration<Op, Value> {
     const { log, members, self, clock, save } = this.#parts;
     const { standing, from, report, seen } = batch;
     const isKnown = seen.has(self);
-    if (!isKnown && standing.floor >= members.attested && standing.floor > 0 && standing.floor < limit) {
-      // Who is past the floor becomes known.
-      clock.observe(standing.floor + 1);
+    if (!isKnown && standing.floor > members.attested && standing.floor <= limit) {
+      // Who stamps nothing up to the floor any more becomes known.
+      clock.observe(standing.floor);
       members.promise(clock.latest);
       save();
     }

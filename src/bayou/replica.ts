@@ -391,7 +391,7 @@ export class Replica<Op, Value> {
   /** Who asks becomes known, if it has no writes at or below the floor and its clock is past it. */
   #admit({ from, seen, clock }: PullRequest): void {
     const floor = this.#floor;
-    if (floor <= 0 || (seen.get(from) === 0 && clock > floor)) this.#log.raiseSeen(from, 0);
+    if (floor <= 0 || (seen.get(from) === 0 && clock >= floor)) this.#log.raiseSeen(from, 0);
   }
 
   #servePage(

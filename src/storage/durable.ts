@@ -191,7 +191,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
         time = next;
         let write: Write<Op> | null = null;
         if (head.done !== true && storedTime === next) {
-          if (next < Math.min(frozenTime, liveTime)) write = this.#find(head.value[1], origin, next);
+          if (next < Math.min(frozenTime, liveTime))
+            write = this.history(head.value[1]).find((it) => it.acceptTime === next && it.origin === origin) ?? null;
           head = stored.next();
         }
         if (frozenTime === next) write = frozen?.take() ?? null;
@@ -407,10 +408,6 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     const entry = found === undefined ? noEntry<Op>() : this.#format.decodeEntry(key, found);
     this.#lastStored = { key, entry, bytes: found?.length ?? 0 };
     return entry;
-  }
-
-  #find(key: string, origin: Origin, acceptTime: number): Write<Op> | null {
-    return this.history(key).find((write) => write.acceptTime === acceptTime && write.origin === origin) ?? null;
   }
 
   /** Sets the layer aside as of this flush; once it is durable, what is before the new segment goes to the table. */

@@ -305,7 +305,6 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return bytes === undefined ? NOTHING : readable('the checkpoint', () => decodeMeta(bytes));
   }
 
-  /** Origins stand on disk as their places. */
   #place(origin: Origin): void {
     if (this.#places.find(origin) === undefined) this.#record({ kind: 'origin', origin });
   }

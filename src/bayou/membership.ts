@@ -124,9 +124,11 @@ export class Membership {
     return this.view().filter((member) => this.#of(member) !== null);
   }
 
-  /** The members that hold least, or have not been heard from since the members were last changed. */
+  /** The members that have not been heard from since the members were last changed; if all have, those that hold least. */
   waitsFor(): readonly Origin[] {
     const others = this.view().filter((member) => member !== this.#self);
+    const unheard = others.filter((member) => this.#of(member) === null);
+    if (unheard.length > 0) return unheard;
     const least = Math.min(...others.map((member) => this.#of(member)?.held ?? 0));
     return others.filter((member) => (this.#of(member)?.held ?? 0) === least);
   }

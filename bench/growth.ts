@@ -14,7 +14,7 @@ import { startWorker } from './worker.js';
  * at once, and by eleven clients, one a round, whose older writes wait until every replica holds what replaced them.
  */
 
-const KEYS = 50_000;
+const KEYS = 20_000;
 const OVERWRITES = 10;
 const RUNS = 5;
 const LIVE_BYTES = KEYS * (KEY_BYTES + VALUE_BYTES);

@@ -21,8 +21,8 @@ async function written(id: string, size: number): Promise<string> {
 }
 
 async function healed(left: string, right: string, size: number): Promise<number> {
-  const a = await startServer({ id: 'a', dataDir: copyOf(left) });
-  const b = await startServer({ id: 'b', dataDir: copyOf(right) });
+  const a = await startServer({ id: 'a', dataDir: copyOf(left), isCopy: true });
+  const b = await startServer({ id: 'b', dataDir: copyOf(right), isCopy: true });
   await linkBoth(a, b);
   const time = await seconds(async () => {
     await Promise.all([sync(a, b), sync(b, a)]);

@@ -23,6 +23,8 @@ export interface ServerSpec {
   readonly id: string;
   /** Null: in memory. */
   readonly dataDir: string | null;
+  /** True if `dataDir` is a copy of another one. */
+  readonly isCopy?: boolean;
   /** How often it asks its neighbours; `off` unless said otherwise, so that nothing goes on beside what is measured. */
   readonly antiEntropy?: string;
   /** For how long writes are kept in the log after every member holds them; 10 minutes unless said otherwise. */
@@ -46,9 +48,10 @@ export interface Server {
 }
 
 export async function startServer(spec: ServerSpec): Promise<Server> {
-  const { id, dataDir, antiEntropy = 'off', retryWindow = '10m', nodeFlags = [] } = spec;
+  const { id, dataDir, isCopy = false, antiEntropy = 'off', retryWindow = '10m', nodeFlags = [] } = spec;
   const flags = ['--expose-gc', '--import', MEMORY_PROBE, ...nodeFlags];
-  const options = ['--id', id, '--cluster', 'bench', '--anti-entropy', antiEntropy, '--incarnation', '1'];
+  const options = ['--id', id, '--cluster', 'bench', '--anti-entropy', antiEntropy];
+  options.push(...(isCopy ? ['--new-incarnation'] : ['--incarnation', '1']));
   options.push('--retry-window', retryWindow);
   if (dataDir !== null) options.push('--data-dir', dataDir);
   const child = minded(

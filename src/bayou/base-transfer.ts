@@ -24,7 +24,7 @@ export function cutPage<Op, Value>(log: WriteLog<Op, Value>, after: string | nul
     keys.return?.();
     return { time, vector: baseVector.clone(), after, entries, upTo: last };
   };
-  const keys = after === null ? storage.keys() : storage.keys(after);
+  const keys = storage.keys(after ?? undefined);
   for (let next = keys.next(); next.done !== true; next = keys.next()) {
     if (looked++ >= KEYS_LOOKED_AT_MAX) return page(upTo);
     const base = storage.base(next.value);
@@ -63,7 +63,7 @@ export function takePage<Op, Value>(
 /** This replica's keys among those the page speaks for. */
 function keysOf<Op, Value>(log: WriteLog<Op, Value>, { after, upTo }: StorePage<Op>): string[] {
   const found: string[] = [];
-  const keys = after === null ? log.storage.keys() : log.storage.keys(after);
+  const keys = log.storage.keys(after ?? undefined);
   for (let next = keys.next(); next.done !== true; next = keys.next()) {
     if (upTo !== null && compareKeys(next.value, upTo) > 0) break;
     found.push(next.value);

@@ -124,7 +124,7 @@ export class Integration<Op, Value> {
   }
 
   #takeWrites(peer: ReplicaId, batch: PullBatch<Op>, base: VersionVector, now: number): Integrated | Held | Refused {
-    const { transfers, clock, log, members } = this.#parts;
+    const { transfers, clock, log } = this.#parts;
     const ahead = firstAhead(batch, log.seen, clock.limit(now));
     const received = base.clone();
     for (const write of batch.writes) {
@@ -137,20 +137,18 @@ export class Integration<Op, Value> {
       transfers.wait(peer, received, batch.seen);
       return { kind: 'held', origin: ahead.origin, aheadMs: clock.aheadMs(ahead.acceptTime, now) };
     }
-    if (!batch.more) {
-      // What the peer has of a rejoining replica's writes is known now, and so what it has not.
-      const gone = this.#outside ? new Set(members.retired) : null;
-      const adopt = (write: Write<Op>): void => this.#adopt(write, now);
-      if (gone !== null && resubmit(log, gone, batch.seen, RESUBMIT_KEYS, adopt)) {
-        transfers.advance(peer, received, batch.seen);
-        this.#parts.save();
-        return ASK_AGAIN;
-      }
-      return this.#finish(peer, batch);
-    }
+    if (!batch.more && !this.#resubmit(batch, now)) return this.#finish(peer, batch);
     transfers.advance(peer, received, batch.seen);
     this.#parts.save();
     return ASK_AGAIN;
+  }
+
+  /** When all that the peer has is known, so is what it has not of a rejoining replica's writes. True if there was some. */
+  #resubmit(batch: PullBatch<Op>, now: number): boolean {
+    if (!this.#outside) return false;
+    const { log, members } = this.#parts;
+    const adopt = (write: Write<Op>): void => this.#adopt(write, now);
+    return resubmit(log, new Set(members.retired), batch.seen, RESUBMIT_KEYS, adopt);
   }
 
   /** Nothing is left: the replica may claim what the peer claims. */
@@ -351,7 +349,7 @@ export class Integration<Op, Value> {
     if (page.time > clock.limit(now)) {
       return { kind: 'held', origin: batch.from, aheadMs: clock.aheadMs(page.time, now) };
     }
-    if (log.baseTime > 0 && !members.isMember(batch.from) && !batch.seen.dominates(log.baseVector)) {
+    if (log.baseTime > 0 && !members.isMember(batch.from) && log.isAheadOf(batch.seen)) {
       return this.#strange(
         batch,
         `it has folded writes up to ${page.time}, and this replica others up to ${log.baseTime}`,

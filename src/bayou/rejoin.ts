@@ -10,14 +10,14 @@ import type { WriteLog } from './write-log.js';
  */
 
 /**
- * Accepts anew about `writesMax` of the writes of `origins` that `known`, the vector of a peer, does not cover, in the
- * order in which they stand on their keys. True if there were any.
+ * Accepts anew the writes of `origins` that `known`, the vector of a peer, does not cover, on about `keysMax` keys, in the
+ * order in which they stand there. True if there were any.
  */
 export function resubmit<Op, Value>(
   log: WriteLog<Op, Value>,
   origins: ReadonlySet<Origin>,
   known: VersionVector,
-  writesMax: number,
+  keysMax: number,
   adopt: (write: Write<Op>) => void,
 ): boolean {
   const keys = new Set<string>();
@@ -25,12 +25,12 @@ export function resubmit<Op, Value>(
     const run = log.storage.run(origin, known.get(origin), Number.POSITIVE_INFINITY);
     for (let next = run.next(); next.done !== true; next = run.next()) {
       keys.add(next.value.key);
-      if (keys.size >= writesMax) break;
+      if (keys.size >= keysMax) break;
     }
   }
+  const isDue = ({ origin, acceptTime }: Write<Op>): boolean =>
+    origins.has(origin) && !known.covers(origin, acceptTime);
   for (const key of keys) {
-    const isDue = ({ origin, acceptTime }: Write<Op>): boolean =>
-      origins.has(origin) && !known.covers(origin, acceptTime);
     const history = [...log.storage.history(key)];
     const base = log.storage.base(key);
     const others = [...(base === null ? [] : [base]), ...history.filter((write) => !isDue(write))];
@@ -52,7 +52,7 @@ export function dissolveBase<Op, Value>(
   keysMax: number,
   adopt: (write: Write<Op>) => void,
 ): string | null {
-  const keys = after === null ? log.storage.keys() : log.storage.keys(after);
+  const keys = log.storage.keys(after ?? undefined);
   const due: string[] = [];
   for (let next = keys.next(); next.done !== true && due.length < keysMax; next = keys.next()) due.push(next.value);
   keys.return?.();

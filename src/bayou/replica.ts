@@ -91,7 +91,7 @@ export class Replica<Op, Value> {
   readonly #clock: AcceptClock;
   readonly #log: WriteLog<Op, Value>;
   readonly #members: Membership;
-  readonly #transfers = new Transfers();
+  readonly #transfers: Transfers;
   readonly #integration: Integration<Op, Value>;
   readonly #lives = new LifeWatch();
   readonly #life: number;
@@ -315,7 +315,7 @@ export class Replica<Op, Value> {
 
   /** The value of every present key, ascending by key, after `after` if it is not null. */
   *entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
-    const keys = after === null ? this.#storage.keys() : this.#storage.keys(after);
+    const keys = this.#storage.keys(after ?? undefined);
     for (let next = keys.next(); next.done !== true; next = keys.next()) {
       const folded = this.#log.read(next.value);
       if (folded !== null) yield { key: next.value, value: folded.value };

@@ -23,7 +23,7 @@ export class Transfers {
   #latest: Resume | null;
 
   /** `resume`: a transfer that was under way when the replica was last running; null if none was. */
-  constructor(resume: Resume | null = null) {
+  constructor(resume: Resume | null) {
     this.#interrupted = resume;
     this.#latest = resume;
   }

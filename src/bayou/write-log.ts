@@ -53,7 +53,7 @@ export class WriteLog<Op, Value> {
 
   /** False while a base store was taken over whose tail is still to come: claims have gaps then. */
   get isWhole(): boolean {
-    return this.seen.dominates(this.baseVector);
+    return !this.isAheadOf(this.seen);
   }
 
   read(key: string): Folded<Op, Value> | null {
@@ -165,24 +165,21 @@ export class WriteLog<Op, Value> {
 
   /** Takes a write out of the log. True if it was there. */
   drop(write: Write<Op>): boolean {
-    const history = this.storage.history(write.key);
-    const position = positionOf(history, write, this.order);
-    const there = history[position];
-    if (there === undefined || this.order(there, write) !== 0) return false;
+    const position = this.#find(write);
+    if (position === null) return false;
     this.storage.remove(write.key, position);
     return true;
   }
 
   #fold(write: Write<Op>, keepTombstones: boolean): void {
     const { storage, rules } = this;
-    const history = storage.history(write.key);
-    const position = positionOf(history, write, this.order);
-    const there = history[position];
+    const position = this.#find(write);
     // It took no effect, and left with the write it yields to.
-    if (there === undefined || this.order(there, write) !== 0) return;
+    if (position === null) return;
     assert(position === 0, 'a write is folded before those that stand after it');
     this.baseVector.raise(write.origin, write.acceptTime);
     // Every repeat that may ever come within the window is here by now.
+    const history = storage.history(write.key);
     for (let i = history.length - 1; i > 0; i--) {
       const later = history[i] as Write<Op>;
       if (later.client === write.client && yieldsTo(later, write, rules)) storage.remove(write.key, i);
@@ -204,6 +201,14 @@ export class WriteLog<Op, Value> {
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
     return STAMP_BYTES + write.key.length + this.rules.machine.sizeOf(write.operation);
+  }
+
+  /** Where the write stands in its key's history; null if it is not there. */
+  #find(write: Write<Op>): number | null {
+    const history = this.storage.history(write.key);
+    const position = positionOf(history, write, this.order);
+    const there = history[position];
+    return there !== undefined && this.order(there, write) === 0 ? position : null;
   }
 
   /** False if some write on the key may not be claimed yet. */

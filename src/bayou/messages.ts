@@ -11,7 +11,7 @@ export interface ClusterTerms {
   readonly clock: ClockKind;
   /**
    * For how long after it first sent an operation a client may send it again and have it take effect once. In
-   * milliseconds; with a logical clock, in accept times. The log keeps writes for as long after they are stable.
+   * milliseconds; with a logical clock, in accept times. The log keeps writes for twice as long after they are stable.
    */
   readonly retryWindowMs: number;
 }

@@ -1,9 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { WorldName } from '../../master/open-cluster.js';
-import { RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee } from '../bayou/session.js';
 import type { MasterRequest, ScriptOrigin } from './master-request.js';
-import { duration, durationOrOff, listOf, oneOf, port, retryWindow } from './option-values.js';
+import { duration, durationOrOff, listOf, oneOf, port, retryWindowOption } from './option-values.js';
 
 interface Options {
   readonly world: WorldName;
@@ -58,14 +57,7 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
         .argParser(durationOrOff)
         .default(60_000, '1m'),
     )
-    .addOption(
-      new Option(
-        '--retry-window <duration>',
-        'for how long a client may send an operation again and have it take effect once; the log keeps writes for so long after every member holds them',
-      )
-        .argParser(retryWindow)
-        .default(RETRY_WINDOW_MS_DEFAULT, '10m'),
-    )
+    .addOption(retryWindowOption())
     .addOption(
       new Option(
         '--guarantees <list>',

@@ -1,9 +1,9 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { quoted } from '../../master/format.js';
 import { didYouMean } from '../../master/nearest.js';
 import type { Address } from '../base/address.js';
 import { checkId } from '../base/checks.js';
-import { RETRY_WINDOW_MS_MAX } from '../base/limits.js';
+import { RETRY_WINDOW_MS_DEFAULT, RETRY_WINDOW_MS_MAX } from '../base/limits.js';
 
 /** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
 
@@ -24,10 +24,20 @@ export function duration(text: string): number {
 }
 
 /** Likewise; nothing at all, or up to a year. */
-export function retryWindow(text: string): number {
+function retryWindow(text: string): number {
   const ms = milliseconds(text);
   if (ms > RETRY_WINDOW_MS_MAX) throw new InvalidArgumentError('Retry windows go from 0ms to 8760h.');
   return ms;
+}
+
+/** The same for a replica and for those of a master. */
+export function retryWindowOption(): Option {
+  return new Option(
+    '--retry-window <duration>',
+    'for how long a client may send an operation again and have it take effect once; the log keeps writes for twice as long after every member holds them',
+  )
+    .argParser(retryWindow)
+    .default(RETRY_WINDOW_MS_DEFAULT, '10m');
 }
 
 function milliseconds(text: string): number {

@@ -1,7 +1,15 @@
 import { type Command, Option } from 'commander';
-import { RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import type { ServerOptions } from '../server/start.js';
-import { durationOrOff, id, incarnation, oneOf, type Peer, peer, portOrAny, retryWindow } from './option-values.js';
+import {
+  durationOrOff,
+  id,
+  incarnation,
+  oneOf,
+  type Peer,
+  peer,
+  portOrAny,
+  retryWindowOption,
+} from './option-values.js';
 
 interface Options {
   readonly id: string;
@@ -70,14 +78,7 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
           .argParser(durationOrOff)
           .default(60_000, '1m'),
       )
-      .addOption(
-        new Option(
-          '--retry-window <duration>',
-          'for how long a client may send an operation again and have it take effect once; the log keeps writes for so long after every member holds them',
-        )
-          .argParser(retryWindow)
-          .default(RETRY_WINDOW_MS_DEFAULT, '10m'),
-      )
+      .addOption(retryWindowOption())
       .option('--data-dir <dir>', 'where to keep its data; without it a replica that ends forgets')
       .addOption(
         new Option(

@@ -1,40 +1,30 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { PullBatch, PullRequest, StorePage } from '../../src/bayou/messages.js';
+import type { PullBatch, StorePage } from '../../src/bayou/messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 import {
+  clusterOf,
   exchange,
   fold,
   get,
   type Home,
   homeOf,
-  introduce,
   type KvReplica,
   LIMITS,
   log,
+  NO_WINDOW,
   openOver,
   pull,
   put,
   replicaOf,
   serve,
   settle,
+  sizes,
   store,
   tryPull,
 } from './replicas.js';
 
-const NO_WINDOW = { retryWindowMs: 0 };
 const MINUTE = 60_000;
-
-/** `ids` with `terms`, which know each other. */
-function clusterOf(ids: readonly string[], terms: Partial<PullRequest['terms']> = NO_WINDOW): KvReplica[] {
-  const replicas = ids.map((id) => replicaOf(id, terms));
-  introduce(replicas);
-  return replicas;
-}
-
-function sizes(replicas: readonly KvReplica[]): number[] {
-  return replicas.map(({ logSize }) => logSize);
-}
 
 /** What came of a base store in one answer. */
 function pageOf(batch: PullBatch<KvOperation>): StorePage<KvOperation> {

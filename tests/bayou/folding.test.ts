@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { PullRequest } from '../../src/bayou/messages.js';
 import {
+  clusterOf,
   exchange,
   fold,
   get,
@@ -9,29 +9,19 @@ import {
   introduce,
   type KvReplica,
   log,
+  NO_WINDOW,
   openOver,
   pull,
   put,
   remove,
   replicaOf,
   settle,
+  sizes,
   store,
   tryPull,
 } from './replicas.js';
 
-const NO_WINDOW = { retryWindowMs: 0 };
 const MINUTE = 60_000;
-
-/** `ids` with `terms`, which know each other. */
-function clusterOf(ids: readonly string[], terms: Partial<PullRequest['terms']> = NO_WINDOW): KvReplica[] {
-  const replicas = ids.map((id) => replicaOf(id, terms));
-  introduce(replicas);
-  return replicas;
-}
-
-function sizes(replicas: readonly KvReplica[]): number[] {
-  return replicas.map(({ logSize }) => logSize);
-}
 
 describe('writes are folded', () => {
   let a: KvReplica;

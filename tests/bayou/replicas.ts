@@ -154,3 +154,17 @@ export function store(replica: KvReplica): string[] {
 export function log(replica: KvReplica): string[] {
   return [...replica.log(null)].map((write) => `${write.acceptTime}@${write.origin} ${write.key}`);
 }
+
+export const NO_WINDOW = { retryWindowMs: 0 };
+
+/** `ids` with `terms`, which know each other. */
+export function clusterOf(ids: readonly string[], terms: Partial<ClusterTerms> = NO_WINDOW): KvReplica[] {
+  const replicas = ids.map((id) => replicaOf(id, terms));
+  introduce(replicas);
+  return replicas;
+}
+
+/** How many writes each has in its log. */
+export function sizes(replicas: readonly KvReplica[]): number[] {
+  return replicas.map(({ logSize }) => logSize);
+}

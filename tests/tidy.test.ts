@@ -11,18 +11,29 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'src/base': [],
   'src/bayou': ['src/base'],
   'src/machine': ['src/base'],
+  'src/check': ['src/base'],
   'src/storage': ['src/base', 'src/bayou'],
   'src/rpc': ['src/base', 'src/bayou', 'src/machine'],
   'src/driver': ['src/base', 'src/bayou', 'src/machine'],
   'src/server': ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/rpc', 'src/driver'],
   'src/client': ['src/base', 'src/bayou', 'src/machine', 'src/rpc'],
-  'src/sim': ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/driver'],
+  'src/sim': ['src/base', 'src/bayou', 'src/machine', 'src/check', 'src/storage', 'src/driver', 'src/client'],
   master: ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/rpc', 'src/driver', 'src/client', 'src/sim'],
-  'src/cli': ['src/base', 'src/bayou', 'src/machine', 'src/rpc', 'src/server', 'src/client', 'master'],
+  'src/cli': [
+    'src/base',
+    'src/bayou',
+    'src/machine',
+    'src/check',
+    'src/rpc',
+    'src/server',
+    'src/client',
+    'src/sim',
+    'master',
+  ],
 };
 
 /** Rooms that take time, randomness and I/O as inputs, so that one seed replays a whole cluster. */
-const DETERMINISTIC = ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/driver', 'src/sim'];
+const DETERMINISTIC = ['src/base', 'src/bayou', 'src/machine', 'src/check', 'src/storage', 'src/driver', 'src/sim'];
 
 /** Where storage meets the real files. */
 const NODE_ADAPTERS = 'src/storage/node/';

@@ -5,10 +5,10 @@ import type { RetireRequest, StoreReply } from '../../src/bayou/admin-messages.j
 import type { WriteReply } from '../../src/bayou/messages.js';
 import type { DriverSettings } from '../../src/driver/settings.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
+import { FaultyDirectory } from '../../src/sim/disk/faulty-directory.js';
+import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
-import { FaultyDirectory } from '../storage/faulty-directory.js';
-import { MemoryTable } from '../storage/memory-table.js';
 import { type Node, TERMS, World } from './world.js';
 
 const WINDOW_MS = 5_000;

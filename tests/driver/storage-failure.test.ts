@@ -4,9 +4,9 @@ import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { WriteReply } from '../../src/bayou/messages.js';
 import { DEFAULT_SETTINGS } from '../../src/driver/settings.js';
 import { kvOperationCodec } from '../../src/machine/kv.js';
+import { FaultyDirectory } from '../../src/sim/disk/faulty-directory.js';
+import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
-import { FaultyDirectory } from '../storage/faulty-directory.js';
-import { MemoryTable } from '../storage/memory-table.js';
 import { type Node, TERMS, World } from './world.js';
 
 const A = originOf('a' as ReplicaId, 1);

@@ -8,10 +8,10 @@ import { Session } from '../../src/bayou/session.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
+import { FaultyDirectory, PowerLoss } from '../../src/sim/disk/faulty-directory.js';
+import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
-import { FaultyDirectory, PowerLoss } from '../storage/faulty-directory.js';
-import { MemoryTable } from '../storage/memory-table.js';
 
 const TERMS = {
   protocol: 1,

@@ -6,10 +6,10 @@ import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { Replica } from '../../src/bayou/replica.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
+import { FaultyDirectory, PowerLoss } from '../../src/sim/disk/faulty-directory.js';
+import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
-import { FaultyDirectory, PowerLoss } from '../storage/faulty-directory.js';
-import { MemoryTable } from '../storage/memory-table.js';
 
 /** Small, so that small files have many. */
 const SECTOR_BYTES = 64;

@@ -6,10 +6,10 @@ import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
+import { FaultyDirectory, PowerLoss } from '../../src/sim/disk/faulty-directory.js';
+import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
-import { FaultyDirectory, PowerLoss } from './faulty-directory.js';
-import { MemoryTable } from './memory-table.js';
 
 const SEEDS = Number(process.env['BARISTA_CRASHES'] ?? 800);
 const LIVES = 5;

@@ -6,11 +6,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { ReplicaState } from '../../src/bayou/ports.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
+import { FaultyDirectory } from '../../src/sim/disk/faulty-directory.js';
+import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { DataDirectory } from '../../src/storage/node/data-directory.js';
 import { runStorageConformance } from './conformance.js';
-import { FaultyDirectory } from './faulty-directory.js';
-import { MemoryTable } from './memory-table.js';
 
 const checksum = (bytes: Uint8Array): number => crc32(bytes);
 

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { BaristaError } from '../../src/base/errors.js';
 import type { Done, Outcome } from '../../src/base/outcome.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
+import { FaultyDirectory, PowerLoss } from '../../src/sim/disk/faulty-directory.js';
 import type { LogDirectory, LogFile } from '../../src/storage/log-directory.js';
 import { GROUP_HEADER_BYTES, RECORD_BYTES_MAX, SEGMENT_HEADER_BYTES } from '../../src/storage/log-segment.js';
 import { FIRST_SEGMENT, WriteAheadLog, type WriteAheadLogOptions } from '../../src/storage/write-ahead-log.js';
-import { FaultyDirectory, PowerLoss } from './faulty-directory.js';
 
 const SECTOR_BYTES = 64;
 const OPTIONS = { sectorBytes: SECTOR_BYTES, segmentBytesMax: 300 } as const;

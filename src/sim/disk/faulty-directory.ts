@@ -1,8 +1,8 @@
-import { assert } from '../../src/base/assert.js';
-import { BaristaError } from '../../src/base/errors.js';
-import { type Done, fail, type Outcome, succeed } from '../../src/base/outcome.js';
-import { type Random, seededRandom } from '../../src/base/random.js';
-import type { LogDirectory, LogFile } from '../../src/storage/log-directory.js';
+import { assert } from '../../base/assert.js';
+import { BaristaError } from '../../base/errors.js';
+import { type Done, fail, type Outcome, succeed } from '../../base/outcome.js';
+import { type Random, seededRandom } from '../../base/random.js';
+import type { LogDirectory, LogFile } from '../../storage/log-directory.js';
 
 export type DirectoryCall = 'list' | 'read' | 'open' | 'truncate' | 'remove' | 'append' | 'sync';
 

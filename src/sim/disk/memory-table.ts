@@ -1,7 +1,7 @@
-import { BaristaError } from '../../src/base/errors.js';
-import { compareKeys } from '../../src/base/ids.js';
-import { type Done, fail, succeed } from '../../src/base/outcome.js';
-import type { FoundEntry, Table, TableChanges } from '../../src/storage/table.js';
+import { BaristaError } from '../../base/errors.js';
+import { compareKeys } from '../../base/ids.js';
+import { type Done, fail, succeed } from '../../base/outcome.js';
+import type { FoundEntry, Table, TableChanges } from '../../storage/table.js';
 
 /** A table in memory whose commits are atomic, as a table's must be; they end when the test says so, or at once. */
 export class MemoryTable implements Table {

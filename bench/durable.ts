@@ -13,7 +13,9 @@ import { median, type Row, report, seconds } from './measure.js';
 import { notInstalled, peerPackage } from './peers.js';
 
 const RUNS = 5;
-const PUTS = 20_000;
+/** Not counted: the code is compiled in them. */
+const WARM_UPS = 1;
+const PUTS = 100_000;
 const SINGLE_PUTS = 1_000;
 const KEYS = 1_000_000;
 const GETS = 200_000;
@@ -124,7 +126,7 @@ async function puts(count: number, total: number): Promise<Row[]> {
   const lmdb: number[] = [];
   const sqlite: number[] = [];
   const Database = peerPackage<Sqlite>('better-sqlite3');
-  for (let run = 0; run < RUNS; run++) {
+  for (let run = 0; run < WARM_UPS + RUNS; run++) {
     const library = openLibrary(`puts-${count}-${run}`);
     ours.push(total / (await seconds(() => inFlight(count, total, (i) => library.put(i)))));
     await library.close();
@@ -139,6 +141,7 @@ async function puts(count: number, total: number): Promise<Row[]> {
     sqlite.push(total / (await seconds(() => inFlight(count, total, (i) => database.put(i)))));
     database.close();
   }
+  for (const rates of [ours, bare, lmdb, sqlite]) rates.splice(0, WARM_UPS);
   const what = `durable puts, ${count} in flight (16 B key, 100 B value)`;
   const beside =
     Database === null

@@ -2,7 +2,8 @@ import type { Done } from '../base/outcome.js';
 
 /**
  * Where a write-ahead log keeps its segments: a directory of append-only files. A port, so that tests can lose, tear and
- * reorder what was not synced, fail a sync, or fill the disk. Synchronous calls throw what the system throws.
+ * reorder what was not synced, fail a sync, or fill the disk. Synchronous calls throw what the system throws. What is
+ * appended ends with a byte that is not zero: zeros that end a file need not be shown.
  */
 export interface LogDirectory {
   /** The names of the files there, in no order. */

@@ -18,7 +18,7 @@ import { BaristaError } from '../base/errors.js';
  * the one before it was. So whatever is followed by anything was synced, and only the last group of the last segment
  * (with the segment's header, if it is the first) may be torn. We count on this of a file system: synced bytes stay; of
  * unsynced ones any set of sectors may be there, in any order; a sector is written whole or not; what was not written
- * reads as zeros or is beyond the end of the file. (Zeros, not what the disk held before: ext4 with data=ordered or
+ * reads as zeros or is beyond the end of the file; a file may have zeros behind its last group in any case. (Zeros, not what the disk held before: ext4 with data=ordered or
  * data=journal, XFS, Btrfs, ZFS, APFS and NTFS keep that; ext4 with data=writeback does not, and a torn group may there
  * be refused as damage: an availability risk, never a loss.)
  *

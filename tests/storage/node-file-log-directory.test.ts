@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Done, promised } from '../../src/base/outcome.js';
+import type { LogFile } from '../../src/storage/log-directory.js';
 import { fileFailure } from '../../src/storage/node/file-failure.js';
 import { FileLogDirectory } from '../../src/storage/node/file-log-directory.js';
 import { FIRST_SEGMENT, WriteAheadLog } from '../../src/storage/write-ahead-log.js';
@@ -42,6 +43,33 @@ describe('a directory of files', () => {
     await promised<void>((done) => again.append(bytesOf('!'), done));
     again.close();
     expect(Buffer.from(directory.read('x').subarray(-4)).toString()).toBe('two!');
+  });
+
+  test('has room behind what is appended, shows none of it, and gives it back', async () => {
+    const directory = new FileLogDirectory(path);
+    const sizes: number[] = [];
+    const write = async (file: LogFile, text: string): Promise<void> => {
+      await promised<void>((done) => file.append(bytesOf(text), done));
+      await promised<void>((done) => file.sync(done));
+      sizes.push(statSync(join(path, 'x')).size);
+    };
+    const file = directory.open('x');
+    await write(file, 'one');
+    await write(file, 'two');
+    expect(sizes[0]).toBeGreaterThan(1_000);
+    expect(sizes[1]).toBe(sizes[0]);
+    expect(file.length).toBe(6);
+    // As after a crash: the room is still there.
+    expect(Buffer.from(directory.read('x')).toString()).toBe('onetwo');
+    const again = directory.open('x');
+    expect(again.length).toBe(6);
+    await write(again, '3');
+    again.close();
+    expect(statSync(join(path, 'x')).size).toBe(7);
+    expect(Buffer.from(directory.read('x')).toString()).toBe('onetwo3');
+    writeFileSync(join(path, 'y'), new Uint8Array(200_000));
+    expect(directory.read('y').length).toBe(0);
+    expect(directory.open('y').length).toBe(0);
   });
 
   test('cuts a file and leaves the rest as it was', () => {

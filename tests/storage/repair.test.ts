@@ -60,7 +60,8 @@ async function fill(random: Random, flushes: number, checkpointLogBytes = 2 ** 4
     }
     await promised<void>((done) => storage.flush(done));
     const segment = segments().at(-1) as string;
-    flushed.push({ segment, length: sizeOf(segment), state: stateOf(storage) });
+    const { length } = new FileLogDirectory(join(path, 'log')).read(segment);
+    flushed.push({ segment, length, state: stateOf(storage) });
   }
   await promised<void>((done) => storage.close(done));
   return flushed;

@@ -1,6 +1,7 @@
 import {
   close,
   closeSync,
+  constants,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -30,7 +31,18 @@ const QUICK_SYNC_MS = 1;
 /** After a sync that took longer so many are handed over, before one shows again whether the disk is quick. */
 const HANDED_OVER = 256;
 
-/** A directory of the file system. Every failure is ERR_STORAGE and names the file and what the system said. */
+/**
+ * A file is kept longer than what was appended, by zeros: a sync that finds the file as long as before need not store its
+ * length, which takes about as long as to store what was written. As much again as there is, within these.
+ */
+const ROOM_BYTES_MIN = 64 * 1024;
+const ROOM_BYTES_MAX = 1024 * 1024;
+const ZEROS = new Uint8Array(ROOM_BYTES_MAX);
+
+/**
+ * A directory of the file system. Every failure is ERR_STORAGE and names the file and what the system said. A file that is
+ * being appended to has zeros behind its end, which nobody is shown.
+ */
 export class FileLogDirectory implements LogDirectory {
   readonly #path: string;
   readonly #pace = new DiskPace();
@@ -51,15 +63,18 @@ export class FileLogDirectory implements LogDirectory {
 
   read(name: string): Uint8Array {
     const path = join(this.#path, name);
-    return attempt('read', path, () => readFileSync(path));
+    return attempt('read', path, () => {
+      const bytes = readFileSync(path);
+      return bytes.subarray(0, endOf(bytes));
+    });
   }
 
   open(name: string): LogFile {
     const path = join(this.#path, name);
     return attempt('open', path, () => {
-      const descriptor = openSync(path, 'a');
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666);
       try {
-        const length = fstatSync(descriptor).size;
+        const length = lengthOf(descriptor);
         // Also if it was there already: whoever created it may have ended before it synced the directory.
         syncDirectory(this.#path);
         return new AppendedFile(path, descriptor, length, this.#pace);
@@ -131,9 +146,12 @@ class AppendedFile implements LogFile {
   readonly #path: string;
   readonly #descriptor: number;
   readonly #pace: DiskPace;
+  /** Of what was appended. */
   #length: number;
-  /** Up to where the file is synced. */
-  #synced: number;
+  /** Up to where there is room, of zeros. */
+  #room: number;
+  /** Bytes that were written, zeros too, since the last sync began. */
+  #unsynced = 0;
   /** Closing while the system works on the file could hit another that got the same number. */
   #isBusy = false;
   #isClosed = false;
@@ -143,7 +161,7 @@ class AppendedFile implements LogFile {
     this.#descriptor = descriptor;
     this.#pace = pace;
     this.#length = length;
-    this.#synced = length;
+    this.#room = length;
   }
 
   get length(): number {
@@ -155,34 +173,48 @@ class AppendedFile implements LogFile {
     if (bytes.length > BLOCKING_BYTES_MAX) return this.#write(bytes, 0, done);
     try {
       for (let from = 0; from < bytes.length; ) {
-        const taken = writeSync(this.#descriptor, bytes, from, bytes.length - from);
-        this.#length += taken;
+        const taken = writeSync(this.#descriptor, bytes, from, bytes.length - from, this.#length);
+        this.#took(taken);
         from += taken;
       }
     } catch (thrown) {
       return this.#end(thrown, 'append to', done);
     }
+    if (this.#length > this.#room) this.#makeRoom();
     this.#end(null, 'append to', done);
+  }
+
+  #makeRoom(): void {
+    const bytes = Math.min(Math.max(this.#length, ROOM_BYTES_MIN), ROOM_BYTES_MAX);
+    this.#room = this.#length;
+    // Without it, whether there is room for what is appended shows when that comes.
+    ignoreFailure(() => {
+      this.#room += writeSync(this.#descriptor, ZEROS, 0, bytes, this.#length);
+      this.#unsynced += bytes;
+    });
+  }
+
+  #took(bytes: number): void {
+    this.#length += bytes;
+    this.#unsynced += bytes;
   }
 
   /** The system may take fewer bytes than it was given. */
   #write(bytes: Uint8Array, from: number, done: Done<void>): void {
     if (from === bytes.length) return this.#end(null, 'append to', done);
-    write(this.#descriptor, bytes, from, bytes.length - from, null, (error, taken) => {
+    write(this.#descriptor, bytes, from, bytes.length - from, this.#length, (error, taken) => {
       if (error !== null) return this.#end(error, 'append to', done);
-      this.#length += taken;
+      this.#took(taken);
       this.#write(bytes, from + taken, done);
     });
   }
 
   sync(done: Done<void>): void {
     this.#begin();
-    const length = this.#length;
-    const end = (error: unknown): void => {
-      if (error === null) this.#synced = length;
-      this.#end(error, 'sync', done);
-    };
-    if (length - this.#synced > BLOCKING_BYTES_MAX || !this.#pace.blocks) return fdatasync(this.#descriptor, end);
+    const end = (error: unknown): void => this.#end(error, 'sync', done);
+    const bytes = this.#unsynced;
+    this.#unsynced = 0;
+    if (bytes > BLOCKING_BYTES_MAX || !this.#pace.blocks) return fdatasync(this.#descriptor, end);
     const start = performance.now();
     try {
       fdatasyncSync(this.#descriptor);
@@ -196,7 +228,8 @@ class AppendedFile implements LogFile {
   close(): void {
     assert(!this.#isClosed && !this.#isBusy, `close ${this.#path} once, and when nothing is under way`);
     this.#isClosed = true;
-    // Everything that was answered for is synced, so that a failure to close loses nothing.
+    // Everything that was answered for is synced, so that a failure to close, or to give back the room, loses nothing.
+    if (this.#room > this.#length) ignoreFailure(() => ftruncateSync(this.#descriptor, this.#length));
     close(this.#descriptor, () => undefined);
   }
 
@@ -208,6 +241,34 @@ class AppendedFile implements LogFile {
   #end(error: unknown, doing: string, done: Done<void>): void {
     this.#isBusy = false;
     done(error === null ? succeed(undefined) : fail(fileFailure(error, doing, this.#path)));
+  }
+}
+
+/** Where the zeros begin that end these bytes. */
+function endOf(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return end;
+}
+
+/** How long a file is without the zeros at its end. */
+function lengthOf(descriptor: number): number {
+  const chunk = new Uint8Array(ROOM_BYTES_MIN);
+  let length = fstatSync(descriptor).size;
+  while (length > 0) {
+    const from = Math.max(0, length - chunk.length);
+    const end = endOf(chunk.subarray(0, readSync(descriptor, chunk, 0, length - from, from)));
+    if (end > 0) return from + end;
+    length = from;
+  }
+  return 0;
+}
+
+function ignoreFailure(call: () => void): void {
+  try {
+    call();
+  } catch {
+    // As it says.
   }
 }
 

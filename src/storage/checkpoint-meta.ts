@@ -1,6 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import type { Origin } from '../base/ids.js';
 import { ByteReader, ByteWriter } from './bytes.js';
+import { FIRST_SEGMENT } from './write-ahead-log.js';
 
 /** Goes up with every change to what stands on disk. */
 const FORMAT = 2;
@@ -30,6 +31,23 @@ export interface CheckpointMeta {
   /** Encoded; empty if none was saved. */
   readonly state: Uint8Array;
 }
+
+/** Of a replica's state, if none was saved. */
+export const NO_STATE = new Uint8Array();
+
+/** What there is before the first checkpoint. */
+export const NO_CHECKPOINT: CheckpointMeta = {
+  segment: FIRST_SEGMENT,
+  from: FIRST_SEGMENT,
+  parts: [],
+  size: 0,
+  keyCount: 0,
+  highestTime: 0,
+  origins: [],
+  written: [],
+  seen: [],
+  state: NO_STATE,
+};
 
 export function encodeMeta(meta: CheckpointMeta): Uint8Array {
   const writer = new ByteWriter();

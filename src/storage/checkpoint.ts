@@ -8,8 +8,8 @@ import type { RecordFormat } from './record-format.js';
 import type { Table, TableChanges } from './table.js';
 
 /** Writes of runs, and entries, that one commit of the table takes: it keeps the caller waiting while it takes them. */
-const RUN_PART = 4_096;
-const ENTRY_PART = 2_048;
+const RUN_PART = 16_384;
+const ENTRY_PART = 8_192;
 
 type RunChanges = readonly [place: number, changes: readonly (readonly [acceptTime: number, key: string | null])[]];
 

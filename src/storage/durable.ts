@@ -5,7 +5,7 @@ import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { Checkpoint } from './checkpoint.js';
-import { type CheckpointMeta, decodeMeta, type StoredPart } from './checkpoint-meta.js';
+import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
 import { type Entry, isEmpty, noEntry } from './entry.js';
 import { Layer } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
@@ -20,6 +20,8 @@ import { FIRST_SEGMENT, WriteAheadLog, type WriteAheadLogOptions } from './write
 const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
 /** While a checkpoint is under way and the log has grown by so much more, flushes wait for it. */
 const CHECKPOINT_LAG_BYTES_MAX = 64 * 1024 * 1024;
+/** A log of so much is put into a checkpoint at an orderly end, so that it takes no place and the next start no time. */
+const CHECKPOINT_AT_END_BYTES = 64 * 1024;
 
 export interface DurableConfig<Op> {
   readonly directory: LogDirectory;
@@ -36,22 +38,6 @@ export interface DurableConfig<Op> {
 
 /** So do so many keys that changed, and what of them was copied from the table counts as log. */
 const LAYER_KEYS_MAX = 65_536;
-
-const NO_STATE = new Uint8Array();
-
-/** What there is before the first checkpoint. */
-const NOTHING: CheckpointMeta = {
-  segment: FIRST_SEGMENT,
-  from: FIRST_SEGMENT,
-  parts: [],
-  size: 0,
-  keyCount: 0,
-  highestTime: 0,
-  origins: [],
-  written: [],
-  seen: [],
-  state: NO_STATE,
-};
 
 /**
  * Durable storage: changes go to a write-ahead log, one sync for all that wait, and into a layer in memory; from time to
@@ -254,8 +240,12 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   /** Makes everything durable, as far as that can be, and lets go of the files. */
   close(done: Done<void>): void {
     const end = (): void => this.#afterCheckpoint(() => this.#log.close(() => this.#config.table.close(done)));
-    if (this.#failed || !this.#dirty) end();
-    else this.flush(end);
+    this.#afterCheckpoint(() => {
+      if (this.#failed) end();
+      else if (this.#logBytes >= CHECKPOINT_AT_END_BYTES) this.#flushAndCheckpoint(end);
+      else if (this.#dirty) this.flush(end);
+      else end();
+    });
   }
 
   #afterCheckpoint(next: () => void): void {
@@ -302,7 +292,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   #readMeta(): CheckpointMeta {
     const bytes = this.#config.table.meta();
-    return bytes === undefined ? NOTHING : readable('the checkpoint', () => decodeMeta(bytes));
+    return bytes === undefined ? NO_CHECKPOINT : readable('the checkpoint', () => decodeMeta(bytes));
   }
 
   #place(origin: Origin): void {

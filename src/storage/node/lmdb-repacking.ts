@@ -7,14 +7,14 @@ import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.js';
 const DATA_FILE = 'data.mdb';
 
 /** A table in a smaller file is left as it is. */
-export const REPACKED_BYTES_MIN = 16 * 1024 * 1024;
+export const REPACKED_BYTES_MIN = 1024 * 1024;
 /** A table is written anew when its file is so many times as long as what is in it. */
 const BLOAT_MAX = 1.5;
 /** What an entry takes in a page beside its key and value: a header, and where it is. */
 const NODE_BYTES = 10;
 /** Too few tell nothing about the rest. */
 const SAMPLE_MIN = 1_000;
-/** A commit waits for a table of so many entries, a second or two; of more, it makes the work come to nothing. */
+/** A commit, or closing, waits for a table of so many entries, a second or two; of more, it makes the work come to nothing. */
 export const AWAITED_ENTRIES_MAX = 500_000;
 /** Taken in one step, which keeps the caller waiting. */
 const STEP_ENTRIES = 1_000;

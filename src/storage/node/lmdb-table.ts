@@ -124,9 +124,11 @@ export class LmdbTable implements Table {
     );
   }
 
+  /** A file that is bloated is written anew first, unless that took long. */
   close(done: Done<void>): void {
+    if (this.#entryCount() <= AWAITED_ENTRIES_MAX) this.#repackIfBloated();
+    else if (this.#repacking !== null) this.#repacking.work.isAbandoned = true;
     this.#isClosed = true;
-    if (this.#repacking !== null) this.#repacking.work.isAbandoned = true;
     const repacked = this.#repacking?.ended ?? Promise.resolve();
     const close = (): Promise<void> => this.#environment.root.close();
     repacked.then(close).then(

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { open } from 'lmdb';
 import type { CrdtAnswer, CrdtAsk } from './crdt-worker.js';
 import { CRDT_PACKAGES, type CrdtName } from './crdts.js';
-import { fill, KEY_BYTES, VALUE_BYTES } from './load.js';
+import { fill, KEY_BYTES, keyOf, VALUE_BYTES, valueFor } from './load.js';
 import { median, type Row, report, seconds } from './measure.js';
 import { hasPackage, notInstalled } from './peers.js';
 import type { PouchAnswer, PouchAsk } from './pouch-worker.js';
@@ -25,6 +26,8 @@ const PEER_KEYS_MAX: Readonly<Record<CrdtName | 'pouchdb', number>> = {
   automerge: 100_000,
   pouchdb: 10_000,
 };
+/** As many as a part of a checkpoint has. */
+const LMDB_BATCH = 8_192;
 const CRDTS: readonly CrdtName[] = ['yjs', 'loro', 'automerge'];
 
 /** What cannot be less: the key, the value, and a length for each of both. */
@@ -97,6 +100,27 @@ async function peerRows(measure: string, ours: readonly number[], size: number):
   return rows;
 }
 
+/** What LMDB itself takes, in one process and without a network: the same keys and values, in synced batches. */
+async function lmdbRates(keys: number): Promise<number[]> {
+  const rates: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    const table = open<Buffer, string>({ path: freshPath('lmdb'), encoding: 'binary', overlappingSync: false });
+    const time = await seconds(async () => {
+      for (let from = 0; from < keys; from += LMDB_BATCH) {
+        await table.batch(() => {
+          for (let i = from; i < Math.min(from + LMDB_BATCH, keys); i++) {
+            void table.put(keyOf(i), Buffer.from(valueFor(i)));
+          }
+        });
+        await table.flushed;
+      }
+    });
+    rates.push(keys / time);
+    await table.close();
+  }
+  return rates;
+}
+
 /** Bytes on the wire for each write that is missing, both directions, of a pull of all there is and of a few. */
 async function wireRows(source: Server, size: number): Promise<Row[]> {
   const proxy = await startProxy(source.address);
@@ -137,5 +161,8 @@ for (const size of SIZES) {
   if (wire.length === 0) wire.push(...(await wireRows(source, size)));
   await source.kill();
   rows.push(...(await peerRows(measure, ours, size)));
+  const lmdb = await lmdbRates(size);
+  const ratio = median(ours.map((value, i) => value / (lmdb[i] as number))).toFixed(2);
+  rows.push({ measure, barista: rate(ours), beside: `lmdb alone, no network ${rate(lmdb)}`, ratio });
 }
 report('catchup', [...rows, ...wire]);

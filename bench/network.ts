@@ -56,8 +56,8 @@ function keyValue({ get, put, close }: KeyValuePeer): Side {
   };
 }
 
-/** Raw sockets that send as many bytes as Barista does, each way. */
-async function raw(server: Server): Promise<Side> {
+/** Raw sockets that send as many bytes as Barista does, each way; `gathers`: all of one turn together, as Barista does. */
+async function raw(server: Server, gathers: boolean): Promise<Side> {
   const proxy = await startProxy(server.address);
   const connection = new ReplicaConnection({ address: proxy.address });
   const calls = barista(connection);
@@ -68,8 +68,8 @@ async function raw(server: Server): Promise<Side> {
     const { bytesTo, bytesFrom } = proxy.take();
     return [Math.round(bytesTo / 100), Math.round(bytesFrom / 100)];
   };
-  const puts = await startRaw(...(await lengths(calls.put)), freshPath('raw'));
-  const gets = await startRaw(...(await lengths(calls.get)), null);
+  const puts = await startRaw(...(await lengths(calls.put)), freshPath('raw'), gathers);
+  const gets = await startRaw(...(await lengths(calls.get)), null, gathers);
   connection.close();
   proxy.close();
   return {
@@ -98,7 +98,8 @@ async function main(): Promise<void> {
   await roundTripRate(ours.put, 64, WARM_UP_MS);
   const sides = new Map<string, Side>([
     ['barista', ours],
-    ['raw', await raw(server)],
+    ['raw', await raw(server, false)],
+    ['raw, gathered', await raw(server, true)],
   ]);
   const absent = new Map<string, string>();
   for (const [name, peer] of [

@@ -16,9 +16,18 @@ export interface Raw {
   close(): Promise<void>;
 }
 
-/** Requests and replies have these lengths, the four bytes of the frame included. `file`: null to answer at once. */
-export async function startRaw(requestBytes: number, replyBytes: number, file: string | null): Promise<Raw> {
-  const child = minded(fork(fileURLToPath(import.meta.url), ['serve', String(replyBytes), file ?? '']));
+/**
+ * Requests and replies have these lengths, the four bytes of the frame included. `file`: null to answer at once. `gathers`:
+ * what is sent in one turn leaves together.
+ */
+export async function startRaw(
+  requestBytes: number,
+  replyBytes: number,
+  file: string | null,
+  gathers = true,
+): Promise<Raw> {
+  const words = ['serve', String(replyBytes), String(gathers), file ?? ''];
+  const child = minded(fork(fileURLToPath(import.meta.url), words));
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (message) => resolve(Number(message)));
     child.once('exit', () => reject(new Error('the raw server ended')));
@@ -30,7 +39,7 @@ export async function startRaw(requestBytes: number, replyBytes: number, file: s
     rest = eachFrame(rest, chunk, () => waiting.shift()?.());
   });
   const request = frameOf(requestBytes);
-  const send = gatheredWriter(socket);
+  const send = gathers ? gatheredWriter(socket) : (bytes: Buffer) => void socket.write(bytes);
   return {
     call: (done) => {
       waiting.push(done);
@@ -51,9 +60,10 @@ function frameOf(bytes: number): Buffer {
 
 type Answer = (socket: Socket, frames: readonly Buffer[]) => void;
 
-function answerAtOnce(reply: Buffer): Answer {
+function answerAtOnce(reply: Buffer, gathers: boolean): Answer {
   return (socket, frames) => {
-    socket.write(frames.length === 1 ? reply : Buffer.concat(frames.map(() => reply)));
+    if (gathers) socket.write(frames.length === 1 ? reply : Buffer.concat(frames.map(() => reply)));
+    else for (const _ of frames) socket.write(reply);
   };
 }
 
@@ -79,9 +89,9 @@ function answerDurably(reply: Buffer, file: string): Answer {
   };
 }
 
-function serve(replyBytes: number, file: string): void {
+function serve(replyBytes: number, gathers: boolean, file: string): void {
   const reply = frameOf(replyBytes);
-  const answer = file === '' ? answerAtOnce(reply) : answerDurably(reply, file);
+  const answer = file === '' ? answerAtOnce(reply, gathers) : answerDurably(reply, file);
   const server = createServer({ noDelay: true }, (socket) => {
     let rest: Buffer = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
@@ -98,4 +108,6 @@ function serve(replyBytes: number, file: string): void {
   });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) serve(Number(process.argv[3]), process.argv[4] ?? '');
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  serve(Number(process.argv[3]), process.argv[4] === 'true', process.argv[5] ?? '');
+}

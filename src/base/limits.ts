@@ -14,6 +14,12 @@ export const DEFAULT_LIMITS: Limits = {
 /** Accept times, client times and incarnations are exact integers in every language that speaks the protocol. */
 export const TIME_MAX = Number.MAX_SAFE_INTEGER;
 
+/**
+ * Origins that a replica knows of. Nobody ever leaves a version vector; and a pull request carries three of them, which
+ * with the longest ids there are must fit into a frame.
+ */
+export const ORIGINS_MAX = 16_384;
+
 /** For how long a client may send an operation again, unless the cluster says otherwise. */
 export const RETRY_WINDOW_MS_DEFAULT = 10 * 60_000;
 

@@ -81,6 +81,13 @@ export class Integration<Op, Value> {
     return this.#outside || this.#store !== null || !this.#parts.log.isWhole;
   }
 
+  /** All that is kept here beside the other parts, as a text: equal texts, equal answers ever after. */
+  fingerprint(): string {
+    const { time = '', after = '' } = this.#store ?? {};
+    const peers = `${time} ${after} from ${this.#storePeer} with ${this.#rejoinsWith} dissolved ${this.#dissolved}`;
+    return `${peers} ${this.#inVain} ${this.#wantsReport} ${[...this.#vouchedFor].sort()}`;
+  }
+
   rejoinWith(peer: ReplicaId): void {
     this.#rejoinsWith = peer;
   }
@@ -109,6 +116,8 @@ export class Integration<Op, Value> {
   take(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, now: number): Integrated | Held | Refused | Rejoin {
     const { transfers, clock, log, self } = this.#parts;
     if (!transfers.isUnderWay(peer)) return ASK_AGAIN;
+    // One peer's base store at a time, and nothing of the log beside it.
+    if (this.#storePeer !== null && this.#storePeer !== peer) return { kind: 'integrated', more: false, fresh: false };
     if (peer === this.#rejoinsWith) this.#inVain = 0;
     const base = batch.resumed && request.resume !== null ? request.resume.received : request.seen;
     const wrong = checkBatch(batch, peer, request, base, self, log.seen, log.order) ?? this.#checkSender(batch);
@@ -319,18 +328,25 @@ export class Integration<Op, Value> {
    * does not know, and whose writes it could not take; and takes its base store apart, a step at a time, if the peer does
    * not hold all that is folded into it.
    */
-  #prepare({ seen, standing, writes }: PullBatch<Op>, now: number): Integrated | null {
-    const { log, members, self, save } = this.#parts;
-    if (!this.#outside && log.isWhole) return null;
+  #prepare({ seen, standing, writes, store }: PullBatch<Op>, now: number): Integrated | null {
+    const { log, members, transfers, self, save } = this.#parts;
+    // Who gave a part of a base store was lost, and who answers now has folded nothing of it.
+    const isCutShort = this.#store !== null && store === null && !this.#outside;
+    if (!this.#outside && log.isWhole && !isCutShort) return null;
     for (const origin of log.storage.origins()) {
       if (origin === self || seen.has(origin)) continue;
       if (log.storage.run(origin, 0, standing.floor).next().done !== true) members.retire(origin);
     }
     const first = writes.find(({ origin, acceptTime }) => !log.seen.covers(origin, acceptTime));
     const differs = log.isAheadOf(seen) || (first !== undefined && first.acceptTime <= log.baseTime);
-    if (log.baseTime === 0 || !differs) return null;
+    const isDue = log.baseTime > 0 && (differs || this.#dissolved !== null);
+    if (!isDue && !isCutShort) return null;
+    // What other transfers have received counts on the base store; and who comes back to a part of it begins again.
+    transfers.reset();
+    this.#store = { time: this.#store?.time ?? log.baseTime, after: null };
     this.#dissolved = dissolveBase(log, this.#dissolved, seen, RESUBMIT_KEYS, (write) => this.#adopt(write, now));
     if (this.#dissolved === null) {
+      this.#store = null;
       log.baseTime = 0;
       log.baseVector = new VersionVector();
     }
@@ -355,12 +371,12 @@ export class Integration<Op, Value> {
         `it has folded writes up to ${page.time}, and this replica others up to ${log.baseTime}`,
       );
     }
-    // One peer's base store at a time.
-    if (this.#storePeer !== null && this.#storePeer !== peer) return { kind: 'integrated', more: false, fresh: false };
     const expected = this.#store?.time === page.time ? this.#store.after : null;
     if (page.after !== expected && page.after !== null) return ASK_AGAIN;
     this.#storePeer = peer;
     clock.observe(page.time);
+    // What other transfers have received may count on what the page replaces.
+    transfers.reset();
     takePage(log, page, (write) => this.#adopt(write, now));
     if (page.upTo === null) {
       log.baseTime = page.time;

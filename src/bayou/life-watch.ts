@@ -4,8 +4,8 @@ import type { VersionVector } from './version-vector.js';
 
 interface Life {
   readonly number: number;
-  /** The accept time of the origin up to which its writes were held here when it last asked. */
-  readonly held: number;
+  /** Up to which accept time it claimed its own writes when it last asked. */
+  readonly claimed: number;
 }
 
 /**
@@ -25,6 +25,12 @@ export class LifeWatch {
     this.#copied ??= why;
   }
 
+  /** All that is kept here, as a text: equal texts, equal answers ever after. */
+  fingerprint(): string {
+    const lives = [...this.#lives].map(([origin, { number, claimed }]) => `${origin}:${number}:${claimed}`);
+    return `${lives.sort()} ${this.#copied}`;
+  }
+
   /** Looks at a peer's request, `seen` being this replica's own vector; why it is not to be answered, or null. */
   check({ from, life, seen: theirs }: PullRequest, seen: VersionVector): Refused | null {
     if (!seen.has(from)) return null;
@@ -32,12 +38,14 @@ export class LifeWatch {
     if (known !== undefined && life < known.number) {
       return refused('ERR_COPIED', `another process has spoken for ${from} since this one was started`);
     }
-    // A request may have left before a write that is held here by now, but not before what was held at the last one.
-    if (known?.number === life && theirs.get(from) < known.held) {
-      const message = `${from} claims its own writes up to ${theirs.get(from)}, but gave some up to ${known.held} before`;
+    // What it claimed, not what is held here of it by now: of two requests that were sent before a write of its own, the
+    // second may arrive after that write did over another connection.
+    const claimed = theirs.get(from);
+    if (known?.number === life && claimed < known.claimed) {
+      const message = `${from} claims its own writes up to ${claimed}, but claimed them up to ${known.claimed} before`;
       return refused('ERR_COPIED', message);
     }
-    this.#lives.set(from, { number: life, held: seen.get(from) });
+    this.#lives.set(from, { number: life, claimed });
     return null;
   }
 }

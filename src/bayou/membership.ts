@@ -1,5 +1,6 @@
 import { hashText } from '../base/hash.js';
 import { compareOrigins, type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { ORIGINS_MAX } from '../base/limits.js';
 import type { AcceptClock } from './clock.js';
 import type { Attestation, Report } from './messages.js';
 import type { VersionVector } from './version-vector.js';
@@ -153,13 +154,23 @@ export class Membership {
   /** Takes over what a peer reports, all of whose claims this replica may make by now. True if it retires someone. */
   adopt(report: Report): boolean {
     let changed = false;
-    for (const origin of report.retired) if (origin !== this.#self) changed = this.retire(origin) || changed;
+    for (const origin of report.retired) {
+      if (origin !== this.#self && this.#retired.size < ORIGINS_MAX) changed = this.retire(origin) || changed;
+    }
     for (const attestation of report.attestations) {
       const { origin, clock } = attestation;
       if (origin === this.#self || !this.#seen.has(origin)) continue;
       if ((this.#attestations.get(origin)?.clock ?? -1) < clock) this.#attestations.set(origin, attestation);
     }
     return changed;
+  }
+
+  /** All that is kept here beside the members of `seen`, as a text: equal texts, equal answers ever after. */
+  fingerprint(): string {
+    const heard = [...this.#attestations.values(), this.#own].map((it) =>
+      it === null ? 'none' : `${it.origin}:${it.clock}:${it.held}:${it.view}`,
+    );
+    return `${this.#attested} own ${heard.pop()} others ${heard.sort()} retired ${this.retired.toSorted()}`;
   }
 
   #of(member: Origin): Attestation | null {

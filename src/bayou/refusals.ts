@@ -1,4 +1,5 @@
 import { compareKeys, type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { ORIGINS_MAX } from '../base/limits.js';
 import type { Membership } from './membership.js';
 import {
   type ClusterTerms,
@@ -33,6 +34,8 @@ export function checkRequest(
     return refused('ERR_IDENTITY', `${request.from} asks, but a newer incarnation is known: ${successor}`);
   }
   for (const claim of claimsOf(request)) {
+    const many = checkSize(request.from, claim.size);
+    if (many !== null) return many;
     const forged = checkOwnStamps(request.from, claim, self, seen);
     if (forged !== null) return forged;
   }
@@ -76,6 +79,12 @@ function checkTerms(theirs: ClusterTerms, ours: ClusterTerms): Refused | null {
   return null;
 }
 
+/** A vector that has grown beyond what a message holds could never be told again. */
+function checkSize(peer: Origin, size: number): Refused | null {
+  if (size <= ORIGINS_MAX) return null;
+  return refused('ERR_OVERLOADED', `${peer} knows of ${size} origins, where ${ORIGINS_MAX} are allowed`);
+}
+
 function checkOwnStamps(peer: Origin, claim: VersionVector, self: Origin, seen: VersionVector): Refused | null {
   const given = seen.get(self);
   const claimed = claim.get(self);
@@ -102,6 +111,9 @@ export function checkBatch<Op>(
   if (replicaIdOf(batch.from) !== peer) return refused('ERR_IDENTITY', `${batch.from} answers where ${peer} was asked`);
   const forged = checkOwnStamps(batch.from, batch.seen, self, seen);
   if (forged !== null) return forged;
+  const many =
+    checkSize(batch.from, seen.sizeWith(batch.seen)) ?? checkSize(batch.from, batch.report?.retired.length ?? 0);
+  if (many !== null) return many;
   const broken = (what: string): Refused => refused('ERR_PROTOCOL', `the batch from ${batch.from} ${what}`);
   if (batch.resumed && request.resume === null) return broken('goes on with a transfer that was not named');
   if (batch.resumed && request.resume !== null && !batch.seen.dominates(request.resume.target)) {
@@ -113,6 +125,7 @@ export function checkBatch<Op>(
   if (batch.store !== null) {
     const page = checkPage(batch.store, broken);
     if (page !== null) return page;
+    if (!batch.seen.dominates(batch.store.vector)) return broken('holds a base store that its vector does not cover');
   }
   if (batch.more && batch.writes.length === 0 && batch.store === null)
     return broken('is empty but says that more is left');

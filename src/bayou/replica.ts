@@ -1,4 +1,5 @@
 import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { ORIGINS_MAX } from '../base/limits.js';
 import type { StateMachine } from '../base/state-machine.js';
 import { cutPage } from './base-transfer.js';
 import { AcceptClock, acceptTimeSpan } from './clock.js';
@@ -138,7 +139,7 @@ export class Replica<Op, Value> {
 
   /** Takes note of a member that has no writes yet, if there can be none of it that would stand in the base store. */
   meet(member: Origin): void {
-    if (this.#floor <= 0) this.#log.raiseSeen(member, 0);
+    if (this.#floor <= 0) this.#letIn(member);
   }
 
   /** A client's write. `now` is the wall clock in milliseconds. */
@@ -173,7 +174,9 @@ export class Replica<Op, Value> {
 
   /** Why a peer's request, or news, is not answered; null if it may be. */
   refusalOf(request: PullRequest | News): Refused | null {
-    if (this.#lives.copied !== null) return refused('ERR_COPIED', this.#lives.copied);
+    // Not ERR_COPIED: who hears that is itself a copy.
+    if (this.#lives.copied !== null)
+      return refused('ERR_FORGED_STAMPS', `${this.origin} is refused: ${this.#lives.copied}`);
     return checkRequest(request, this.origin, this.terms, this.#log.seen, this.#members);
   }
 
@@ -341,6 +344,21 @@ export class Replica<Op, Value> {
     return this.#members.stable(this.#clock.latest);
   }
 
+  /** What unfinished transfers have brought, each under the target of its peer. */
+  get received(): readonly VersionVector[] {
+    return this.#transfers.received;
+  }
+
+  /** True while it takes over what it missed: what it claims has gaps, and so it meets no session's needs. */
+  get isBehind(): boolean {
+    return this.#integration.isBehind;
+  }
+
+  /** Why it gives no more stamps: it runs on a copy, or an older state, of its data. Null if it does. */
+  get copied(): string | null {
+    return this.#lives.copied;
+  }
+
   /** The members that keep writes from being stable. */
   get waitsFor(): readonly Origin[] {
     return this.#members.waitsFor();
@@ -348,6 +366,24 @@ export class Replica<Op, Value> {
 
   get retired(): readonly Origin[] {
     return this.#members.retired;
+  }
+
+  /**
+   * All of the replica's state beside its storage, as a text. Replicas whose texts are equal, over equal storages, answer
+   * every further step alike: an exhaustive search takes them for one. Whatever a part keeps must be in its part of it.
+   *
+   * `restarts`: with what is kept only for who comes back after a restart. `lives`: with what is known of the lives of those
+   * who asked; it makes no difference if each further request comes from a newer life than the ones before.
+   */
+  fingerprint({ restarts, lives }: { readonly restarts: boolean; readonly lives: boolean }): string {
+    return [
+      `${this.origin} ${this.#life} clock ${this.#clock.latest} pinned ${this.#pinned?.until} ${this.#pinned?.since}`,
+      this.#log.fingerprint(),
+      this.#members.fingerprint(),
+      this.#transfers.fingerprint(this.#log.seen, restarts),
+      this.#integration.fingerprint(),
+      lives ? this.#lives.fingerprint() : `${this.#lives.copied}`,
+    ].join(' | ');
   }
 
   /** About how many bytes a write takes in a batch. */
@@ -391,7 +427,11 @@ export class Replica<Op, Value> {
   /** Who asks becomes known, if it has no writes at or below the floor and its clock is past it. */
   #admit({ from, seen, clock }: PullRequest): void {
     const floor = this.#floor;
-    if (floor <= 0 || (seen.get(from) === 0 && clock >= floor)) this.#log.raiseSeen(from, 0);
+    if (floor <= 0 || (seen.get(from) === 0 && clock >= floor)) this.#letIn(from);
+  }
+
+  #letIn(origin: Origin): void {
+    if (this.#log.seen.size < ORIGINS_MAX) this.#log.raiseSeen(origin, 0);
   }
 
   #servePage(

@@ -16,7 +16,8 @@ export const DEFAULT_GUARANTEES: readonly Guarantee[] = ['read-your-writes', 'mo
 
 /**
  * What a client has seen and written, and so what a replica must hold to serve it (Terry et al., PDIS 1994). The read
- * guarantees are kept per key, and only what that key needs; the write guarantees over the whole session.
+ * guarantees are kept per key, and only what that key needs; the write guarantees over the whole session. A session that
+ * asks for all four is causal, also across keys: its reads need all that it has read and written, too.
  *
  * Whatever the guarantees, a write is stamped after everything the session has read and written, so that its own order
  * holds in every log.
@@ -49,7 +50,8 @@ export class Session<Op> {
   }
 
   read(key: string): ReadRequest {
-    return { key, needs: this.#needs.get(key) ?? null };
+    if (this.#guarantees.size < GUARANTEES.length) return { key, needs: this.#needs.get(key) ?? null };
+    return { key, needs: this.#writeNeeds.size === 0 ? null : this.#writeNeeds.clone() };
   }
 
   /** A write was accepted. A blind one replaces what its key needs; one that reads what it changes adds to it. */

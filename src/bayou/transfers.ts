@@ -32,6 +32,12 @@ export class Transfers {
     return this.#latest;
   }
 
+  /** How far each transfer has come that is under way, or was cut. */
+  get received(): readonly VersionVector[] {
+    const active = [...this.#active.values()].map(({ received }) => received);
+    return [...active, ...[this.#interrupted, this.#latest].flatMap((cut) => cut?.received ?? [])];
+  }
+
   /** What the next request to `peer` says of the transfer; null if it starts from `seen`. */
   resume(peer: ReplicaId, seen: VersionVector): Resume | null {
     const active = this.#active.get(peer);
@@ -77,6 +83,19 @@ export class Transfers {
     this.#active.delete(peer);
     if (this.#interrupted !== null && seen.dominates(this.#interrupted.target)) this.#interrupted = null;
     if (this.#latest !== null && seen.dominates(this.#latest.target)) this.#latest = null;
+  }
+
+  /** All that is kept here, as a text: equal texts, equal answers ever after. `restarts`: with what only a restart reads. */
+  fingerprint(seen: VersionVector, restarts: boolean): string {
+    // Who goes on with a transfer adds `seen` to what was received; before there is a target nobody looks at that.
+    const place = (it: Omit<Transfer, 'waits'> | null): string => {
+      if (it?.target == null) return 'none';
+      const received = it.received.clone();
+      received.merge(seen);
+      return `${received} to ${it.target}`;
+    };
+    const active = [...this.#active].map(([peer, it]) => `${peer} ${place(it)} ${it.waits}`);
+    return `${active.sort()} cut ${place(this.#interrupted)} latest ${place(restarts ? this.#latest : null)}`;
   }
 
   /** Forgets where all transfers stand: some of what they brought is gone. */

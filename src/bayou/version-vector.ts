@@ -72,6 +72,13 @@ export class VersionVector {
     return lacking;
   }
 
+  /** How many origins this vector would have together with `others`. */
+  sizeWith(others: VersionVector): number {
+    let size = this.size;
+    for (const origin of others.#times.keys()) if (!this.has(origin)) size += 1;
+    return size;
+  }
+
   /** The highest accept time of any origin, among those up to `limit`; 0 if there is none. */
   highestTime(limit = Number.POSITIVE_INFINITY): number {
     let highest = 0;

@@ -37,6 +37,8 @@ export class WriteLog<Op, Value> {
   #received = new Set<string>();
   /** Those of them that are to be looked at, since something was claimed. */
   #pruning = new Set<string>();
+  /** Of each origin that writes were received of, the highest accept time; unless some may be left of an earlier life. */
+  readonly #reached = new Map<Origin, number>();
   baseTime: number;
   /** For each origin, the highest accept time that is folded into the base store. */
   baseVector: VersionVector;
@@ -83,7 +85,21 @@ export class WriteLog<Op, Value> {
     const there = history[position];
     if (there !== undefined && this.order(there, write) === 0) return;
     if (isPrunedOnArrival(history, position, write, this.seen, this.rules)) return;
+    if (this.#isTaken(write)) return;
     this.storage.insert(write, position);
+  }
+
+  /**
+   * True if the stamp stands here on another key: it was given twice, or a peer lies. A run has one write for a stamp, so
+   * the first stays. Looks only where a transfer comes again that was cut.
+   */
+  #isTaken({ origin, acceptTime }: AcceptStamp): boolean {
+    const reached = this.#reached.get(origin);
+    const isBeyond = reached !== undefined && acceptTime > reached;
+    const upTo = reached === undefined ? Number.POSITIVE_INFINITY : acceptTime;
+    const there = isBeyond ? undefined : this.storage.run(origin, acceptTime - 1, upTo).next().value;
+    if (isBeyond || (reached === undefined && there === undefined)) this.#reached.set(origin, acceptTime);
+    return there?.acceptTime === acceptTime;
   }
 
   /** Claims what a transfer brought, as `target` has it. True if the vector now covers writes that it did not. */
@@ -159,7 +175,8 @@ export class WriteLog<Op, Value> {
       if (this.seen.covers(write.origin, write.acceptTime)) this.#fold(write, keepTombstones);
       else dropped = this.drop(write) || dropped;
     }
-    this.baseTime = more ? (due.at(-1)?.acceptTime ?? upTo) : upTo;
+    // Who has nothing to fold does not keep out what others may still bring.
+    if (due.length > 0) this.baseTime = more ? (due.at(-1)?.acceptTime ?? upTo) : upTo;
     return { more, dropped };
   }
 
@@ -191,7 +208,7 @@ export class WriteLog<Op, Value> {
   *entries(after: AcceptStamp | null): Generator<Write<Op>> {
     const merge = new RunMerge<Op>(this.order);
     for (const origin of this.storage.origins()) {
-      merge.add(this.storage.run(origin, after === null ? 0 : after.acceptTime - 1, Number.POSITIVE_INFINITY));
+      merge.add(this.storage.run(origin, Math.max((after?.acceptTime ?? 0) - 1, 0), Number.POSITIVE_INFINITY));
     }
     for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
       if (after === null || this.order(write, after) > 0) yield write;
@@ -201,6 +218,13 @@ export class WriteLog<Op, Value> {
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
     return STAMP_BYTES + write.key.length + this.rules.machine.sizeOf(write.operation);
+  }
+
+  /** All that is kept here beside the storage, as a text: equal texts, equal answers ever after. */
+  fingerprint(): string {
+    const keys = `${[...this.#received].sort()} pruning ${[...this.#pruning].sort()}`;
+    const reached = new VersionVector(this.#reached);
+    return `${this.seen} base ${this.baseTime} ${this.baseVector} received ${keys} reached ${reached}`;
   }
 
   /** Where the write stands in its key's history; null if it is not there. */

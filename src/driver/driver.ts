@@ -31,6 +31,7 @@ import type {
 import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
 import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
+import type { Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { BatchPipeline } from './batch-pipeline.js';
 import { Compactor } from './compactor.js';
@@ -67,6 +68,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   readonly #pipelines = new Map<ReplicaId, BatchPipeline>();
   /** The requests of this core; batches that answer those of an earlier one are of no use. */
   #requests = new WeakSet<PullRequest>();
+  /** Calls that wait for pulls. */
+  #stabilizing = 0;
   /** Why nothing is written for now: a flush failed a moment ago. */
   #writeOutage: BaristaError | null = null;
   /** Why nothing can be read either: what is durable is not known. */
@@ -81,6 +84,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       config.settings.heldAnswersMax,
       (run) => config.timers.soon(run),
       (error) => this.#flushFailed(error),
+      config.settings.heldBytesMax,
     );
     this.#compactor = new Compactor(
       {
@@ -119,7 +123,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const refusal = this.#readOutage ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
     // What others wrote is durable with them.
-    this.#gate.answer(done, succeed(this.#replica.read(request)), 'own writes');
+    const reply = this.#replica.read(request);
+    this.#gate.answer(done, succeed(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
   }
 
   pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
@@ -128,7 +133,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (link instanceof BaristaError) return done(fail(link));
     const reply = this.#replica.serve(request, this.#config.clock.now());
     this.#gate.changed('claims');
-    this.#gate.answer(done, outcomeOf(reply));
+    const sent = isRefused(reply) ? [] : [...reply.writes, ...(reply.store?.entries ?? [])];
+    this.#gate.answer(done, outcomeOf(reply), 'anything', this.#bytesOf(sent));
     // Who asks says what it holds: as good as news.
     this.#hear(link, request.from, request.seen);
   }
@@ -168,7 +174,13 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   stabilize(request: StabilizeRequest, done: Done<StabilizeReply>): void {
+    const { linksMax, stabilizeCallsMax } = this.#config.settings;
     const peers = request.peers ?? [...this.#links.keys()];
+    if (peers.length > linksMax || this.#stabilizing >= stabilizeCallsMax) {
+      const message = `at most ${stabilizeCallsMax} calls wait for pulls, each from at most ${linksMax} neighbours`;
+      return done(fail(new BaristaError('ERR_OVERLOADED', message)));
+    }
+    this.#stabilizing += 1;
     const outcomes = new Map<ReplicaId, PullOutcome>(peers.map((peer) => [peer, { peer, done: false, error: null }]));
     if (request.compact) this.#compactor.ask(outcomes.keys());
     let left = outcomes.size;
@@ -176,6 +188,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const answer = (): void => {
       if (answered) return;
       answered = true;
+      this.#stabilizing -= 1;
       cancel();
       this.#gate.answer(done, succeed({ outcomes: [...outcomes.values()], seen: this.#replica.seen() }));
     };
@@ -206,7 +219,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const entries = this.#replica.entries(request.after);
     const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
-    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }));
+    const bytes = page.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
   }
 
   log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
@@ -214,7 +228,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const page = takePage(this.#replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
       this.#replica.bytesOf(write),
     );
-    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }));
+    const bytes = this.#bytesOf(page.items);
+    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
   }
 
   retire({ id }: RetireRequest, done: Done<void>): void {
@@ -365,6 +380,10 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
         else this.#recover(this.#readOutage);
       });
     });
+  }
+
+  #bytesOf(writes: readonly Write<KvOperation>[]): number {
+    return writes.reduce((sum, write) => sum + this.#replica.bytesOf(write), 0);
   }
 
   get #exchangesByItself(): boolean {

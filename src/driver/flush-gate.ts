@@ -23,6 +23,8 @@ export class FlushGate {
   readonly #heldMax: number;
   readonly #soon: (run: () => void) => void;
   readonly #onFailure: (error: BaristaError) => void;
+  readonly #heldBytesMax: number;
+  #heldBytes = 0;
   #held: ((flushed: Outcome<void>) => void)[] = [];
   #flushing = false;
   /** The highest rank of a change that no flush was begun for; -1 if there is none. */
@@ -30,13 +32,18 @@ export class FlushGate {
   /** The same of what is being flushed. */
   #underWay = -1;
 
-  /** `soon` puts a flush off until the inputs at hand are taken; `onFailure` hears of a failed one before the answers do. */
+  /**
+   * `soon` puts a flush off until the inputs at hand are taken; `onFailure` hears of a failed one before the answers do.
+   * `heldBytesMax` bounds what the answers that wait hold together.
+   */
   constructor(
     storage: Flushable,
     heldMax: number,
     soon: (run: () => void) => void,
     onFailure: (error: BaristaError) => void,
+    heldBytesMax = Number.POSITIVE_INFINITY,
   ) {
+    this.#heldBytesMax = heldBytesMax;
     this.#storage = storage;
     this.#heldMax = heldMax;
     this.#soon = soon;
@@ -48,15 +55,25 @@ export class FlushGate {
     this.#changed = Math.max(this.#changed, RANK[what]);
   }
 
-  /** Answers at once if nothing that `rest` names waits to become durable, else after the flush; with ERR_STORAGE if that fails. */
-  answer<T>(done: Done<T>, outcome: Outcome<T>, rest: Rest = 'anything'): void {
+  /**
+   * Answers at once if nothing that `rest` names waits to become durable, else after the flush; with ERR_STORAGE if that
+   * fails. `bytes`: what the answer holds, about; if there is no place for it, ERR_OVERLOADED is answered instead.
+   */
+  answer<T>(done: Done<T>, outcome: Outcome<T>, rest: Rest = 'anything', bytes = 0): void {
     const waits = rest === 'anything' || Math.max(this.#changed, this.#underWay) >= RANK[rest];
     if (!waits || (!this.#flushing && !this.#storage.dirty)) {
       done(outcome);
       if (!this.#flushing && this.#storage.dirty) this.#flushSoon();
       return;
     }
-    this.#held.push((flushed) => done(flushed.ok ? outcome : fail(flushed.error)));
+    if (bytes > 0 && this.#heldBytes + bytes > this.#heldBytesMax) {
+      return done(fail(new BaristaError('ERR_OVERLOADED', `${this.#heldBytes} bytes already wait for the storage`)));
+    }
+    this.#heldBytes += bytes;
+    this.#held.push((flushed) => {
+      this.#heldBytes -= bytes;
+      done(flushed.ok ? outcome : fail(flushed.error));
+    });
     if (!this.#flushing) this.#flushSoon();
   }
 

@@ -1,6 +1,7 @@
 import type { Address } from '../base/address.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
 import type { Origin, ReplicaId } from '../base/ids.js';
+import { ORIGINS_MAX } from '../base/limits.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { Cancel, Clock, Timers } from '../base/time.js';
 import type { Progress } from '../bayou/admin-messages.js';
@@ -51,7 +52,7 @@ export class Link<Op> {
   #lastError: ErrorCode | null = null;
   /** What the pull waits for since it last succeeded; null if it does not. */
   #drift: Drift | null = null;
-  /** True if the last batch could not be used, or not wholly. */
+  /** True if the last batch could not be used, or not wholly; or a disk that fails kept it from coming. */
   #unusable = false;
   #pulling = false;
   /** When the pull under way began, in milliseconds. */
@@ -140,7 +141,9 @@ export class Link<Op> {
    */
   announce(lacking: VersionVector): void {
     if (this.#unusable) return;
-    this.#announced ??= new VersionVector();
+    // What was announced before, if it is too much, is left to the period.
+    if (this.#announced === null || this.#announced.sizeWith(lacking) > ORIGINS_MAX)
+      this.#announced = new VersionVector();
     this.#announced.merge(lacking);
   }
 
@@ -235,6 +238,8 @@ export class Link<Op> {
 
   #fail(error: BaristaError): void {
     this.#lastError = error.code;
+    // Nothing can be taken, or given, before the disk is tried again.
+    if (error.code === 'ERR_STORAGE') this.#unusable = true;
     this.#steps.pullFailed(this.peer, error);
     this.#end(fail(error));
   }

@@ -1,4 +1,5 @@
 import type { Origin } from '../base/ids.js';
+import { ORIGINS_MAX } from '../base/limits.js';
 import type { Done } from '../base/outcome.js';
 import type { News } from '../bayou/messages.js';
 import { VersionVector } from '../bayou/version-vector.js';
@@ -52,6 +53,8 @@ export class NewsTeller {
   heardFrom(peer: Origin, vector: VersionVector): void {
     if (this.#peer !== null && this.#peer !== peer) this.#known = new VersionVector();
     this.#peer = peer;
+    // What is forgotten is told once more.
+    if (this.#known.sizeWith(vector) > ORIGINS_MAX) this.#known = new VersionVector();
     this.#known.merge(vector);
     if (!this.#silent) return;
     this.#silent = false;

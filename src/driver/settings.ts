@@ -12,8 +12,12 @@ export interface DriverSettings {
   /** How long writes are refused after a flush failed, before the storage is tried again. */
   readonly storageRetryMs: number;
   readonly linksMax: number;
+  /** Calls that wait for pulls; none names more neighbours than there may be links. */
+  readonly stabilizeCallsMax: number;
   /** Answers that wait for a flush; beyond it clients get ERR_OVERLOADED. */
   readonly heldAnswersMax: number;
+  /** What those answers hold together; beyond it what would hold more gets ERR_OVERLOADED. */
+  readonly heldBytesMax: number;
 }
 
 export const DEFAULT_SETTINGS: DriverSettings = {
@@ -24,5 +28,7 @@ export const DEFAULT_SETTINGS: DriverSettings = {
   batchBytesMax: 1024 * 1024,
   storageRetryMs: 1_000,
   linksMax: 4_096,
+  stabilizeCallsMax: 64,
   heldAnswersMax: 65_536,
+  heldBytesMax: 64 * 1024 * 1024,
 };

@@ -115,6 +115,11 @@ export class BinaryReader {
     return true;
   }
 
+  /** Bytes that were read over, where they lie; for who is done with them at once. */
+  viewAt(position: number, length: number): Buffer {
+    return this.#bytes.subarray(position, position + length);
+  }
+
   /** For messages to people: bytes that are not text are replaced. */
   textAt(position: number, length: number): string {
     return this.#bytes.toString('utf8', position, position + length);

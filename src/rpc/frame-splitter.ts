@@ -38,6 +38,11 @@ export class FrameSplitter {
     return this.#partialBytes > 0;
   }
 
+  /** The memory that is kept for a frame that is not whole, or for the next one. */
+  get heldBytes(): number {
+    return this.#partial.length;
+  }
+
   /** Points the reader at the next whole frame; false if there is none yet. Throws for a length no frame may have. */
   next(reader: BinaryReader): boolean {
     if (this.#partialBytes > 0) return this.#completePartial(reader);

@@ -15,8 +15,14 @@ export const SKIP_DEPTH_MAX = 32;
 /** Calls of one connection that the server works on at a time; it reads no further until one is answered. */
 export const SERVED_CALLS_MAX = 1024;
 
-/** Connections a server holds; it closes what comes beyond. */
+/** Connections a server holds. The one that has been idle longest makes room for what comes beyond, or that is closed. */
 export const CONNECTIONS_MAX = 1024;
+
+/** How long a connection must have been idle before it makes room for another. */
+export const IDLE_MS_MIN = 10_000;
+
+/** Parts of frames and unsent replies of all connections of a server; beyond, the one that holds most is ended. */
+export const HELD_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Frames gathered beyond this are sent before more are written. */
 export const BATCH_BYTES_MAX = 64 * 1024;

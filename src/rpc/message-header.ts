@@ -29,6 +29,12 @@ export class MessageHeader {
     return name.length === this.#nameLength && reader.isAt(this.#nameAt, name);
   }
 
+  /** The name without its service, as it was sent: Thrift's clients look for a method by that. */
+  methodIn(reader: BinaryReader): Uint8Array {
+    const name = reader.viewAt(this.#nameAt, this.#nameLength);
+    return name.subarray(name.indexOf(':') + 1);
+  }
+
   nameIn(reader: BinaryReader): string {
     return reader.textAt(this.#nameAt, this.#nameLength);
   }

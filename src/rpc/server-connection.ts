@@ -5,6 +5,7 @@ import { fail, type Outcome } from '../base/outcome.js';
 import { BinaryReader } from './binary-reader.js';
 import { BinaryWriter } from './binary-writer.js';
 import { type CompressReplies, isLoopback } from './compression.js';
+import type { ConnectionTable, TableEntry } from './connection-table.js';
 import type { Replier, ServedCall, ServedMethod } from './dispatch.js';
 import { applicationException } from './failure-codec.js';
 import { FieldError } from './field-error.js';
@@ -16,6 +17,8 @@ import type { ReplyForm } from './services.js';
 import { MessageType } from './thrift.js';
 
 export interface ConnectionSettings {
+  /** The connection is one of it. */
+  readonly table: ConnectionTable<ServerConnection>;
   readonly methods: readonly ServedMethod[];
   readonly frameBytesMax: number;
   readonly stallMsMax: number;
@@ -28,7 +31,7 @@ export interface ConnectionSettings {
  * of one turn together. What one client can hold of the server is bounded: it reads no further while the client has too
  * many calls open or too many replies unread, and ends with a client that stalls.
  */
-export class ServerConnection implements Replier {
+export class ServerConnection implements Replier, TableEntry {
   readonly #socket: Socket;
   readonly #settings: ConnectionSettings;
   readonly #splitter: FrameSplitter;
@@ -74,12 +77,25 @@ export class ServerConnection implements Replier {
     this.#ended = true;
   }
 
+  get isIdle(): boolean {
+    return this.#callsOpen === 0;
+  }
+
+  evict(why: string): void {
+    this.#settings.log.warn({ peer: this.#socket.remoteAddress ?? null }, why);
+    this.#ended = true;
+    this.#socket.destroy();
+  }
+
   reply<Reply>(form: ReplyForm<Reply>, call: ServedCall, outcome: Outcome<Reply>): void {
     this.#callsOpen--;
     if (this.#ended) return;
     const problem = this.#tryReply(form, call, outcome);
     if (problem !== null) this.#tryReply(form, call, fail<Reply>(problem));
-    if (this.#outbound.writer.length > BATCH_BYTES_MAX) this.#outbound.flush();
+    if (this.#outbound.writer.length > BATCH_BYTES_MAX) {
+      this.#outbound.flush();
+      this.#countHeld();
+    }
     this.#workSoon();
   }
 
@@ -135,7 +151,13 @@ export class ServerConnection implements Replier {
       this.#working = false;
     }
     this.#outbound.flush();
+    if (served > 0) this.#settings.table.used(this);
+    this.#countHeld();
     if (!this.#ended) this.#adjustFlow(served > 0);
+  }
+
+  #countHeld(): void {
+    this.#settings.table.holds(this, this.#splitter.heldBytes + this.#outbound.unsentBytes);
   }
 
   #isBlocked(): boolean {
@@ -188,23 +210,21 @@ export class ServerConnection implements Replier {
       method.serve(reader, header.sequenceId, this);
       return;
     }
-    const name = header.nameIn(reader);
-    const error = new BaristaError('ERR_UNKNOWN_METHOD', `there is no method "${name}"`);
-    // Thrift's clients look for the method by its name without the service.
-    this.#writeException(name.slice(name.indexOf(':') + 1), header.sequenceId, error);
+    const error = new BaristaError('ERR_UNKNOWN_METHOD', `there is no method "${header.nameIn(reader)}"`);
+    this.#writeException(header.methodIn(reader), header.sequenceId, error);
   }
 
   /** Says what was wrong with bytes after which nothing can be told apart, and ends the connection. */
   #refuse(error: BaristaError): void {
     this.#settings.log.warn({ code: error.code, peer: this.#socket.remoteAddress ?? null }, error.message);
-    this.#writeException('', 0, error);
+    this.#writeException(new Uint8Array(), 0, error);
     this.#outbound.flush();
     this.#end();
   }
 
-  #writeException(name: string, sequenceId: number, error: BaristaError): void {
+  #writeException(name: Uint8Array, sequenceId: number, error: BaristaError): void {
     const { writer } = this.#outbound;
-    writer.begin(messageHead(MessageType.exception, Buffer.from(name)), sequenceId);
+    writer.begin(messageHead(MessageType.exception, name), sequenceId);
     applicationException.write(writer, error);
     writer.end();
   }

@@ -4,8 +4,9 @@ import { BaristaError, messageOf } from '../base/errors.js';
 import { type Log, SILENT_LOG } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import type { CompressReplies } from './compression.js';
+import { ConnectionTable } from './connection-table.js';
 import { type KvService, servedMethods } from './dispatch.js';
-import { CONNECTIONS_MAX, FRAME_BYTES_MAX, STALL_MS_MAX } from './limits.js';
+import { CONNECTIONS_MAX, FRAME_BYTES_MAX, HELD_BYTES_MAX, IDLE_MS_MIN, STALL_MS_MAX } from './limits.js';
 import { ServerConnection } from './server-connection.js';
 
 export interface ListenOptions {
@@ -17,6 +18,8 @@ export interface ListenOptions {
   readonly frameBytesMax?: number;
   readonly connectionsMax?: number;
   readonly stallMsMax?: number;
+  readonly idleMsMin?: number;
+  readonly heldBytesMax?: number;
   /** Unless over loopback, if it is not said. */
   readonly compressReplies?: CompressReplies;
   readonly log?: Log;
@@ -32,21 +35,31 @@ export interface Listener {
 /** Serves a replica to Thrift clients: framed, binary, multiplexed. */
 export function listen(options: ListenOptions, done: Done<Listener>): void {
   const { host, port, log = SILENT_LOG } = options;
+  const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
+  const table = new ConnectionTable<ServerConnection>({
+    connectionsMax,
+    heldBytesMax: options.heldBytesMax ?? HELD_BYTES_MAX,
+    idleMsMin: options.idleMsMin ?? IDLE_MS_MIN,
+  });
   const settings = {
+    table,
     methods: servedMethods(options.service),
     frameBytesMax: options.frameBytesMax ?? FRAME_BYTES_MAX,
     stallMsMax: options.stallMsMax ?? STALL_MS_MAX,
     compressReplies: options.compressReplies ?? 'unless-loopback',
     log,
   };
-  const connections = new Set<ServerConnection>();
   const server = createServer({ noDelay: true }, (socket) => {
+    if (!table.makeRoom()) {
+      log.warn({ connectionsMax }, 'a connection too many was closed');
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
     const connection = new ServerConnection(socket, settings);
-    connections.add(connection);
-    socket.on('close', () => connections.delete(connection));
+    table.add(connection);
+    socket.on('close', () => table.remove(connection));
   });
-  server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
-  server.on('drop', () => log.warn({ connectionsMax: server.maxConnections }, 'a connection too many was closed'));
 
   const onStartError = (cause: unknown): void => done(fail(startError(host, port, cause)));
   server.once('error', onStartError);
@@ -54,14 +67,14 @@ export function listen(options: ListenOptions, done: Done<Listener>): void {
     server.listen(port, host, () => {
       server.off('error', onStartError);
       server.on('error', (error) => log.warn({ error: error.message }, 'a connection could not be accepted'));
-      done(succeed(listenerOf(server, host, connections)));
+      done(succeed(listenerOf(server, host, table)));
     });
   } catch (thrown) {
     onStartError(thrown);
   }
 }
 
-function listenerOf(server: Server, host: string, connections: ReadonlySet<ServerConnection>): Listener {
+function listenerOf(server: Server, host: string, table: ConnectionTable<ServerConnection>): Listener {
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
   return {
@@ -69,7 +82,7 @@ function listenerOf(server: Server, host: string, connections: ReadonlySet<Serve
     close: (done) => {
       // A second close is told of an error, which only says that the first is enough.
       server.close(() => done(succeed(undefined)));
-      for (const connection of connections) connection.close();
+      for (const connection of table.connections()) connection.close();
     },
   };
 }

@@ -366,6 +366,14 @@ describe('a copy is noticed', () => {
     serve(a, request);
   });
 
+  test('nor a second one, after the first was given up, that both were', () => {
+    const [first, second] = [asked(), asked()];
+    c.replica.accept(put('x', 4, 'k4', 'v'), 0);
+    pull(a, c.replica);
+    serve(a, first);
+    serve(a, second);
+  });
+
   test('by the replica itself, when it is shown stamps it never gave: it reads on, and stamps and serves no more', () => {
     // Its storage is an older one.
     const older = { replica: openOver(homeOf('c').storage, 'c', TERMS, { life: 1 }) };
@@ -375,7 +383,7 @@ describe('a copy is noticed', () => {
     expect(older.replica.accept(put('y', 2, 'more', 'v'), 0)).toMatchObject({ kind: 'refused', code: 'ERR_COPIED' });
     expect(get(older.replica, 'here')).toBe('v');
     const asks = a.nextPull(older.replica.id, LIMITS);
-    expect(older.replica.serve(asks, 0)).toMatchObject({ kind: 'refused', code: 'ERR_COPIED' });
+    expect(older.replica.serve(asks, 0)).toMatchObject({ kind: 'refused', code: 'ERR_FORGED_STAMPS' });
     expect(older.replica.logSize).toBe(1);
   });
 
@@ -383,10 +391,8 @@ describe('a copy is noticed', () => {
     const older = openOver(homeOf('c').storage, 'c', TERMS, { life: 1 });
     serve(a, older.nextPull(a.id, LIMITS));
     older.interrupted(a.id);
-    // Asked again, the peer refuses who claims less than it holds.
-    const refusal = a.serve(older.nextPull(a.id, LIMITS), 0);
-    expect(refusal).toMatchObject({ kind: 'refused', code: 'ERR_COPIED' });
-    older.condemn('message' in refusal ? refusal.message : '');
+    const again = older.nextPull(a.id, LIMITS);
+    expect(older.integrate(a.id, again, serve(a, again), 0)).toMatchObject({ code: 'ERR_FORGED_STAMPS' });
     expect(older.accept(put('y', 1, 'k', 'v'), 0)).toMatchObject({ kind: 'refused', code: 'ERR_COPIED' });
   });
 

@@ -56,6 +56,14 @@ describe('a session', () => {
     expect(needs(seen, 'k')).toBe('b#1:4');
   });
 
+  test('with all four, a read needs what the session has read and written under any key', () => {
+    const s = session(...GUARANTEES);
+    expect(s.read('k').needs).toBe(null);
+    s.wrote('k', at(A, 1), true);
+    s.found('l', at(B, 4));
+    expect(['k', 'l', 'm'].map((key) => needs(s, key))).toEqual(Array(3).fill('a#1:1 b#1:4'));
+  });
+
   test('the write guarantees ask for the whole session', () => {
     const writes = (...guarantees: Guarantee[]): string => {
       const s = session(...guarantees);

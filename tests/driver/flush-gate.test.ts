@@ -54,6 +54,35 @@ describe('the flush gate', () => {
     expect(answers).toEqual(['a']);
   });
 
+  test('has no place for more bytes than may wait, and has again after the flush', () => {
+    gate = new FlushGate(
+      storage,
+      3,
+      (run) => void turn.push(run),
+      () => undefined,
+      10,
+    );
+    const hold = (name: string, bytes: number): void =>
+      gate.answer(
+        (outcome) => answers.push(`${name} ${outcome.ok ? '' : outcome.error.code}`),
+        succeed(name),
+        'anything',
+        bytes,
+      );
+    storage.dirty = true;
+    hold('a', 6);
+    hold('b', 5);
+    hold('c', 4);
+    expect(answers).toEqual(['b ERR_OVERLOADED']);
+    endTurn();
+    storage.flushes[0]?.(succeed(undefined));
+    storage.dirty = true;
+    hold('d', 10);
+    endTurn();
+    storage.flushes[1]?.(succeed(undefined));
+    expect(answers).toEqual(['b ERR_OVERLOADED', 'a ', 'c ', 'd ']);
+  });
+
   test('one flush serves all of a turn, and the next all that came meanwhile, also a read of what is not durable', () => {
     storage.dirty = true;
     answer('first');

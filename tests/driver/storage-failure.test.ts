@@ -109,4 +109,21 @@ describe('a replica whose disk fails', () => {
     expect(world.status(a).seen.equals(world.status(b).seen)).toBe(true);
     expect(world.status(a).writes).toBe(9);
   });
+
+  test('what others tell of meanwhile is left to the period: it does not ask, and complain, for each', () => {
+    const b = world.start('b', { antiEntropyMs: 1_000 });
+    a.replica.kill();
+    a = world.start('a', { antiEntropyMs: 1_000 }, TERMS, null, openStorage());
+    world.link(a, b);
+    world.sleep(2_000);
+    directory.capacityBytes = 0;
+    for (let i = 0; i < 200; i++) {
+      world.put(b, `k${i}`);
+      world.sleep(5);
+    }
+    expect(world.said.filter((line) => line.startsWith('a: pull failed')).length).toBeLessThan(10);
+    directory.heal();
+    world.sleep(5_000);
+    expect(world.status(a).seen.equals(world.status(b).seen)).toBe(true);
+  });
 });

@@ -96,6 +96,35 @@ describe('listening', () => {
   });
 });
 
+describe('at its limits a server', () => {
+  test('ends the connection that was idle longest for a new one', async () => {
+    const { address } = await startServer({ connectionsMax: 2, idleMsMin: 0 });
+    const first = await rawClient(address);
+    const second = await rawClient(address);
+    for (const client of [second, first]) {
+      client.send(getFrame('k', 1));
+      await client.frame();
+    }
+    const third = await rawClient(address);
+    await second.ended();
+    for (const client of [first, third]) {
+      client.send(getFrame('k', 2));
+      expect(readReply(await client.frame(), METHODS.get).sequenceId).toBe(2);
+    }
+  });
+
+  test('ends who holds most of its memory', async () => {
+    const { address } = await startServer({ heldBytesMax: 1024 * 1024 });
+    const modest = await rawClient(address);
+    modest.send(frame(Buffer.alloc(100_000), 200_000));
+    const greedy = await rawClient(address);
+    greedy.send(frame(Buffer.alloc(3_000_000), 4_000_000));
+    await greedy.ended();
+    modest.send(Buffer.alloc(100_000));
+    expect(readReply(await modest.frame(), METHODS.get).value).toBe('ERR_PROTOCOL');
+  });
+});
+
 describe('answers', () => {
   test('may come in any order', async () => {
     const { service, asked } = lateReads();

@@ -11,6 +11,7 @@ const BENCHES = [
   'overwrite',
   'growth',
   'opening',
+  'check',
 ];
 
 /** Only when named: they take many minutes, or gigabytes. */

@@ -50,6 +50,11 @@ export interface WriteEvent extends OperationEvent {
   readonly outcome: 'accepted' | 'missing' | 'failed' | 'unknown';
   /** Set if it was accepted. */
   readonly stamp?: Stamp;
+  /**
+   * Set if it was sent again, here or elsewhere, after a try that was not answered: more than one replica may have accepted
+   * it, each under a stamp of its own.
+   */
+  readonly repeated?: true;
 }
 
 export interface ReadEvent extends OperationEvent {
@@ -59,7 +64,10 @@ export interface ReadEvent extends OperationEvent {
   readonly value?: string;
   /** The stamp of the write that was found. */
   readonly stamp?: Stamp;
-  /** What the replica claimed to hold in the step that answered, where the observer could tell. */
+  /**
+   * What the replica claimed to hold in the step that answered, where the observer could tell. Left out while the replica
+   * takes over what it missed: its claims have gaps then.
+   */
   readonly seen?: Vector;
 }
 
@@ -75,7 +83,10 @@ export interface LoggedWrite {
   readonly resubmitted?: true;
 }
 
-/** All that one replica showed in one step. */
+/**
+ * All that one replica showed in one step, with nothing left to flush: a crash could take back what was. Not while it takes
+ * over what it missed, since its claims have gaps then.
+ */
 export interface StateEvent {
   readonly type: 'state';
   readonly at: number;
@@ -92,7 +103,7 @@ export interface StateEvent {
   readonly log: readonly LoggedWrite[];
   /** The present keys, ascending, with the stamp of the write that set each. */
   readonly store: readonly (readonly [key: string, value: string, stamp: Stamp])[];
-  /** True once the faults are over, and the replicas were given the time to agree. */
+  /** True once the faults are over, and the replicas were given the time to agree, and to fold what they can. */
   readonly final: boolean;
 }
 

@@ -1,0 +1,62 @@
+import { describePlace } from './operation.js';
+import type { Place } from './place.js';
+import type { Recording } from './recording.js';
+import type { Findings } from './report.js';
+import { describeState, type State } from './state.js';
+
+/**
+ * The store is the fold of the log (invariant 6): each key that has writes in the log shows the last of them that takes
+ * effect. A write takes none if one of the same client, with the same client time or a later one, stands before it within
+ * the retry window; unless it is the same operation accepted anew.
+ */
+export function checkStore({ states, header }: Recording, findings: Findings): void {
+  for (const state of states) {
+    const shown = new Map(state.store.map((place) => [place.key, place]));
+    for (const [key, writes] of byKey(state)) {
+      findings.looked('store');
+      const place = shown.get(key) ?? null;
+      const possible = lastEffective(writes, header.retryWindow);
+      if (possible.some((write) => (write.value === null ? place === null : place === write))) continue;
+      findings.violated('store', () => {
+        const found = place === null ? `shows no ${key}` : `shows ${describePlace(place)}`;
+        return `${describeState(state)} ${found}, and its log has ${possible.map(describePlace).join(', or ')}`;
+      });
+    }
+  }
+}
+
+function byKey({ log }: State): Map<string, Place[]> {
+  const keys = new Map<string, Place[]>();
+  for (const place of log) {
+    const writes = keys.get(place.key);
+    if (writes === undefined) keys.set(place.key, [place]);
+    else writes.push(place);
+  }
+  return keys;
+}
+
+/**
+ * The writes that may be the last to take effect, the last first: the last that yields to none, and those behind it of which
+ * it cannot be said, since what they yield to may itself yield.
+ */
+function lastEffective(writes: readonly Place[], retryWindow: number): Place[] {
+  const possible: Place[] = [];
+  const yieldsTo = (at: number): number[] => {
+    const later = writes[at] as Place;
+    return Array.from(writes.slice(0, at).keys()).filter((i) => mayYield(later, writes[i] as Place, retryWindow));
+  };
+  for (let at = writes.length - 1; at >= 0; at--) {
+    const ahead = yieldsTo(at);
+    if (!ahead.some((i) => yieldsTo(i).length === 0)) possible.push(writes[at] as Place);
+    if (ahead.length === 0) break;
+  }
+  return possible;
+}
+
+/** True if `later` takes no effect, should `earlier` take some. */
+function mayYield(later: Place, earlier: Place, retryWindow: number): boolean {
+  const [a, b] = [earlier.operation, later.operation];
+  if (a === null || b === null || a.client !== b.client) return false;
+  if (later.time - earlier.time >= retryWindow) return false;
+  return a === b ? later.resubmitted !== true : a.clientTime > b.clientTime;
+}

@@ -1,0 +1,122 @@
+import { countBefore } from '../base/search.js';
+import { type Client, describePlace, type Operation } from './operation.js';
+import { covers, type Place, type PlaceOrder } from './place.js';
+import type { Recording } from './recording.js';
+import type { CheckName, Findings } from './report.js';
+import { describeState } from './state.js';
+
+type WriteGuarantee = 'writes-follow-reads' | 'monotonic-writes';
+
+/** From a write at `time` on, who holds the writes of its origin holds `needed`, which its session knew before it. */
+interface Need {
+  readonly time: number;
+  readonly write: Place;
+  readonly needed: Place;
+}
+
+/**
+ * Writes-follow-reads and monotonic-writes (Terry et al., PDIS 1994, under these names), for the sessions that asked for
+ * them: a write stands after all that its session had read (written) before; and, in the set form, whoever claims to hold it
+ * claims to hold that too.
+ */
+export function checkWriteGuarantees(recording: Recording, findings: Findings): void {
+  checkGuarantee('writes-follow-reads', recording, findings);
+  checkGuarantee('monotonic-writes', recording, findings);
+}
+
+function checkGuarantee(guarantee: WriteGuarantee, recording: Recording, findings: Findings): void {
+  const needs = new Map<number, Map<number, Need[]>>();
+  const sessions = [...recording.clients.values()].filter(({ guarantees }) => guarantees.has(guarantee));
+  for (const client of sessions) collect(client, guarantee, recording.order, findings, needs);
+  for (const byNeeded of needs.values()) for (const list of byNeeded.values()) keepHighest(list);
+  const check: CheckName = `${guarantee}-set`;
+  for (const state of recording.states) {
+    for (const [index, byNeeded] of needs) {
+      const claimed = state.seen[index] ?? 0;
+      for (const list of byNeeded.values()) {
+        const last = list[countBefore(list.length, (at) => (list[at] as Need).time <= claimed) - 1];
+        if (last === undefined) continue;
+        findings.looked(check);
+        if (covers(state.seen, last.needed)) continue;
+        findings.violated(check, () => {
+          const knew = `its session had ${guarantee === 'monotonic-writes' ? 'written' : 'read'} ${describePlace(last.needed)}`;
+          return `${describeState(state)} claims ${describePlace(last.write)}, and not what ${knew}`;
+        });
+      }
+    }
+  }
+}
+
+/** Compares the stamps of the session's writes with what it knew, and takes down what each of them needs. */
+function collect(
+  client: Client,
+  guarantee: WriteGuarantee,
+  order: PlaceOrder,
+  findings: Findings,
+  needs: Map<number, Map<number, Need[]>>,
+): void {
+  let last: Place | null = null;
+  const known = new Map<number, Place>();
+  /** At each origin, and for each that is needed, what was noted last. */
+  const noted = new Map<number, Map<number, Need>>();
+  const learn = (place: Place): void => {
+    if (last === null || order(last, place) < 0) last = place;
+    const there = known.get(place.origin.index);
+    if (there === undefined || there.time < place.time) known.set(place.origin.index, place);
+  };
+  for (const step of client.steps) {
+    if (step.kind === 'read') {
+      if (guarantee === 'writes-follow-reads' && step.found !== null) learn(step.found);
+      continue;
+    }
+    if (step.isFirst) {
+      for (const write of firstPlaces(step.operation)) {
+        if (last !== null) compare(write, last, guarantee, order, findings);
+        const before = noted.get(write.origin.index) ?? new Map<number, Need>();
+        noted.set(write.origin.index, before);
+        for (const [index, needed] of known) {
+          const there = before.get(index);
+          if (there?.needed === needed && there.time <= write.time) continue;
+          const need = { time: write.time, write, needed };
+          before.set(index, need);
+          note(needs, need);
+        }
+      }
+    }
+    if (guarantee === 'monotonic-writes' && step.accepted !== null) learn(step.accepted);
+  }
+}
+
+/** The stamps under which replicas accepted it from its client. */
+function firstPlaces({ places, accepted }: Operation): readonly Place[] {
+  return places.filter((place) => place.resubmitted === false || (place === accepted && place.resubmitted === null));
+}
+
+function compare(write: Place, last: Place, guarantee: WriteGuarantee, order: PlaceOrder, findings: Findings): void {
+  findings.looked(guarantee);
+  if (order(last, write) < 0) return;
+  findings.violated(guarantee, () => {
+    const knew = guarantee === 'monotonic-writes' ? 'written' : 'read';
+    return `${describePlace(write)} does not stand after what its session had ${knew}: ${describePlace(last)}`;
+  });
+}
+
+function note(needs: Map<number, Map<number, Need[]>>, need: Need): void {
+  const { index } = need.write.origin;
+  const byNeeded = needs.get(index) ?? new Map<number, Need[]>();
+  needs.set(index, byNeeded);
+  const list = byNeeded.get(need.needed.origin.index);
+  if (list === undefined) byNeeded.set(need.needed.origin.index, [need]);
+  else list.push(need);
+}
+
+/** By time, each with the highest that any need up to it asks for. */
+function keepHighest(list: Need[]): void {
+  list.sort((a, b) => a.time - b.time);
+  let kept = 0;
+  for (const need of list) {
+    const highest = list[kept - 1];
+    if (kept === 0 || highest === undefined || need.needed.time > highest.needed.time) list[kept++] = need;
+  }
+  list.length = kept;
+}

@@ -1,0 +1,433 @@
+import { describe, expect, test } from 'vitest';
+import { checkHistory } from '../../src/check/check.js';
+import type {
+  GuaranteeName,
+  HistoryEvent,
+  LoggedWrite,
+  Stamp,
+  StateEvent,
+  Vector,
+  WriteEvent,
+} from '../../src/check/history.js';
+import { CHECKS, type CheckName } from '../../src/check/report.js';
+import { playHistory } from './played-history.js';
+
+const ALL: readonly GuaranteeName[] = [
+  'read-your-writes',
+  'monotonic-reads',
+  'writes-follow-reads',
+  'monotonic-writes',
+];
+
+const PLAYED = Number(process.env['BARISTA_HISTORIES'] ?? 60);
+const FIRST_SEED = Number(process.env['BARISTA_FIRST_SEED'] ?? 1);
+
+/** Small histories, written by hand: each call is the next event, a millisecond later. */
+class Story {
+  readonly events: HistoryEvent[] = [];
+  readonly #times = new Map<string, number>();
+  #now = 0;
+
+  constructor(guarantees: readonly GuaranteeName[] = ALL, clients = ['c', 'd']) {
+    for (const client of clients) this.events.push({ type: 'session', client, guarantees });
+  }
+
+  write(client: string, key: string, value: string | null, stamp: Stamp | null, more: Partial<WriteEvent> = {}): this {
+    const clientTime = (this.#times.get(client) ?? 0) + 1;
+    this.#times.set(client, clientTime);
+    const head = {
+      type: 'write',
+      client,
+      clientTime,
+      key,
+      value,
+      ...this.#span(),
+      replica: stamp?.[1] ?? null,
+    } as const;
+    const answer = stamp === null ? ({ outcome: 'unknown' } as const) : ({ outcome: 'accepted', stamp } as const);
+    this.events.push({ ...head, ...answer, ...more });
+    return this;
+  }
+
+  read(client: string, key: string, value: string | null, stamp: Stamp | null, seen?: Vector): this {
+    const head = { type: 'read', client, key, ...this.#span(), replica: 'a', ...(seen && { seen }) } as const;
+    if (value === null || stamp === null) this.events.push({ ...head, outcome: 'absent' });
+    else this.events.push({ ...head, outcome: 'found', value, stamp });
+    return this;
+  }
+
+  state(state: Partial<StateEvent> & Pick<StateEvent, 'seen'>): this {
+    const { begin: at } = this.#span();
+    const none = { received: [], base: 0, stable: 0, log: [], store: [], final: false };
+    this.events.push({ type: 'state', at, replica: 'a', incarnation: 1, ...none, ...state });
+    return this;
+  }
+
+  life(event: 'start' | 'end' | 'retired' | 'lost', replica = 'a'): this {
+    this.events.push({ type: 'life', at: this.#span().begin, replica, incarnation: 1, event });
+    return this;
+  }
+
+  /** The checks that it breaks. */
+  broken(retryWindow = 1_000, tieBreak: 'higher' | 'lower' = 'higher'): CheckName[] {
+    const report = checkHistory({
+      header: { type: 'history', version: 1, tieBreak, retryWindow },
+      events: this.events,
+    });
+    expect(new Set(report.violations.map(({ check }) => check)).size).toBe(
+      report.checks.filter(({ violations }) => violations > 0).length,
+    );
+    return report.checks.filter(({ violations }) => violations > 0).map(({ check }) => check);
+  }
+
+  #span(): { begin: number; end: number } {
+    this.#now += 1;
+    return { begin: this.#now, end: this.#now };
+  }
+}
+
+const story = (...guarantees: readonly GuaranteeName[]): Story => new Story(guarantees);
+
+function logged(stamp: Stamp, name: string, key: string, value: string | null, resubmitted?: true): LoggedWrite {
+  const [client, clientTime] = name.split(':') as [string, string];
+  return { stamp, client, clientTime: Number(clientTime), key, value, ...(resubmitted && { resubmitted }) };
+}
+
+const A1: Stamp = [1, 'a', 1];
+const A2: Stamp = [2, 'a', 1];
+const A3: Stamp = [3, 'a', 1];
+const B2: Stamp = [2, 'b', 1];
+const B3: Stamp = [3, 'b', 1];
+
+describe('a history that keeps every promise', () => {
+  test('of real replicas, also when members come and go', { timeout: 600_000 }, () => {
+    const looked = new Set<CheckName>();
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + PLAYED; seed++) {
+      const spec = { seed, steps: 200, clients: 3, keys: 1 + (seed % 3), membersChange: seed % 2 === 0 };
+      const report = checkHistory(playHistory(spec));
+      expect(report.violations, `seed ${seed}`).toEqual([]);
+      for (const { check, looked: count } of report.checks) if (count > 0) looked.add(check);
+    }
+    expect(CHECKS.filter((check) => !looked.has(check))).toEqual([]);
+  });
+
+  test('with nothing in it was looked at by no check', () => {
+    const { ok, checks } = checkHistory({
+      header: { type: 'history', version: 1, tieBreak: 'higher', retryWindow: 0 },
+      events: [],
+    });
+    expect(ok).toBe(true);
+    expect(checks.map(({ looked }) => looked)).toEqual(CHECKS.map(() => 0));
+  });
+
+  test('in which a repeat has two stamps, and took effect at the lower, which nobody saw', () => {
+    const repeated = { repeated: true } as const;
+    const told = story('read-your-writes').write('d', 'k', 'y', A2).write('c', 'k', 'x', B3, repeated);
+    expect(told.read('c', 'k', 'y', A2).broken()).toEqual([]);
+    const once = story('read-your-writes').write('d', 'k', 'y', A2).write('c', 'k', 'x', B3);
+    expect(once.read('c', 'k', 'y', A2).broken()).toEqual(['read-your-writes']);
+  });
+
+  test('in which what only a lost disk held is gone', () => {
+    const gone = (): Story => new Story().write('c', 'k', 'x', A1);
+    const final = { replica: 'b', seen: [], final: true };
+    expect(
+      gone()
+        .life('lost')
+        .state(final)
+        .state({ ...final, replica: 'a', incarnation: 2 })
+        .broken(),
+    ).toEqual([]);
+    expect(
+      gone()
+        .state(final)
+        .state({ ...final, replica: 'a' })
+        .broken(),
+    ).toEqual(['vectors', 'durability']);
+  });
+
+  test('in which a replica that rejoined accepted a write anew', () => {
+    const anew: Stamp = [9, 'a', 2];
+    const log = [logged(anew, 'c:1', 'k', 'x', true)];
+    const state = { incarnation: 2, seen: [A1, anew], log, store: [['k', 'x', anew]] as const };
+    expect(new Story().write('c', 'k', 'x', A1).state(state).broken()).toEqual([]);
+  });
+
+  test('in which ties break the other way', () => {
+    const tied = (): Story => new Story().write('c', 'k', 'x', A2).write('d', 'k', 'y', B2);
+    const seen = [A2, B2];
+    expect(tied().read('c', 'k', 'y', B2, seen).broken(1_000, 'higher')).toEqual([]);
+    expect(tied().read('d', 'k', 'x', A2, seen).broken(1_000, 'lower')).toEqual([]);
+    expect(tied().read('d', 'k', 'x', A2, seen).broken(1_000, 'higher')).toContain('oracle');
+  });
+});
+
+/** Each breaks one promise, and no other. */
+const PLANTED: readonly (readonly [name: string, check: CheckName, story: Story, retryWindow?: number])[] = [
+  ['a value that nobody wrote', 'operations', story().write('c', 'k', 'x', A1).read('d', 'k', 'z', A2)],
+  [
+    'a write that was refused, and is there',
+    'operations',
+    story()
+      .write('c', 'k', 'x', null, { outcome: 'failed' })
+      .state({ seen: [A1], log: [logged(A1, 'c:1', 'k', 'x')], store: [['k', 'x', A1]] }),
+  ],
+  [
+    'a write that nobody sent',
+    'operations',
+    story().state({ seen: [A1], log: [logged(A1, 'c:1', 'k', 'x')], store: [['k', 'x', A1]] }),
+  ],
+  [
+    'a client whose counter began anew',
+    'operations',
+    story().write('c', 'k', 'x', A1).write('c', 'k', 'y', A2, { clientTime: 1 }),
+  ],
+  ['a stamp given twice', 'stamps', story().write('c', 'k', 'x', A1).write('d', 'k', 'y', A1)],
+  [
+    'a write that stands before what its client had read',
+    'order',
+    story().write('d', 'k', 'x', A2).read('c', 'k', 'x', A2).write('c', 'l', 'y', A1),
+  ],
+  [
+    'a log out of order',
+    'order',
+    story()
+      .write('c', 'k', 'x', A1)
+      .write('d', 'l', 'y', A2)
+      .state({
+        seen: [A2],
+        log: [logged(A2, 'd:1', 'l', 'y'), logged(A1, 'c:1', 'k', 'x')],
+        store: [
+          ['k', 'x', A1],
+          ['l', 'y', A2],
+        ],
+      }),
+  ],
+  [
+    'a vector that goes back',
+    'vectors',
+    story()
+      .state({ seen: [B3] })
+      .state({ seen: [B2] }),
+  ],
+  [
+    'a read from behind a state',
+    'vectors',
+    story()
+      .state({ seen: [B3] })
+      .read('c', 'k', null, null, [B2])
+      .state({ seen: [B3] }),
+  ],
+  ['an own write acknowledged, and not claimed', 'vectors', story().write('c', 'k', 'x', A1).state({ seen: [] })],
+  [
+    'a write covered and absent',
+    'prefix',
+    story()
+      .write('c', 'k', 'x', B2)
+      .write('d', 'k', 'y', B3)
+      .state({ seen: [B3], log: [logged(B3, 'd:1', 'k', 'y')], store: [['k', 'y', B3]] }),
+  ],
+  [
+    'a write that left the log too early',
+    'prefix',
+    story()
+      .write('c', 'k', 'x', B2)
+      .write('d', 'k', 'y', B3)
+      .state({ seen: [B3], log: [logged(B2, 'c:1', 'k', 'x'), logged(B3, 'd:1', 'k', 'y')], store: [['k', 'y', B3]] })
+      .state({ seen: [B3], log: [logged(B3, 'd:1', 'k', 'y')], store: [['k', 'y', B3]] }),
+  ],
+  [
+    'a write replaced by what is not there',
+    'prefix',
+    story()
+      .write('c', 'k', 'x', A1)
+      .write('c', 'k', 'y', B2)
+      .write('d', 'k', 'z', A3)
+      .state({ seen: [A3], log: [logged(A3, 'd:1', 'k', 'z')], store: [['k', 'z', A3]] }),
+  ],
+  [
+    'a store that is not the fold of its log',
+    'store',
+    story()
+      .write('c', 'k', 'x', A1)
+      .write('d', 'k', 'y', B2)
+      .state({ seen: [A1], log: [logged(A1, 'c:1', 'k', 'x'), logged(B2, 'd:1', 'k', 'y')], store: [['k', 'x', A1]] }),
+  ],
+  [
+    'a read older than what the replica claims',
+    'oracle',
+    story().write('c', 'k', 'x', A1).write('c', 'k', 'y', A2).read('d', 'k', 'x', A1, [A2]),
+  ],
+  [
+    'nothing, where the replica claims a put that nobody deleted',
+    'oracle',
+    story().write('c', 'k', 'x', A1).read('d', 'k', null, null, [A1]),
+  ],
+  [
+    'a folded store that lost a write',
+    'oracle',
+    story()
+      .write('c', 'k', 'x', A1)
+      .write('d', 'k', 'y', A2)
+      .state({ seen: [A2], base: 5, store: [['k', 'x', A1]] }),
+  ],
+  [
+    'a repeat that took effect again',
+    'at-most-once',
+    story()
+      .write('c', 'k', 'x', A1, { repeated: true })
+      .write('d', 'k', 'y', A2)
+      .state({ replica: 'b', seen: [B3], log: [logged(B3, 'c:1', 'k', 'x')], store: [['k', 'x', B3]] })
+      .read('d', 'k', 'x', B3, [A2, B3]),
+  ],
+  [
+    'a deleted value that comes back',
+    'deletes',
+    story().write('c', 'k', 'x', A1).write('c', 'k', null, A2).read('d', 'k', 'x', A1, [A2]),
+  ],
+  [
+    'a tombstone that is never freed',
+    'deletes',
+    story()
+      .write('c', 'k', null, A1)
+      .state({ seen: [A1], stable: 100, log: [logged(A1, 'c:1', 'k', null)], final: true }),
+    10,
+  ],
+  [
+    'final states that differ in what they claim',
+    'convergence',
+    story()
+      .state({ seen: [B2], final: true })
+      .state({ replica: 'e', seen: [B3], final: true }),
+  ],
+  [
+    'the same writes, other values',
+    'convergence',
+    story()
+      .write('c', 'k', 'x', null, { repeated: true })
+      .state({ seen: [A1, B2], base: 5, store: [['k', 'x', A1]] })
+      .state({ replica: 'b', seen: [A1, B2], base: 5, store: [['k', 'x', B2]] }),
+  ],
+  [
+    'a client that does not see its own write',
+    'read-your-writes',
+    story('read-your-writes').write('d', 'k', 'x', A1).write('c', 'k', 'y', B2).read('c', 'k', 'x', A1),
+  ],
+  [
+    'a client that sees nothing of its own write',
+    'read-your-writes',
+    story('read-your-writes').write('c', 'k', 'y', B2).read('c', 'k', null, null),
+  ],
+  [
+    'an answer by who does not claim the client’s write',
+    'read-your-writes-set',
+    story('read-your-writes').write('d', 'k', 'x', A3).write('c', 'k', 'y', B2).read('c', 'k', 'x', A3, [A3]),
+  ],
+  [
+    'a client that reads backwards',
+    'monotonic-reads',
+    story('monotonic-reads')
+      .write('d', 'k', 'x', A1)
+      .write('d', 'k', 'y', A2)
+      .read('c', 'k', 'y', A2)
+      .read('c', 'k', 'x', A1),
+  ],
+  [
+    'a client for whom a value vanishes',
+    'monotonic-reads',
+    story('monotonic-reads').write('d', 'k', 'x', A1).read('c', 'k', 'x', A1).read('c', 'k', null, null),
+  ],
+  [
+    'an answer by who does not claim what the client read',
+    'monotonic-reads-set',
+    story('monotonic-reads').write('d', 'k', 'x', B2).read('c', 'k', 'x', B2).read('c', 'k', 'x', B2, [A1]),
+  ],
+  [
+    'a write held without what its client had read',
+    'writes-follow-reads-set',
+    story('writes-follow-reads')
+      .write('d', 'k', 'x', B2)
+      .read('c', 'k', 'x', B2)
+      .write('c', 'l', 'y', A3)
+      .state({ seen: [A3], log: [logged(A3, 'c:1', 'l', 'y')], store: [['l', 'y', A3]] }),
+  ],
+  [
+    'a write held without the one before it',
+    'monotonic-writes-set',
+    story('monotonic-writes')
+      .write('c', 'k', 'x', B2)
+      .write('c', 'l', 'y', A3)
+      .state({ seen: [A3], log: [logged(A3, 'c:2', 'l', 'y')], store: [['l', 'y', A3]] }),
+  ],
+  [
+    'an effect seen without its cause',
+    'causal',
+    new Story()
+      .write('d', 'photo', 'x', A1)
+      .write('d', 'album', 'y', A2)
+      .read('c', 'album', 'y', A2)
+      .read('c', 'photo', null, null),
+  ],
+  [
+    'an effect seen without its cause, through a third',
+    'causal',
+    new Story(ALL, ['c', 'd', 'e'])
+      .write('d', 'photo', 'x', A1)
+      .read('e', 'photo', 'x', A1)
+      .write('e', 'album', 'y', B2)
+      .read('c', 'album', 'y', B2)
+      .read('c', 'photo', null, null),
+  ],
+];
+
+describe('a history with a fault planted in it', () => {
+  for (const [name, check, planted, retryWindow] of PLANTED) {
+    test(name, () => expect(planted.broken(retryWindow)).toEqual([check]));
+  }
+
+  test('an acknowledged write that is nowhere', () => {
+    const there = story().write('c', 'k', 'x', B2);
+    const gone = there.state({ seen: [], final: true }).state({ replica: 'b', seen: [], final: true });
+    expect(gone.broken()).toEqual(['vectors', 'durability']);
+  });
+
+  test('a write lost with one disk, though another held it', () => {
+    const held = { replica: 'e', seen: [B2], store: [['k', 'x', B2]] as const };
+    const lost = story()
+      .write('c', 'k', 'x', B2)
+      .state({ ...held, log: [logged(B2, 'c:1', 'k', 'x')] })
+      .life('lost', 'b')
+      .state({ seen: [], final: true })
+      .state({ ...held, base: 4, final: true });
+    expect(lost.broken()).toEqual(['durability', 'convergence']);
+  });
+
+  test('a write out of its session’s order breaks the guarantee that was asked for, too', () => {
+    const follow = story('writes-follow-reads').write('d', 'k', 'x', A2).read('c', 'k', 'x', A2);
+    expect(follow.write('c', 'l', 'y', A1).broken()).toEqual(['order', 'writes-follow-reads']);
+    const writes = story('monotonic-writes').write('c', 'k', 'x', A2).write('c', 'l', 'y', A1);
+    expect(writes.broken()).toEqual(['order', 'monotonic-writes']);
+  });
+
+  test('a session that asked for nothing is promised nothing of the kind', () => {
+    const backwards = (it: Story): Story =>
+      it.write('d', 'k', 'x', A1).write('c', 'k', 'y', A2).read('c', 'k', 'y', A2).read('c', 'k', 'x', A1);
+    expect(backwards(story()).broken()).toEqual([]);
+    expect(backwards(story('read-your-writes', 'monotonic-reads')).broken()).toEqual([
+      'read-your-writes',
+      'monotonic-reads',
+    ]);
+  });
+
+  test('a message names what is concerned', () => {
+    const events = story('read-your-writes').write('c', 'k', 'y', B2).read('c', 'k', null, null).events;
+    const header = { type: 'history', version: 1, tieBreak: 'higher', retryWindow: 0 } as const;
+    expect(checkHistory({ header, events }).violations).toEqual([
+      {
+        check: 'read-your-writes',
+        message:
+          'the read of k by c, 2 to 2 ms, at a, which returned nothing: its client had written the put of k = "y" (c:1, stamped 2@b#1)',
+      },
+    ]);
+  });
+});

@@ -128,7 +128,7 @@ export class Integration<Op, Value> {
     if (joined !== null) return joined;
     const strange = this.#checkWrites(batch);
     if (strange !== null) return strange;
-    if (batch.store !== null) return this.#takePage(peer, batch, batch.store, base, now);
+    if (batch.store !== null) return this.#takePage(peer, batch, batch.store, now);
     return this.#takeWrites(peer, batch, base, now);
   }
 
@@ -330,8 +330,11 @@ export class Integration<Op, Value> {
    */
   #prepare({ seen, standing, writes, store }: PullBatch<Op>, now: number): Integrated | null {
     const { log, members, transfers, self, save } = this.#parts;
-    // Who gave a part of a base store was lost, and who answers now has folded nothing of it.
+    // Who gave a part of a base store was lost, and who answers now has folded nothing of it. What was claimed before may
+    // have gone into that part, so that only another page can be gone on with.
     const isCutShort = this.#store !== null && store === null && !this.#outside;
+    if (isCutShort && this.#dissolved === null && log.seen.highestTime() > 0)
+      return { kind: 'integrated', more: false, fresh: false };
     if (!this.#outside && log.isWhole && !isCutShort) return null;
     for (const origin of log.storage.origins()) {
       if (origin === self || seen.has(origin)) continue;
@@ -354,13 +357,7 @@ export class Integration<Op, Value> {
     return ASK_AGAIN;
   }
 
-  #takePage(
-    peer: ReplicaId,
-    batch: PullBatch<Op>,
-    page: StorePage<Op>,
-    base: VersionVector,
-    now: number,
-  ): Integrated | Held | Refused {
+  #takePage(peer: ReplicaId, batch: PullBatch<Op>, page: StorePage<Op>, now: number): Integrated | Held | Refused {
     const { log, members, clock, transfers, save } = this.#parts;
     if (page.time > clock.limit(now)) {
       return { kind: 'held', origin: batch.from, aheadMs: clock.aheadMs(page.time, now) };
@@ -371,6 +368,8 @@ export class Integration<Op, Value> {
         `it has folded writes up to ${page.time}, and this replica others up to ${log.baseTime}`,
       );
     }
+    // What was asked for before another transfer brought it is of no use any more.
+    if (!this.#outside && log.seen.dominates(page.vector)) return ASK_AGAIN;
     const expected = this.#store?.time === page.time ? this.#store.after : null;
     if (page.after !== expected && page.after !== null) return ASK_AGAIN;
     this.#storePeer = peer;
@@ -383,7 +382,8 @@ export class Integration<Op, Value> {
       log.baseVector = page.vector.clone();
       this.#store = null;
       this.#storePeer = null;
-      const received = base.clone();
+      // What was received before may have counted on a later base store.
+      const received = log.seen.clone();
       received.merge(page.vector);
       transfers.advance(peer, received, batch.seen);
     } else {

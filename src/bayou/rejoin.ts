@@ -43,7 +43,8 @@ export function resubmit<Op, Value>(
 
 /**
  * Takes apart the next `keysMax` keys of the base store, after `after`: accepts anew what `known` does not cover, unless a
- * write of the log has replaced it. Returns the last key; null when none is left.
+ * write of the log has replaced it, and puts back into the log what this replica claims. Returns the last key; null when
+ * none is left.
  */
 export function dissolveBase<Op, Value>(
   log: WriteLog<Op, Value>,
@@ -60,7 +61,10 @@ export function dissolveBase<Op, Value>(
     const base = log.storage.base(key);
     if (base === null) continue;
     log.storage.setBase(key, null);
-    if (log.storage.history(key).length === 0 && !known.covers(base.origin, base.acceptTime)) adopt(base);
+    if (log.storage.history(key).length > 0) continue;
+    if (!known.covers(base.origin, base.acceptTime)) adopt(base);
+    // What is claimed here nobody sends again.
+    else if (log.seen.covers(base.origin, base.acceptTime)) log.storage.insert(base, 0);
   }
   return due.length < keysMax ? null : (due.at(-1) as string);
 }

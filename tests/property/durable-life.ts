@@ -51,7 +51,7 @@ export function runLives(seed: number): string | null {
     const found = dump(storage);
     if (!allowed.includes(found)) return `life ${life}: found ${found}, allowed: ${allowed.join(' OR ')}`;
     allowed = [found];
-    const wrong = live(random, storage, directory, table, peer, sessions, allowed);
+    const wrong = live(life + 1, random, storage, directory, table, peer, sessions, allowed);
     if (wrong !== null) return `life ${life}: ${wrong}`;
     if (table.held.length > 0 && random.below(2) === 0) table.held.shift()?.();
     if (random.below(2) === 0) directory.crash();
@@ -71,6 +71,7 @@ function openStorage(directory: FaultyDirectory, table: MemoryTable, random: Ran
 }
 
 function live(
+  life: number,
   random: Random,
   storage: DurableStorage<KvOperation>,
   directory: FaultyDirectory,
@@ -80,7 +81,7 @@ function live(
   allowed: string[],
 ): string | null {
   const mirror = new Mirror(storage);
-  const replica = newReplica('a', mirror);
+  const replica = newReplica('a', mirror, life);
   replica.meet(peer.origin);
   peer.meet(replica.origin);
   table.holdCommits = random.below(2) === 0;
@@ -162,8 +163,8 @@ function pullStep(
   if (outcome.kind === 'integrated' && outcome.more && random.below(3) === 0) replica.interrupted(peer.id);
 }
 
-function newReplica(id: string, storage: ReplicaStorage<KvOperation>): Replica<KvOperation, Uint8Array> {
-  return new Replica({ origin: originOf(id as ReplicaId, 1), terms: TERMS, machine: kvMachine, storage });
+function newReplica(id: string, storage: ReplicaStorage<KvOperation>, life = 0): Replica<KvOperation, Uint8Array> {
+  return new Replica({ origin: originOf(id as ReplicaId, 1), terms: TERMS, machine: kvMachine, storage, life });
 }
 
 /** Reads and changes durable storage, and gives every change also to storage in memory. */

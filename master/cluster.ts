@@ -3,6 +3,7 @@ import type { Guarantee } from '../src/bayou/session.js';
 import type { VersionVector } from '../src/bayou/version-vector.js';
 import type { Write } from '../src/bayou/write.js';
 import type { KvOperation } from '../src/machine/kv.js';
+import type { Simulation } from './simulation.js';
 
 /** What a client's read ended with; `unreachable` is ERR_CONN: no linked replica answered. */
 export type GetResult =
@@ -56,6 +57,8 @@ export interface Cluster {
   pause(server: string): Promise<void>;
   resume(server: string): Promise<void>;
   sleep(ms: number): Promise<void>;
+  /** The simulation that a script plans and runs, apart from the replicas of the cluster. Throws where there is none. */
+  simulation(): Simulation;
   /** The ids that have joined and not been killed, for completion and hints. */
   ids(): { readonly servers: readonly string[]; readonly clients: readonly string[] };
   /** Ends every replica. Idempotent; afterwards no process of the cluster is left. */

@@ -1,9 +1,11 @@
 import { assert } from '../src/base/assert.js';
 import { BaristaError } from '../src/base/errors.js';
 import { compareOrigins } from '../src/base/ids.js';
+import { actionRestAt } from '../src/sim/script.js';
 import type { Cluster } from './cluster.js';
-import { formatClock, formatEntry, formatGet, formatMember, formatWrite, quoted } from './format.js';
+import { formatClock, formatEntry, formatGet, formatMember, formatWrite, printable, quoted } from './format.js';
 import { didYouMean } from './nearest.js';
+import { describeVerdict } from './simulation.js';
 
 /** Where results go, a line at a time. */
 export interface Output {
@@ -26,8 +28,10 @@ export type Ended = 'ran' | 'failed' | 'ends';
 export interface Command {
   readonly name: string;
   readonly parameters: readonly Parameter[];
-  /** The last parameter takes the rest of the line, spaces included. */
-  readonly keepsRest: boolean;
+  /** The last parameter stands for one word or more. */
+  readonly repeats: boolean;
+  /** For the first words of a line, the place of the one that takes the rest of it, spaces included; -1 if none does. */
+  restAt(words: readonly string[]): number;
   readonly help: string;
   /** Null if it prints nothing. */
   readonly prints: string | null;
@@ -36,7 +40,7 @@ export interface Command {
    * time, so that what was printed before is shown first.
    */
   readonly pace: 'overlaps' | 'quick' | 'long';
-  /** `args` are as many as `parameters`. */
+  /** `args` are as many as `parameters`; at least as many if the last repeats. */
   run(cluster: Cluster, args: readonly string[], output: Output): Promise<Ended>;
 }
 
@@ -49,12 +53,13 @@ async function printEach<T>(items: AsyncIterable<T>, format: (item: T) => string
   }
 }
 
-type Args<P extends readonly Parameter[]> = { readonly [K in keyof P]: string };
+type Args<P extends readonly Parameter[]> = readonly [...{ readonly [K in keyof P]: string }, ...string[]];
 
 interface Definition<P extends readonly Parameter[]> {
   readonly name: string;
   readonly parameters: P;
-  readonly keepsRest?: true;
+  readonly repeats?: true;
+  readonly restAt?: Command['restAt'];
   readonly help: string;
   readonly prints?: string;
   readonly pace?: Command['pace'];
@@ -63,16 +68,18 @@ interface Definition<P extends readonly Parameter[]> {
 
 /** Lets `run` take its words as a tuple, one for each parameter. */
 function define<const P extends readonly Parameter[]>(definition: Definition<P>): Command {
-  const { name, parameters, keepsRest = false, help, prints = null, pace = 'quick' } = definition;
+  const { name, parameters, repeats = false, restAt = () => -1, help, prints = null, pace = 'quick' } = definition;
   return {
     name,
     parameters,
-    keepsRest,
+    repeats,
+    restAt,
     help,
     prints,
     pace,
     run(cluster, args, output) {
-      assert(args.length === parameters.length, `${name} was given ${args.length} words`);
+      const fits = repeats ? args.length >= parameters.length : args.length === parameters.length;
+      assert(fits, `${name} was given ${args.length} words`);
       return definition.run(cluster, args as unknown as Args<P>, output);
     },
   };
@@ -86,6 +93,8 @@ const ID: Parameter = { name: 'ID', ids: 'all' };
 const KEY: Parameter = { name: 'KEY', ids: 'none' };
 const VALUE: Parameter = { name: 'VALUE', ids: 'none' };
 const MS: Parameter = { name: 'MS', ids: 'none' };
+const SETTING: Parameter = { name: 'SETTING', ids: 'none' };
+const ACTION: Parameter = { name: 'ACTION', ids: 'none' };
 
 /** The longest delay a timer takes, about 25 days. */
 const SLEEP_MS_MAX = 2 ** 31 - 1;
@@ -183,7 +192,7 @@ export const COMMANDS: readonly Command[] = [
   define({
     name: 'put',
     parameters: [CLIENT, KEY, VALUE],
-    keepsRest: true,
+    restAt: () => 3,
     help: 'writes at a replica the client is linked to; the value is the rest of the line',
     async run(cluster, [client, key, value]) {
       await cluster.put(client, key, encoder.encode(value));
@@ -271,6 +280,39 @@ export const COMMANDS: readonly Command[] = [
     },
   }),
   define({
+    name: 'simulate',
+    parameters: [SETTING],
+    repeats: true,
+    help: 'says of a simulation, apart from the cluster, what it is like; only with --world simulated, as the next two',
+    async run(cluster, settings) {
+      cluster.simulation().set(settings);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'at',
+    parameters: [MS, ACTION],
+    repeats: true,
+    restAt: ([, , kind = '']) => actionRestAt(kind, 2),
+    help: 'says what is done in it, and when',
+    async run(cluster, [ms, ...action]) {
+      cluster.simulation().add(ms, action);
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'check',
+    parameters: [],
+    help: 'runs the simulation to its end, checks what it did, and forgets it',
+    prints: 'ok and a hash of all that happened, or what is wrong, a line each',
+    pace: 'long',
+    async run(cluster, _, output) {
+      const verdict = cluster.simulation().check();
+      for (const line of describeVerdict(verdict)) output.print(printable(line));
+      return verdict.violations.length === 0 ? 'ran' : 'failed';
+    },
+  }),
+  define({
     name: 'sleep',
     parameters: [MS],
     help: 'waits that many milliseconds',
@@ -304,26 +346,26 @@ export function commandNamed(name: string, alsoKnown: readonly string[] = []): C
   throw new BaristaError('ERR_UNKNOWN_COMMAND', `there is no command ${quoted(name)}${didYouMean(name, known)}`);
 }
 
-/** Where the word stands that keeps the rest of the line, for the lexer. */
-export function restAt(name: string): number {
-  const command = BY_NAME.get(name);
-  return command?.keepsRest === true ? command.parameters.length : -1;
+/** For the first words of a line, the place of the one that keeps the rest of it, for the lexer; -1 if none does. */
+export function restAt(words: readonly string[]): number {
+  const [name = ''] = words;
+  return BY_NAME.get(name)?.restAt(words) ?? -1;
 }
 
 /** The words after the command's name; refuses a wrong number of them. */
 export function argumentsOf(command: Command, words: readonly string[]): readonly string[] {
   const args = words.slice(1);
   const expected = command.parameters.length;
-  if (args.length === expected) return args;
-  throw new BaristaError(
-    'ERR_SYNTAX',
-    `${command.name} takes ${count(expected)}, not ${args.length}: ${hint(command, args)}`,
-  );
+  if (args.length === expected || (command.repeats && args.length > expected)) return args;
+  const takes = `${command.repeats ? 'at least ' : ''}${count(expected)}`;
+  throw new BaristaError('ERR_SYNTAX', `${command.name} takes ${takes}, not ${args.length}: ${hint(command, args)}`);
 }
 
 function hint(command: Command, args: readonly string[]): string {
   const usage = usageOf(command);
-  if (command.keepsRest && args.length === command.parameters.length - 1) return `${usage} ("" is the empty value)`;
+  const missing = args.length + 1;
+  if (missing === command.parameters.length && command.restAt([command.name, ...args]) === missing)
+    return `${usage} ("" is the empty value)`;
   const tooMany = args.length > command.parameters.length && command.parameters.length > 0;
   return tooMany ? `${usage} (quote a word that holds spaces: "a b")` : usage;
 }
@@ -339,7 +381,7 @@ export function usageOf(command: Command): string {
     const twins = command.parameters.filter((other) => other.name === name).length > 1;
     return twins ? `${name}${i + 1}` : name;
   });
-  return [command.name, ...words].join(' ');
+  return [command.name, ...words, ...(command.repeats ? ['...'] : [])].join(' ');
 }
 
 const HELP_WIDTH = 100;

@@ -12,6 +12,7 @@ import { Client } from '../src/client/client.js';
 import type { KvOperation } from '../src/machine/kv.js';
 import type { Cluster, GetResult } from './cluster.js';
 import { logPages, storePages } from './pages.js';
+import type { Simulation } from './simulation.js';
 import { stabilizePart } from './stabilize.js';
 import { Topology } from './topology.js';
 import type { ClientLine, ReplicaHandle, World } from './world.js';
@@ -207,6 +208,12 @@ export class LinkedCluster implements Cluster {
 
   sleep(ms: number): Promise<void> {
     return this.#world.sleep(ms);
+  }
+
+  simulation(): Simulation {
+    const { simulation } = this.#world;
+    if (simulation !== null) return simulation;
+    throw new BaristaError('ERR_OPTION', 'simulate, at and check need virtual time: --world simulated');
   }
 
   ids(): { readonly servers: readonly string[]; readonly clients: readonly string[] } {

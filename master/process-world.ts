@@ -19,6 +19,7 @@ export class ProcessWorld implements World {
   readonly #processes = new Set<ReplicaProcess>();
 
   readonly keepsData: boolean;
+  readonly simulation = null;
 
   /** `report` is told what goes wrong between two commands. */
   constructor(options: ClusterOptions, report: (error: BaristaError) => void, warn: (message: string) => void) {

@@ -1,8 +1,8 @@
 import { BaristaError } from '../src/base/errors.js';
 import { utf8Length } from '../src/base/limits.js';
 
-/** For a command's name, the place (the name is word 0) of the word that keeps the rest of its line; -1 if none does. */
-export type RestAt = (command: string) => number;
+/** For the first words of a line, the place (0 is the first) of the word that keeps the rest of the line; -1 if none does. */
+export type RestAt = (words: readonly string[]) => number;
 
 const TAB = 0x09;
 const CARRIAGE_RETURN = 0x0d;
@@ -49,7 +49,7 @@ export function lexLine(line: string, restAt: RestAt): string[] {
       word = line.slice(at, end);
     }
     words.push(word);
-    if (words.length === 1) rest = restAt(word);
+    rest = restAt(words);
     at = skipSpace(line, end);
   }
   return words;

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { assert } from '../src/base/assert.js';
 import { type Origin, originOf, type ReplicaId } from '../src/base/ids.js';
 import type { Done, Outcome } from '../src/base/outcome.js';
@@ -7,8 +8,12 @@ import { SimNetwork } from '../src/sim/network.js';
 import { SimProcess } from '../src/sim/process.js';
 import { SimReplica, type SimReplicaSpec } from '../src/sim/replica.js';
 import { Scheduler } from '../src/sim/scheduler.js';
+import { judge } from '../src/sim/verdict.js';
 import { MemoryStorage } from '../src/storage/memory.js';
+import { Simulation } from './simulation.js';
 import type { ReplicaHandle, World } from './world.js';
+
+const checksum = (bytes: Uint8Array): number => crc32(bytes);
 
 const LATENCY = { minMs: 1, maxMs: 5 };
 
@@ -21,6 +26,7 @@ interface Kept {
 /** One process on virtual time: time passes only while a call is waited for, or in `sleep`. */
 export class SimulatedWorld implements World {
   readonly keepsData: boolean;
+  readonly simulation = new Simulation((plan) => judge(plan, { checksum }));
   readonly #spec: Omit<SimReplicaSpec, keyof Kept>;
   readonly #scheduler = new Scheduler();
   readonly #network: SimNetwork;

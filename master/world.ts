@@ -4,6 +4,7 @@ import type { ReplicaId } from '../src/base/ids.js';
 import type { Done } from '../src/base/outcome.js';
 import type { AdminConnection, ClientConnection } from '../src/bayou/ports.js';
 import type { KvOperation } from '../src/machine/kv.js';
+import type { Simulation } from './simulation.js';
 
 export type Admin = AdminConnection<KvOperation, Uint8Array>;
 
@@ -28,6 +29,8 @@ export interface ReplicaHandle {
 export interface World {
   /** Whether an incarnation that ended has its data again when it is started again. */
   readonly keepsData: boolean;
+  /** Null where time is not virtual. */
+  readonly simulation: Simulation | null;
   /** Returns at once; several replicas start at the same time. `onDeath` is called if it ends without being killed. */
   startReplica(id: ReplicaId, incarnation: number, onDeath: (error: BaristaError) => void): ReplicaHandle;
   /** Waits for a call to answer; rejects with its error. */

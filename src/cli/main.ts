@@ -16,6 +16,14 @@ const status = await runProgram(
       const { runRepair } = await import('./repair-run.js');
       return runRepair(request);
     },
+    async sim(request) {
+      const { runSim } = await import('./sim-run.js');
+      return runSim(request);
+    },
+    async check(request) {
+      const { runCheck } = await import('./check-run.js');
+      return runCheck(request);
+    },
     async client(request) {
       const { runClient } = await import('./client-run.js');
       return runClient(request);

@@ -16,6 +16,9 @@ const UNITS_MS: ReadonlyMap<string, number> = new Map([
 
 const DURATION_MS_MAX = 3_600_000;
 
+/** All that a seeded random number generator tells apart. */
+const SEED_MAX = 2 ** 32 - 1;
+
 /** Milliseconds of `250ms`, `2s`, `1.5m`. */
 export function duration(text: string): number {
   const ms = milliseconds(text);
@@ -51,6 +54,22 @@ function milliseconds(text: string): number {
 /** A duration, or `off`: the parser of options takes a null for a missing value. */
 export function durationOrOff(text: string): number | 'off' {
   return text === 'off' ? 'off' : duration(text);
+}
+
+/** Hours of virtual time, or minutes of real time: whole or not. */
+export function span(text: string): number {
+  const number = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : 0;
+  if (number > 0) return number;
+  throw new InvalidArgumentError('It takes a number above 0, like 1 or 0.25.');
+}
+
+/** A parser for a number of things. */
+export function count(max: number, min = 1): (text: string) => number {
+  return (text) => wholeNumber(text, min, max, `It takes a whole number from ${min} to ${max}.`);
+}
+
+export function seed(text: string): number {
+  return wholeNumber(text, 0, SEED_MAX, `Seeds go from 0 to ${SEED_MAX}.`);
 }
 
 export function port(text: string): number {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { BaristaError } from '../base/errors.js';
 import type { ServerOptions } from '../server/start.js';
+import { addCheckCommand, type CheckRequest } from './check-command.js';
 import { addClientCommands } from './client-commands.js';
 import type { ClientRequest } from './client-request.js';
 import { describeFailure } from './failure.js';
@@ -9,6 +10,8 @@ import { addMasterCommand } from './master-command.js';
 import type { MasterRequest } from './master-request.js';
 import { addRepairCommand, type RepairRequest } from './repair-command.js';
 import { addServerCommand } from './server-command.js';
+import { addSimCommand } from './sim-command.js';
+import type { SimRequest } from './sim-request.js';
 
 /** What the subcommands do. Each loads what it needs when it is called: a replica must start fast. */
 export interface Actions {
@@ -16,6 +19,10 @@ export interface Actions {
   server(options: ServerOptions): Promise<void>;
   /** The exit status. */
   repair(request: RepairRequest): Promise<number>;
+  /** The exit status. */
+  sim(request: SimRequest): Promise<number>;
+  /** The exit status. */
+  check(request: CheckRequest): Promise<number>;
   /** The exit status. */
   client(request: ClientRequest): Promise<number>;
 }
@@ -46,6 +53,12 @@ export async function runProgram(words: readonly string[], actions: Actions, scr
   let status = 0;
   addRepairCommand(program, async (request) => {
     status = await actions.repair(request);
+  });
+  addSimCommand(program, async (request) => {
+    status = await actions.sim(request);
+  });
+  addCheckCommand(program, async (request) => {
+    status = await actions.check(request);
   });
   addClientCommands(program, async (request) => {
     status = await actions.client(request);

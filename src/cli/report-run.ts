@@ -8,7 +8,9 @@ import { formatDuration } from './sim-format.js';
 import type { SimScreen } from './sim-screen.js';
 import { wireSize } from './wire-size.js';
 
+/** What `barista sim --report` was asked to do. */
 export interface ReportRequest {
+  readonly kind: 'report';
   readonly file: string;
   readonly seed: number;
   /** How many replicas the largest fleet has. */

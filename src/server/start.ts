@@ -71,7 +71,7 @@ async function run(options: ServerOptions): Promise<Listener> {
   const { cluster, tieBreak, clock, retryWindowMs, maxDriftMs, antiEntropyMs } = options;
   const terms = { protocol: PROTOCOL_VERSION, cluster, tieBreak, clock, retryWindowMs };
   const originIn = (incarnation: number): Origin => originOf(options.id as ReplicaId, incarnation);
-  const life = systemClock.now();
+  const life = data.beginLife(systemClock.now());
   const openReplica = () => {
     const origin = originIn(data.incarnation());
     return new Replica({ origin, life, terms, machine: kvMachine, storage, maxDriftMs });
@@ -118,6 +118,8 @@ async function run(options: ServerOptions): Promise<Listener> {
 interface Data {
   readonly storage: ReplicaStorage<KvOperation>;
   incarnation(): number;
+  /** A number for this process, higher than that of any before it that had the data. */
+  beginLife(now: number): number;
   /** Gives up the incarnation for another. Durable when it returns. */
   renew(incarnation: number): void;
   close(done: () => void): void;
@@ -133,6 +135,7 @@ function dataInMemory(first: number): Data {
   return {
     storage: new MemoryStorage<KvOperation>(),
     incarnation: () => incarnation,
+    beginLife: (now) => now,
     renew: (next) => {
       incarnation = next;
     },
@@ -162,6 +165,7 @@ async function dataOnDisk(options: ServerOptions, path: string, newIncarnation: 
   return {
     storage: directory.storage,
     incarnation: () => directory.incarnation,
+    beginLife: (now) => directory.beginLife(now),
     renew: (next) => directory.renew(next),
     close: (done) => directory.close(() => done()),
   };

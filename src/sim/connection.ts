@@ -22,7 +22,7 @@ import type {
 } from '../bayou/messages.js';
 import type { AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
-import type { SimChannel } from './network.js';
+import type { Channel } from './network.js';
 
 /** The three faces of a replica over a simulated connection. */
 export class SimConnection
@@ -31,9 +31,9 @@ export class SimConnection
     ClientConnection<KvOperation, Uint8Array>,
     AdminConnection<KvOperation, Uint8Array>
 {
-  readonly #channel: SimChannel;
+  readonly #channel: Channel;
 
-  constructor(channel: SimChannel) {
+  constructor(channel: Channel) {
     this.#channel = channel;
   }
 

@@ -16,6 +16,13 @@ export interface Endpoint {
 
 export type Method = keyof Service;
 
+/** A connection as its caller holds it. Every call answers exactly once. */
+export interface Channel {
+  call<T>(method: Method, timeoutMs: number, invoke: (service: Service, done: Done<T>) => void, done: Done<T>): void;
+  /** What is under way fails with ERR_CLOSED. */
+  close(): void;
+}
+
 /** How long a message takes, one way: drawn anew for each. */
 export interface Latency {
   readonly minMs: number;
@@ -69,7 +76,7 @@ interface ChannelEvents {
 }
 
 /** One connection: messages in one direction arrive in the order they were sent. */
-export class SimChannel {
+export class SimChannel implements Channel {
   readonly #scheduler: Scheduler;
   readonly #events: ChannelEvents;
   readonly #caller: SimProcess;

@@ -75,12 +75,21 @@ export interface PlannedAction {
   readonly action: Action;
 }
 
+export interface PlannedClient {
+  readonly id: string;
+  readonly guarantees: readonly Guarantee[];
+  /** How many replicas it asks at most, one after the other, its own first; absent: all. */
+  readonly tries?: number;
+}
+
 export interface Plan {
   /** What the network, the disks and the timers draw from. */
   readonly seed: number;
   /** The replicas that are there from the beginning; others join. */
   readonly replicas: readonly string[];
-  readonly clients: readonly { readonly id: string; readonly guarantees: readonly Guarantee[] }[];
+  readonly clients: readonly PlannedClient[];
+  /** Which replicas are linked, those that join too; absent: each with each. */
+  readonly links?: readonly (readonly [string, string])[];
   readonly tieBreak: TieBreak;
   readonly clock: 'logical' | 'hybrid';
   readonly retryWindowMs: number;

@@ -14,13 +14,20 @@ export class SimProcess implements Clock, Timers {
   readonly #scheduler: Scheduler;
   #state: 'running' | 'paused' | 'dead' = 'running';
   #backlog: (() => void)[] = [];
+  readonly #guard: (step: () => void) => void;
 
-  constructor(scheduler: Scheduler) {
+  /** `guard` runs each step of the process, and sees what it throws. */
+  constructor(scheduler: Scheduler, guard: (step: () => void) => void = (step) => step()) {
     this.#scheduler = scheduler;
+    this.#guard = guard;
   }
 
   get isDead(): boolean {
     return this.#state === 'dead';
+  }
+
+  get isPaused(): boolean {
+    return this.#state === 'paused';
   }
 
   now(): number {
@@ -42,7 +49,7 @@ export class SimProcess implements Clock, Timers {
 
   /** Runs a step in the process: now, when it resumes, or never. */
   run(step: () => void): void {
-    if (this.#state === 'running') step();
+    if (this.#state === 'running') this.#guard(step);
     else if (this.#state === 'paused') this.#backlog.push(step);
   }
 
@@ -53,7 +60,16 @@ export class SimProcess implements Clock, Timers {
   resume(): void {
     if (this.#state !== 'paused') return;
     this.#state = 'running';
-    while (this.#backlog.length > 0 && this.#state === 'running') this.#backlog.shift()?.();
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    for (const [i, step] of backlog.entries()) {
+      // It may be paused, or killed, again.
+      if (this.#state !== 'running') {
+        this.#backlog = this.#state === 'paused' ? [...backlog.slice(i), ...this.#backlog] : [];
+        return;
+      }
+      this.#guard(step);
+    }
   }
 
   kill(): void {

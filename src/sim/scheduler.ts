@@ -37,6 +37,19 @@ export class Scheduler {
     }
   }
 
+  /** Runs every event up to `time`, at most `eventsMax`; it is `time` then. False if more are left. */
+  runUntil(time: number, eventsMax = Number.POSITIVE_INFINITY): boolean {
+    for (let left = eventsMax; (this.#heap[0]?.time ?? Number.POSITIVE_INFINITY) <= time; left--) {
+      if (left === 0) return false;
+      const event = this.#pop() as Event;
+      if (event.run === null) continue;
+      this.#now = event.time;
+      event.run();
+    }
+    this.#now = Math.max(this.#now, time);
+    return true;
+  }
+
   #push(event: Event): void {
     const heap = this.#heap;
     let at = heap.length;

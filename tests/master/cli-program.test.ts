@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../master/commands.js';
 import { runProgram } from '../../src/cli/program.js';
+import { ACTION_USAGES, SETTING_USAGES } from '../../src/sim/script.js';
 
 async function barista(...words: string[]) {
   const asked: unknown[] = [];
@@ -11,7 +12,7 @@ async function barista(...words: string[]) {
   const repair = async (request: unknown): Promise<number> => ask(request).then(() => 1);
   const status = await runProgram(
     words,
-    { master: ask, server: ask, repair, client },
+    { master: ask, server: ask, repair, client, sim: client, check: client },
     {
       out: (text) => {
         out += text;
@@ -94,6 +95,7 @@ describe('barista master', () => {
       expect(status).toBe(0);
       for (const { name } of COMMANDS) expect(out).toContain(`\n  ${name}`);
       for (const word of ['--world', 'Exit status', 'XDG_STATE_HOME', 'Examples']) expect(out).toContain(word);
+      for (const usage of [...SETTING_USAGES, ...ACTION_USAGES]) expect(out).toContain(`\n    ${usage}`);
     }
   });
 });

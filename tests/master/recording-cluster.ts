@@ -1,7 +1,9 @@
 import type { Cluster, GetResult } from '../../master/cluster.js';
+import { Simulation } from '../../master/simulation.js';
 import type { BaristaError } from '../../src/base/errors.js';
 import { originOf, type ReplicaId } from '../../src/base/ids.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
+import type { Plan } from '../../src/sim/plan.js';
 
 /** A cluster that does nothing but note what it is asked, and answers as a test tells it. */
 export class RecordingCluster implements Cluster {
@@ -14,6 +16,12 @@ export class RecordingCluster implements Cluster {
   readonly heldJoins = new Map<string, () => void>();
   holdJoins = false;
   closed = false;
+  /** The plans that were to be checked; all of them are ok. */
+  readonly plans: Plan[] = [];
+  readonly #simulation = new Simulation((plan) => {
+    this.plans.push(plan);
+    return { hash: 'h', virtualMs: 1, rounds: 1, operations: {}, faults: {}, checked: {}, violations: [] };
+  });
 
   async joinServer(id: string): Promise<void> {
     this.#note(`joinServer ${id}`);
@@ -83,6 +91,9 @@ export class RecordingCluster implements Cluster {
   }
   async sleep(ms: number): Promise<void> {
     this.#note(`sleep ${ms}`);
+  }
+  simulation(): Simulation {
+    return this.#simulation;
   }
   ids(): ReturnType<Cluster['ids']> {
     return { servers: ['s1', 's2', 'till one'], clients: ['ana', 'ben'] };

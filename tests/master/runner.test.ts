@@ -176,7 +176,7 @@ describe('the runner', () => {
     ['brakeConection a b', 'there is no command "brakeConection"; did you mean "breakConnection"?'],
     ['help', 'there is no command "help"; the nearest is "get"'],
     ['constructor', 'there is no command "constructor"; the nearest is "joinServer"'],
-    ['"" c', 'there is no command ""; the nearest is "put"'],
+    ['"" c', 'there is no command ""; the nearest is "at"'],
   ])('names the nearest to a command it does not know: %s', async (line, message) => {
     expect(await run(new RecordingCluster(), [line])).toMatchObject({
       status: 2,
@@ -209,6 +209,31 @@ describe('the runner', () => {
     );
     expect(events).toEqual(['get c a']);
     expect(status).toBe(0);
+  });
+
+  it('plans simulations, and checks one after the other', async () => {
+    const cluster = new RecordingCluster();
+    const { status, printed, told } = await run(cluster, [
+      'simulate seed 7 replica 1 client c none',
+      'at 10 put c k a value # kept',
+      'check',
+      'simulate replica 2',
+      'at 10 put c k v',
+      'at 20',
+      'check',
+      'simulate replica 2',
+      'check',
+    ]);
+    expect(told).toEqual([
+      '6 ERR_SYNTAX: at takes at least 2 words, not 1: at MS ACTION ...',
+      '7 ERR_UNKNOWN_ID: at 10 put: the simulation has nobody called c',
+    ]);
+    expect(status).toBe(1);
+    expect(printed).toHaveLength(2);
+    expect(cluster.plans).toMatchObject([
+      { seed: 7, replicas: ['1'], actions: [{ at: 10, action: { kind: 'put', key: 'k', value: 'a value # kept' } }] },
+      { seed: 1, replicas: ['2'], actions: [] },
+    ]);
   });
 
   it('runs an empty script', async () => {

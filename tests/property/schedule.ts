@@ -20,6 +20,8 @@ const MAX_DRIFT_MS = 1_000;
 const LONG_MS = 1_000_000;
 /** Stamps a clock may give beyond what the time allows: one for each write. */
 const COUNTED_MAX = 100;
+/** Of one pull, at the end. */
+const STEPS_MAX = 3_000;
 
 /** Time as a schedule has it: it stands still for logical clocks. */
 interface Time {
@@ -192,8 +194,11 @@ function checkHealed(
     for (const node of nodes) {
       for (const peer of nodes) {
         if (node === peer) continue;
-        do pullStep(node, peer, 3);
-        while (node.pulls.has(peer));
+        let steps = 0;
+        do {
+          if (++steps > STEPS_MAX) return `the pull of ${node.replica.id} from ${peer.replica.id} does not end`;
+          pullStep(node, peer, 3);
+        } while (node.pulls.has(peer));
       }
     }
   }

@@ -121,6 +121,16 @@ describe('a data directory', () => {
     },
   );
 
+  test('gives each process a higher number than the one before, also if the clock was set back', async () => {
+    const lives: number[] = [];
+    for (const now of [1_000, 2_000, 500, 500, 3_000]) {
+      const data = open();
+      lives.push(data.beginLife(now));
+      await close(data);
+    }
+    expect(lives).toEqual([1_000, 2_000, 2_001, 2_002, 3_000]);
+  });
+
   test('of another version says which', async () => {
     await visit();
     editIdentity((stored) => ({ ...stored, format: 1 }));

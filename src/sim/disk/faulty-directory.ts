@@ -9,8 +9,10 @@ export type DirectoryCall = 'list' | 'read' | 'open' | 'truncate' | 'remove' | '
 export interface FaultyDirectoryOptions {
   /** What the disk writes whole or not at all. Small, so that small files have many. */
   readonly sectorBytes?: number;
-  /** Whether appends and syncs answer before they return, or when `answerNext` says so. */
-  readonly answers?: 'at once' | 'when told';
+  /** Whether appends and syncs answer before they return, when `answerNext` says so, or when who is given the answer does. */
+  readonly answers?: 'at once' | 'when told' | ((call: 'append' | 'sync', answer: () => void) => void);
+  /** Told in the very call in which the machine goes down. */
+  readonly onDown?: () => void;
 }
 
 /** The machine went down in this call. Nothing that catches it does anything to a disk any more. */
@@ -48,7 +50,8 @@ export class FaultyDirectory implements LogDirectory {
 
   readonly #random: Random;
   readonly #sectorBytes: number;
-  readonly #answersAtOnce: boolean;
+  readonly #answers: 'at once' | 'when told' | ((call: 'append' | 'sync', answer: () => void) => void);
+  readonly #onDown: () => void;
   readonly #files = new Map<string, StoredFile>();
   /** Removed, but a crash may bring them back. */
   readonly #removed = new Map<string, StoredFile>();
@@ -64,7 +67,8 @@ export class FaultyDirectory implements LogDirectory {
   constructor(seed: number, options: FaultyDirectoryOptions = {}) {
     this.#random = seededRandom(seed);
     this.#sectorBytes = options.sectorBytes ?? 64;
-    this.#answersAtOnce = options.answers !== 'when told';
+    this.#answers = options.answers ?? 'at once';
+    this.#onDown = options.onDown ?? (() => undefined);
   }
 
   /** Whether the machine went down at the call that `crashAt` named, and `crash` has not brought it up again. */
@@ -152,6 +156,13 @@ export class FaultyDirectory implements LogDirectory {
     return this.#existing(name).contents();
   }
 
+  /** How many bytes all files have. */
+  get usedBytes(): number {
+    let used = 0;
+    for (const file of this.#files.values()) used += file.length;
+    return used;
+  }
+
   /** Every file's name, in order, without it being a call. */
   names(): string[] {
     return [...this.#files.keys()].sort();
@@ -208,14 +219,12 @@ export class FaultyDirectory implements LogDirectory {
     let outcome = this.#called('append', part);
     this.appends += 1;
     if (outcome?.ok === true) {
-      let used = 0;
-      for (const other of this.#files.values()) used += other.length;
-      const room = Math.max(0, this.capacityBytes - used);
+      const room = Math.max(0, this.capacityBytes - this.usedBytes);
       file.append(bytes.subarray(0, room));
       if (room < bytes.length) outcome = fail(systemError('ENOSPC', 'append'));
       this.#appending = { file, from: length };
     }
-    this.#answer(outcome, done, () => {
+    this.#answer('append', outcome, done, () => {
       this.#appending = null;
     });
   }
@@ -229,7 +238,7 @@ export class FaultyDirectory implements LogDirectory {
       else file.forgetDirt(this.#random);
     });
     this.syncs += 1;
-    this.#answer(outcome, done, () => {
+    this.#answer('sync', outcome, done, () => {
       if (outcome?.ok === true) stored();
     });
   }
@@ -246,14 +255,17 @@ export class FaultyDirectory implements LogDirectory {
     }
   }
 
-  #answer(outcome: Outcome<void> | null, done: Done<void>, before: () => void): void {
+  #answer(call: 'append' | 'sync', outcome: Outcome<void> | null, done: Done<void>, before: () => void): void {
     if (outcome === null) return;
+    const life = this.#life;
     const answer = (): void => {
+      if (life !== this.#life) return;
       before();
       done(outcome);
     };
-    if (this.#answersAtOnce) answer();
-    else this.#waiting.push(answer);
+    if (this.#answers === 'at once') answer();
+    else if (this.#answers === 'when told') this.#waiting.push(answer);
+    else this.#answers(call, answer);
   }
 
   #call(call: DirectoryCall, onCrash: () => void = () => undefined, onFailure: () => void = () => undefined): void {
@@ -261,6 +273,7 @@ export class FaultyDirectory implements LogDirectory {
     this.calls += 1;
     if (this.calls >= this.#crashAt) {
       this.#isDown = true;
+      this.#onDown();
       onCrash();
       throw new PowerLoss(`power is lost in call ${this.calls}, ${call}`);
     }
@@ -327,8 +340,8 @@ class StoredFile {
   readonly #sectorBytes: number;
   #cache = new Uint8Array(256);
   #length = 0;
-  /** The sectors the disk has; others are zeros. */
-  #disk = new Map<number, Uint8Array>();
+  /** What the disk has, as long as the cache; sectors that were never stored are zeros. */
+  #disk = new Uint8Array(256);
   #storedLength = 0;
   #dirty = new Set<number>();
 
@@ -347,9 +360,8 @@ class StoredFile {
   append(bytes: Uint8Array): void {
     const length = this.#length + bytes.length;
     if (length > this.#cache.length) {
-      const grown = new Uint8Array(2 * length);
-      grown.set(this.#cache.subarray(0, this.#length));
-      this.#cache = grown;
+      this.#cache = grownTo(2 * length, this.#cache);
+      this.#disk = grownTo(2 * length, this.#disk);
     }
     this.#cache.set(bytes, this.#length);
     for (let sector = this.#sectorOf(this.#length); sector * this.#sectorBytes < length; sector++) {
@@ -385,8 +397,8 @@ class StoredFile {
 
   /** All that is shown, dirty or not, and the length. */
   storeAll(): void {
-    this.#disk.clear();
-    for (let sector = 0; sector * this.#sectorBytes < this.#length; sector++) this.#store(sector);
+    this.#disk.fill(0);
+    this.#disk.set(this.#cache.subarray(0, this.#length));
     this.#dirty.clear();
     this.#storedLength = this.#length;
   }
@@ -401,11 +413,8 @@ class StoredFile {
     const low = Math.min(this.#storedLength, this.#length);
     const lengths = [low, this.#length, low + random.below(this.#length - low + 1)];
     const length = lengths[random.below(lengths.length)] ?? low;
-    this.#cache = new Uint8Array(length + 256);
-    for (const [sector, bytes] of this.#disk) {
-      const from = sector * this.#sectorBytes;
-      if (from < length) this.#cache.set(bytes.subarray(0, length - from), from);
-    }
+    this.#cache.fill(0);
+    this.#cache.set(this.#disk.subarray(0, length));
     this.#length = length;
     // What the disk has beyond the length is never shown again.
     this.storeAll();
@@ -413,15 +422,21 @@ class StoredFile {
 
   #store(sector: number): void {
     const from = sector * this.#sectorBytes;
-    const bytes = new Uint8Array(this.#sectorBytes);
-    bytes.set(this.#cache.subarray(from, Math.min(from + this.#sectorBytes, this.#length)));
-    this.#disk.set(sector, bytes);
+    const to = Math.min(from + this.#sectorBytes, this.#length);
+    if (from < to) this.#disk.set(this.#cache.subarray(from, to), from);
+    this.#disk.fill(0, Math.max(from, to), from + this.#sectorBytes);
     this.#dirty.delete(sector);
   }
 
   #sectorOf(offset: number): number {
     return Math.floor(offset / this.#sectorBytes);
   }
+}
+
+function grownTo(length: number, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const grown = new Uint8Array(length);
+  grown.set(bytes);
+  return grown;
 }
 
 function systemError(code: string, what: string): BaristaError {

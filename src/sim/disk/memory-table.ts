@@ -1,16 +1,20 @@
 import { BaristaError } from '../../base/errors.js';
-import { compareKeys } from '../../base/ids.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
+import { SortedKeys } from '../../storage/sorted-keys.js';
+import { byNumber, SortedMap } from '../../storage/sorted-map.js';
 import type { FoundEntry, Table, TableChanges } from '../../storage/table.js';
 
 /** A table in memory whose commits are atomic, as a table's must be; they end when the test says so, or at once. */
 export class MemoryTable implements Table {
-  #entries = new Map<string, Uint8Array>();
-  #runs = new Map<number, Map<number, string>>();
+  readonly #entries = new Map<string, Uint8Array>();
+  readonly #sortedKeys = new SortedKeys(this.#entries);
+  readonly #runs = new Map<number, SortedMap<number, string>>();
   #meta: Uint8Array | undefined;
   /** Commits under way, if they are held. */
   readonly held: (() => void)[] = [];
   holdCommits = false;
+  /** Told of each that is. */
+  onHeld: () => void = () => undefined;
   failCommits = false;
   commits = 0;
 
@@ -20,21 +24,19 @@ export class MemoryTable implements Table {
   }
 
   keys(after?: string): Iterator<string> {
-    return [...this.#entries.keys()]
-      .sort(compareKeys)
-      .filter((key) => after === undefined || compareKeys(key, after) > 0)
-      .values();
+    return this.#sortedKeys.after(after);
   }
 
-  run(place: number, after: number, upTo: number): Iterator<readonly [number, string]> {
-    return [...(this.#runs.get(place) ?? [])]
-      .filter(([time]) => time > after && time <= upTo)
-      .sort(([a], [b]) => a - b)
-      .values();
+  *run(place: number, after: number, upTo: number): Generator<readonly [number, string], undefined> {
+    const cursor = this.#runs.get(place)?.cursor(after);
+    for (let time = cursor?.key(); time !== undefined && time <= upTo; time = cursor?.key()) {
+      yield [time, cursor?.take() as string];
+    }
+    return undefined;
   }
 
   count(place: number, after: number, upTo: number): number {
-    return Array.from(this.#runs.get(place)?.keys() ?? []).filter((time) => time > after && time <= upTo).length;
+    return this.#runs.get(place)?.count(after, upTo) ?? 0;
   }
 
   meta(): Uint8Array | undefined {
@@ -49,12 +51,9 @@ export class MemoryTable implements Table {
     const end = (): void => {
       if (this.failCommits) return done(fail(new BaristaError('ERR_STORAGE', 'the disk is full')));
       this.commits += 1;
-      for (const [key, entry] of changes.entries) {
-        if (entry === null) this.#entries.delete(key);
-        else this.#entries.set(key, entry);
-      }
+      for (const [key, entry] of changes.entries) this.#set(key, entry);
       for (const [place, times] of changes.runs) {
-        const run = this.#runs.get(place) ?? new Map<number, string>();
+        const run = this.#runs.get(place) ?? new SortedMap<number, string>(byNumber);
         this.#runs.set(place, run);
         for (const [time, key] of times) {
           if (key === null) run.delete(time);
@@ -64,8 +63,9 @@ export class MemoryTable implements Table {
       this.#meta = changes.meta;
       done(succeed(undefined));
     };
-    if (this.holdCommits) this.held.push(end);
-    else end();
+    if (!this.holdCommits) return end();
+    this.held.push(end);
+    this.onHeld();
   }
 
   /** What is on disk after a crash: every commit that ended, and none that did not. */
@@ -73,7 +73,29 @@ export class MemoryTable implements Table {
     this.held.length = 0;
   }
 
+  /** A table that holds what this one does. */
+  copy(): MemoryTable {
+    const copy = new MemoryTable();
+    for (const [key, entry] of this.#entries) copy.#set(key, entry);
+    for (const [place, run] of this.#runs) {
+      const times = new SortedMap<number, string>(byNumber);
+      for (const [time, key] of run.entries()) times.set(time, key);
+      copy.#runs.set(place, times);
+    }
+    copy.#meta = this.#meta;
+    return copy;
+  }
+
   close(done: Done<void>): void {
     done(succeed(undefined));
+  }
+
+  #set(key: string, entry: Uint8Array | null): void {
+    if (entry === null) {
+      this.#entries.delete(key);
+      return;
+    }
+    if (!this.#entries.has(key)) this.#sortedKeys.add(key);
+    this.#entries.set(key, entry);
   }
 }

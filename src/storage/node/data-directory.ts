@@ -88,6 +88,16 @@ export class DataDirectory<Op> {
     return this.#identity.founded;
   }
 
+  /**
+   * A number for the process that uses it, higher than that of any before, also if the clock was set back meanwhile: else
+   * peers would take it for an older one. Durable when it returns.
+   */
+  beginLife(now: number): number {
+    const life = Math.max(now, (this.#identity.life ?? 0) + 1);
+    this.#identity = writeIdentity(this.#path, { ...this.#identity, life });
+    return life;
+  }
+
   /** Takes a new incarnation in place of the one it has. Durable when it returns; a crash leaves one or the other. */
   renew(incarnation: number): void {
     const before = this.#identity.incarnation;

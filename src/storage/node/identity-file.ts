@@ -41,6 +41,8 @@ export interface StoredIdentity extends Identity {
   /** The incarnation the directory was made under. */
   readonly founded: number;
   readonly mark: Mark;
+  /** Names the last process that used it; absent until one has. */
+  readonly life?: number;
 }
 
 const FORMAT = 2;
@@ -68,9 +70,9 @@ function parsed(text: string): StoredIdentity | null {
   try {
     const stored = JSON.parse(text) as StoredIdentity;
     if (stored.format !== FORMAT) return Number.isSafeInteger(stored.format) ? stored : null;
-    const { incarnation, mark, id } = stored;
+    const { incarnation, mark, id, life = 0 } = stored;
     const isWhole = Number.isSafeInteger(incarnation) && typeof id === 'string' && typeof mark.inode === 'string';
-    return isWhole ? stored : null;
+    return isWhole && Number.isSafeInteger(life) ? stored : null;
   } catch {
     return null;
   }

@@ -1,0 +1,200 @@
+import type { ClientId, ReplicaId } from '../base/ids.js';
+import type { Done, Outcome } from '../base/outcome.js';
+import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
+import type { ClientConnection } from '../bayou/ports.js';
+import { Session } from '../bayou/session.js';
+import type { ReadEvent, Vector, WriteEvent } from '../check/history.js';
+import { Client } from '../client/client.js';
+import type { KvOperation } from '../machine/kv.js';
+import { SimConnection } from './connection.js';
+import { type FaultyNetwork, type Host, isNeverSent } from './faulty-network.js';
+import type { Machine } from './machine.js';
+import { bytesOf, stampOf, textOf } from './observe.js';
+import type { Action, PlannedClient } from './plan.js';
+import { SimProcess } from './process.js';
+import type { Recorder } from './recorder.js';
+import type { Scheduler } from './scheduler.js';
+
+/** How long it waits for one replica. */
+const TIMEOUT_MS = 1_000;
+/** A person who waits does not go on asking: operations beyond so many that wait are left out. */
+const WAITING_MAX = 8;
+
+/** After these a write may have been accepted all the same. */
+const UNCERTAIN: ReadonlySet<string> = new Set(['ERR_CONN', 'ERR_TIMEOUT', 'ERR_CLOSED', 'ERR_STORAGE']);
+
+/** What a client may be told, whatever the faults. */
+const EXPECTED: ReadonlySet<string> = new Set([...UNCERTAIN, 'ERR_OVERLOADED', 'ERR_CLOCK_DRIFT', 'ERR_COPIED']);
+
+type ClientAction = Extract<Action, { readonly client: string }>;
+
+export interface SimClientParts {
+  readonly planned: PlannedClient;
+  readonly scheduler: Scheduler;
+  readonly network: FaultyNetwork;
+  readonly recorder: Recorder;
+  readonly machines: () => readonly Machine[];
+}
+
+/** A client of the simulated world: the real one, that does one thing after the other. What it is answered is written down. */
+export class SimClient {
+  readonly host: Host;
+  readonly session: Session<KvOperation>;
+  /** The keys it wrote or read. */
+  readonly keys = new Set<string>();
+  readonly #parts: SimClientParts;
+  readonly #process: SimProcess;
+  readonly #client: Client;
+  readonly #waiting: ClientAction[] = [];
+  #isBusy = false;
+  #preferred: string | null = null;
+  /** Of the operation under way: who answered last, its client time, and whether some replica may have accepted it unheard. */
+  #answeredBy: string | null = null;
+  #clientTime = 0;
+  #isUncertain = false;
+  /** It was sent again after such a try. */
+  #isRepeated = false;
+  #copiesBefore = 0;
+
+  constructor(parts: SimClientParts) {
+    this.#parts = parts;
+    const { planned, scheduler, network, recorder } = parts;
+    this.host = network.host(planned.id);
+    this.#process = new SimProcess(scheduler);
+    this.session = new Session(planned.id as ClientId, planned.guarantees);
+    this.#client = new Client(this.session, TIMEOUT_MS);
+    recorder.history({ type: 'session', client: planned.id, guarantees: planned.guarantees });
+  }
+
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#waiting.length === 0;
+  }
+
+  do(action: ClientAction): void {
+    if (this.#waiting.length >= WAITING_MAX) return this.#parts.recorder.fault('operation-left-out');
+    this.#waiting.push(action);
+    this.#next();
+  }
+
+  /** Links it to the machines there are: its own first, then the others in their order. */
+  relink(): void {
+    const { planned, machines } = this.#parts;
+    const all = machines();
+    const own = all.filter(({ id }) => id === this.#preferred);
+    const others = all.filter(({ id }) => id !== this.#preferred);
+    this.#client.close();
+    for (const [rank, machine] of [...own, ...others].slice(0, planned.tries ?? all.length).entries()) {
+      // The client tries replicas in the order of the ids it knows them by.
+      this.#client.attach(`${rank}` as ReplicaId, this.#listening(machine));
+    }
+  }
+
+  #next(): void {
+    if (this.#isBusy) return;
+    const action = this.#waiting.shift();
+    if (action === undefined) return;
+    if (action.kind === 'roam') {
+      this.#preferred = action.replica;
+      this.relink();
+      return this.#next();
+    }
+    this.#isBusy = true;
+    this.#answeredBy = null;
+    this.#isUncertain = false;
+    this.#isRepeated = false;
+    this.#copiesBefore = this.host.copies;
+    this.keys.add(action.key);
+    if (action.kind === 'get') this.#read(action.key);
+    else this.#write(action.key, action.kind === 'put' ? action.value : null);
+  }
+
+  #end(): void {
+    // Not in the same step: a client that is refused at once would go on for ever.
+    this.#process.soon(() => {
+      this.#isBusy = false;
+      this.#next();
+    });
+  }
+
+  #write(key: string, value: string | null): void {
+    const { recorder } = this.#parts;
+    const begin = recorder.now;
+    const operation: KvOperation = value === null ? { kind: 'delete' } : { kind: 'put', value: bytesOf(value) };
+    this.#client.write(key, operation, (outcome) => {
+      const { host } = this;
+      const head = { type: 'write', client: host.name, key, clientTime: this.#clientTime, value, begin } as const;
+      const answered = { ...this.#answered(outcome), ...this.#repeated() };
+      let event: WriteEvent = { ...head, code: 'ERR_DEP', ...answered, outcome: 'unknown' };
+      if (outcome.ok && outcome.value.kind === 'accepted') {
+        event = { ...head, ...answered, outcome: 'accepted', stamp: stampOf(outcome.value.stamp) };
+      } else if (!this.#isUncertain && !this.#isDoubled) {
+        event = { ...head, ...answered, outcome: outcome.ok ? 'missing' : 'failed' };
+      }
+      recorder.operations[event.outcome] += 1;
+      recorder.history(event);
+      this.#end();
+    });
+  }
+
+  #read(key: string): void {
+    const { recorder } = this.#parts;
+    const begin = recorder.now;
+    this.#client.read(key, (outcome) => {
+      const head = { type: 'read', client: this.host.name, key, begin, ...this.#answered(outcome) } as const;
+      let event: ReadEvent = { ...head, outcome: 'failed' };
+      if (outcome.ok) {
+        const { value: reply } = outcome;
+        const shown = 'seen' in reply && reply.seen !== null ? { ...head, seen: reply.seen as Vector } : head;
+        event =
+          reply.kind === 'found'
+            ? { ...shown, outcome: 'found', value: textOf(reply.value), stamp: stampOf(reply.stamp) }
+            : { ...shown, outcome: reply.kind };
+      }
+      recorder.operations[event.outcome] += 1;
+      recorder.history(event);
+      this.#end();
+    });
+  }
+
+  #repeated(): { readonly repeated?: true } {
+    return this.#isRepeated || this.#isDoubled ? { repeated: true } : {};
+  }
+
+  /** The network doubled what it asked: the copy may be taken after the other was refused. */
+  get #isDoubled(): boolean {
+    return this.host.copies > this.#copiesBefore;
+  }
+
+  #answered(outcome: Outcome<unknown>): { end: number; replica: string | null; code?: string } {
+    const { recorder } = this.#parts;
+    const answered = { end: recorder.now, replica: this.#answeredBy };
+    if (outcome.ok) return answered;
+    const { code, message } = outcome.error;
+    recorder.code(code);
+    if (!EXPECTED.has(code)) recorder.failed(`client ${this.host.name} was told ${code}: ${message}`);
+    return { ...answered, code };
+  }
+
+  /** A connection to the machine that notes what is answered. */
+  #listening(machine: Machine): ClientConnection<KvOperation, Uint8Array> {
+    const connection = new SimConnection(this.#parts.network.connect(this.#process, this.host, machine.host));
+    const note = <T>(done: Done<T>): Done<T> => {
+      return (outcome) => {
+        if (outcome.ok) this.#answeredBy = machine.id;
+        else if (UNCERTAIN.has(outcome.error.code) && !isNeverSent(outcome.error)) this.#isUncertain = true;
+        done(outcome);
+      };
+    };
+    return {
+      write: (request: WriteRequest<KvOperation>, timeoutMs, done: Done<WriteReply>) => {
+        this.#clientTime = request.clientTime;
+        this.#isRepeated ||= this.#isUncertain;
+        connection.write(request, timeoutMs, note(done));
+      },
+      read: (request: ReadRequest, timeoutMs, done: Done<ReadReply<Uint8Array>>) => {
+        connection.read(request, timeoutMs, note(done));
+      },
+      close: () => connection.close(),
+    };
+  }
+}

@@ -12,12 +12,12 @@ export async function runSim(request: SimRequest): Promise<number> {
     return runExhaustive(request, new SimScreen(process.stdout, process.stderr));
   }
   if (request.kind === 'report') {
-    checkFile(request.file);
+    checkFile('report', request.file);
     const { runReport } = await import('./report-run.js');
     return runReport(request, new SimScreen(process.stdout, process.stderr));
   }
   checkFolder(request.keeping.out);
-  if (request.kind === 'run' && request.historyFile !== null) checkFile(request.historyFile);
+  if (request.kind === 'run' && request.historyFile !== null) checkFile('history', request.historyFile);
   const screen = new SimScreen(process.stdout, process.stderr);
   const threads = Array.from({ length: request.kind === 'run' ? 1 : request.jobs }, () => new SimThread());
   const stop = (): void => {

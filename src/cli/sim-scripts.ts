@@ -19,8 +19,8 @@ export function checkFolder(folder: string): void {
 }
 
 /** Refuses a file that cannot be written, before anything is run. */
-export function checkFile(path: string): void {
-  refusing(`the history cannot be written to ${path}`, () => closeSync(openSync(path, 'w')));
+export function checkFile(what: string, path: string): void {
+  refusing(`the ${what} cannot be written to ${path}`, () => closeSync(openSync(path, 'w')));
 }
 
 function refusing(what: string, attempt: () => void): void {

@@ -146,7 +146,7 @@ export class World {
     const machine = new Machine(this.#partsOf(id), this.network.host(id));
     this.machines.set(id, machine);
     this.start(machine);
-    for (const peer of this.#peersOf(id)) peer.linkTo(machine);
+    for (const peer of this.peersOf(id)) peer.linkTo(machine);
   }
 
   #partsOf(id: string): MachineParts {
@@ -163,7 +163,7 @@ export class World {
       maxDriftMs: this.#plan.maxDriftMs,
       checksum: this.#ports.checksum,
       lies: this.#lies,
-      peers: () => this.#peersOf(id),
+      peers: () => this.peersOf(id),
       onDeath: (machine) => {
         this.#life(machine, 'end');
         this.#later(() => this.start(machine));
@@ -173,7 +173,8 @@ export class World {
     };
   }
 
-  #peersOf(id: string): readonly Machine[] {
+  /** The machines that one is linked to. */
+  peersOf(id: string): readonly Machine[] {
     const { links } = this.#plan;
     const isLinked = (other: string): boolean =>
       links === undefined || links.some(([a, b]) => (a === id && b === other) || (a === other && b === id));

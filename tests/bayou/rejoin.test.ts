@@ -1,4 +1,11 @@
 import { expect, test } from 'vitest';
+import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { dissolveBase } from '../../src/bayou/rejoin.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
+import { stampOrder } from '../../src/bayou/write.js';
+import { WriteLog } from '../../src/bayou/write-log.js';
+import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { MemoryStorage } from '../../src/storage/memory.js';
 import { exchange, get, type Home, homeOf, introduce, LIMITS, pull, put, rejoin, tryPull } from './replicas.js';
 
 const TERMS = { clock: 'hybrid', retryWindowMs: 1_000 } as const;
@@ -19,4 +26,25 @@ test('who rejoins after the retry window does not bring back what its client has
   pull(c.replica, a.replica, LIMITS, LATER);
   pull(a.replica, c.replica, LIMITS, LATER);
   expect([a, c].map(({ replica }) => get(replica, 'moved'))).toEqual(['new', 'new']);
+});
+
+test('a base store that is taken apart leaves in the log what is claimed, since nobody sends that again', () => {
+  const storage = new MemoryStorage<KvOperation>();
+  const log = new WriteLog(storage, stampOrder('higher'), { machine: kvMachine, retryWindow: 0 });
+  const origin = originOf('a' as ReplicaId, 1);
+  for (const [key, acceptTime] of [
+    ['claimed', 1],
+    ['of others', 2],
+  ] as const) {
+    const operation: KvOperation = { kind: 'put', value: new Uint8Array([acceptTime]) };
+    storage.insert({ origin, acceptTime, client: 'x' as ClientId, clientTime: acceptTime, key, operation }, 0);
+    storage.settle(key, true);
+  }
+  log.raiseSeen(origin, 1);
+  const adopted: string[] = [];
+  const known = new VersionVector([[origin, 1]]);
+  expect(dissolveBase(log, null, known, 10, ({ key }) => adopted.push(key))).toBeNull();
+  expect(adopted).toEqual(['of others']);
+  expect(log.read('claimed')?.value).toEqual(new Uint8Array([1]));
+  expect([storage.base('claimed'), storage.base('of others')]).toEqual([null, null]);
 });

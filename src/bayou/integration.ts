@@ -11,7 +11,7 @@ import {
   type StorePage,
 } from './messages.js';
 import { checkBatch, firstAhead } from './refusals.js';
-import { dissolveBase, resubmit } from './rejoin.js';
+import { adoptOrphans, dissolveBase, resubmit } from './rejoin.js';
 import type { Held, Integrated, Rejoin } from './replica.js';
 import type { Transfers } from './transfers.js';
 import { VersionVector } from './version-vector.js';
@@ -391,6 +391,16 @@ export class Integration<Op, Value> {
     }
     save();
     return ASK_AGAIN;
+  }
+
+  /** Takes up what those have left who are gone; once every member was heard from since. */
+  adoptOrphans(now: number): void {
+    const { log, members, transfers, self } = this.#parts;
+    // Who was never a member stamps again what it has.
+    const isGone = (origin: Origin): boolean => origin !== self && log.seen.has(origin) && !members.isMember(origin);
+    const gone = [...log.storage.origins()].filter(isGone);
+    // What they brought is gone, so no transfer may count on it.
+    if (adoptOrphans(log, gone, (write) => this.#adopt(write, now))) transfers.reset();
   }
 
   /** Accepts a write anew, as the same operation of the same client. */

@@ -68,3 +68,28 @@ export function dissolveBase<Op, Value>(
   }
   return due.length < keysMax ? null : (due.at(-1) as string);
 }
+
+/**
+ * Takes up what was received of `gone`, origins that take no part any more, and that nobody claims: a transfer that was cut
+ * brought it, and who could have given the rest has lost it. What nothing stands after is accepted anew, as it would be lost
+ * otherwise; what was overwritten leaves the log. Only once every member was heard from since they are gone: then nobody
+ * claims it who could still hand it on. True if there was some.
+ */
+export function adoptOrphans<Op, Value>(
+  log: WriteLog<Op, Value>,
+  gone: Iterable<Origin>,
+  adopt: (write: Write<Op>) => void,
+): boolean {
+  const orphans: Write<Op>[] = [];
+  for (const origin of gone) {
+    const run = log.storage.run(origin, log.seen.get(origin), Number.POSITIVE_INFINITY);
+    for (let next = run.next(); next.done !== true; next = run.next()) orphans.push(next.value);
+  }
+  for (const orphan of orphans.sort(log.order)) {
+    const last = log.storage.history(orphan.key).at(-1);
+    const isLast = last !== undefined && log.order(last, orphan) === 0;
+    log.drop(orphan);
+    if (isLast) adopt(orphan);
+  }
+  return orphans.length > 0;
+}

@@ -90,7 +90,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       {
         compact: (done) => {
           const more = this.#writeOutage === null && this.#replica.compact(config.clock.now());
-          this.#gate.changed('claims');
+          // It may have accepted anew what others left.
+          this.#gate.changed('own writes');
           this.#gate.answer((outcome) => done(more && outcome.ok), succeed(undefined));
         },
         neighbours: () => (this.#replica.logSize > 0 ? this.#links.keys() : []),
@@ -267,9 +268,12 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (!this.#requests.has(request)) {
       return done(fail(new BaristaError('ERR_STORAGE', 'the replica went back to what was durable during the pull')));
     }
+    const wasBehind = this.#replica.isBehind;
     const outcome = this.#replica.integrate(peer, request, batch, this.#config.clock.now());
     const goesOn = outcome.kind === 'integrated' && outcome.more && batch.seen.has(this.#replica.origin);
-    if (!goesOn) this.#gate.changed('claims');
+    // Who takes over what it missed accepts anew what the peer has not.
+    if (wasBehind || this.#replica.isBehind) this.#gate.changed('own writes');
+    else if (!goesOn) this.#gate.changed('claims');
     const pipeline = this.#pipelines.get(peer) ?? new BatchPipeline();
     this.#pipelines.set(peer, pipeline);
     pipeline.taken(

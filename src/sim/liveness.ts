@@ -89,31 +89,14 @@ function disagreement(world: World): string | null {
     const [ours, theirs] = [a.replica?.seen(), b.replica?.seen()];
     if (ours === undefined || theirs?.equals(ours) !== true) return `${a.origin} claims ${ours}, ${b.origin} ${theirs}`;
   }
-  const left = leftOver(world);
-  const stores = new Map(machines.map((machine) => [machine, storeOf(machine, left)]));
+  const stores = new Map(machines.map((machine) => [machine, storeOf(machine)]));
   for (const [a, b] of pairs) if (stores.get(a) !== stores.get(b)) return differing(a, b);
   return null;
 }
 
-/**
- * Keys that show a write which nobody claims: a transfer that was cut brought it, and who could have given the rest lost
- * its data. It is there to be read, but is not handed on, until it is dropped when its time to be folded comes.
- */
-function leftOver({ machines, losers }: World): ReadonlySet<string> {
-  const keys = new Set<string>();
-  if (losers.size === 0) return keys;
-  for (const { replica } of machines.values()) {
-    const seen = replica?.seen();
-    for (const { origin, acceptTime, key } of replica?.log(null) ?? []) {
-      if (losers.has(replicaIdOf(origin)) && seen?.covers(origin, acceptTime) === false) keys.add(key);
-    }
-  }
-  return keys;
-}
-
-function storeOf({ replica }: Machine, without: ReadonlySet<string>): string {
+function storeOf({ replica }: Machine): string {
   const lines: string[] = [];
-  for (const { key, value } of replica?.entries(null) ?? []) if (!without.has(key)) lines.push(key, textOf(value));
+  for (const { key, value } of replica?.entries(null) ?? []) lines.push(key, textOf(value));
   return lines.join('\n');
 }
 

@@ -11,7 +11,10 @@ export interface SimRunner {
 }
 
 export class SimThread implements SimRunner {
-  readonly #worker = new Worker(new URL('./sim-worker.js', import.meta.url));
+  readonly #worker = new Worker(new URL('./sim-worker.js', import.meta.url), {
+    // Most of what a step makes is gone with it: with this much room it is hardly ever looked at.
+    resourceLimits: { maxYoungGenerationSizeMb: 96 },
+  });
   #stopped = false;
 
   run(task: SimTask, hear: (note: SimNote) => void): Promise<SimResult | null> {

@@ -46,7 +46,7 @@ const CATALOGUE = {
   ERR_INVALID_LINK: 'A link joins two different replicas, or a client and a replica.',
   ERR_PAUSED: 'Resume it first.',
   ERR_OPTION: 'See --help for the options.',
-  ERR_HISTORY: 'docs/HISTORY.md says what each line of a recorded history holds. Record it again, or mend the line.',
+  ERR_HISTORY: 'Record it again, or mend the line; docs/HISTORY.md says what each holds.',
   ERR_OUTPUT: 'Make room where the results go, or send them elsewhere.',
   ERR_STORAGE:
     'The disk refused the write, and it was not acknowledged; it may be found stored all the same, and a retry with the same client time is safe. Make room or mend the disk; the replica tries again by itself.',

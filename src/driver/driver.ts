@@ -301,8 +301,10 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     this.#replica.interrupted(peer);
   }
 
-  pullFailed(peer: ReplicaId, error: BaristaError): void {
-    this.#config.log.warn({ peer, code: error.code }, `pull failed: ${error.message}`);
+  pullFailed(peer: ReplicaId, error: BaristaError, isLasting: boolean): void {
+    const { log } = this.#config;
+    if (isLasting) log.warn({ peer, code: error.code }, `pulls fail, and are tried again: ${error.message}`);
+    else log.info({ peer, code: error.code }, `pull failed: ${error.message}`);
   }
 
   /** The replica begins again under a new incarnation, with all its data, and hears from `peer` what it missed. */

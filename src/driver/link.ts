@@ -12,6 +12,11 @@ import { VersionVector } from '../bayou/version-vector.js';
 import { NewsTeller } from './news-teller.js';
 import type { DriverSettings } from './settings.js';
 
+/** Pulls that fail are told of when they have failed for so long, */
+const TOLD_AFTER_MS = 2_000;
+/** and then so often. */
+const TOLD_EVERY_MS = 60_000;
+
 /** What a link asks of the replica it belongs to. */
 export interface LinkSteps<Op> {
   /** Answers when what the request claims is durable. */
@@ -24,7 +29,8 @@ export interface LinkSteps<Op> {
     done: Done<Integrated | Held | Refused | Rejoin>,
   ): void;
   interrupted(peer: ReplicaId): void;
-  pullFailed(peer: ReplicaId, error: BaristaError): void;
+  /** `isLasting`: pulls from `peer` have failed for some time, and nobody was told of it for some time. */
+  pullFailed(peer: ReplicaId, error: BaristaError, isLasting: boolean): void;
   /** A peer refused `request` since this replica was retired, or could not take what it holds. */
   rejoin(peer: ReplicaId, request: PullRequest): void;
   /** A peer refused `request` since this replica runs on a copy, or on an older state, of its data. */
@@ -50,6 +56,8 @@ export class Link<Op> {
   readonly #clock: Clock;
   readonly #teller: NewsTeller;
   #lastError: ErrorCode | null = null;
+  /** When pulls began to fail, and when that was last told; null if the last one did not fail, or nobody was told. */
+  #failing: { readonly since: number; toldAt: number | null } | null = null;
   /** What the pull waits for since it last succeeded; null if it does not. */
   #drift: Drift | null = null;
   /** True if the last batch could not be used, or not wholly; or a disk that fails kept it from coming. */
@@ -214,6 +222,7 @@ export class Link<Op> {
         this.#count(answer.value);
         if (outcome.value.more) return this.#step();
         this.#lastError = null;
+        this.#failing = null;
         if (this.#drift !== null) this.#steps.released(this.peer);
         this.#drift = null;
         this.#end(succeed(undefined));
@@ -240,8 +249,18 @@ export class Link<Op> {
     this.#lastError = error.code;
     // Nothing can be taken, or given, before the disk is tried again.
     if (error.code === 'ERR_STORAGE') this.#unusable = true;
-    this.#steps.pullFailed(this.peer, error);
+    this.#steps.pullFailed(this.peer, error, this.#tellsFailure());
     this.#end(fail(error));
+  }
+
+  /** A neighbour that is away for a moment, or does not know of the link yet, is not worth a word. */
+  #tellsFailure(): boolean {
+    const now = this.#clock.now();
+    this.#failing ??= { since: now, toldAt: null };
+    const { since, toldAt } = this.#failing;
+    if (now - since < TOLD_AFTER_MS || (toldAt !== null && now - toldAt < TOLD_EVERY_MS)) return false;
+    this.#failing.toldAt = now;
+    return true;
   }
 
   #end(outcome: Outcome<void>): void {

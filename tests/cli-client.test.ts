@@ -408,7 +408,14 @@ describe('the words', () => {
     const never = () => Promise.reject(new Error('not asked for'));
     const status = await runProgram(
       words,
-      { master: never, server: never, repair: never, sim: never, check: never, client: async (request) => asked.push(request) - 1 },
+      {
+        master: never,
+        server: never,
+        repair: never,
+        sim: never,
+        check: never,
+        client: async (request) => asked.push(request) - 1,
+      },
       {
         out: (text) => {
           told.out += text;

@@ -114,7 +114,9 @@ export class Integration<Op, Value> {
   }
 
   take(peer: ReplicaId, request: PullRequest, batch: PullBatch<Op>, now: number): Integrated | Held | Refused | Rejoin {
-    const { transfers, clock, log, self } = this.#parts;
+    const { transfers, clock, log, members, self } = this.#parts;
+    // The next incarnation takes it: to this one even what it accepts anew is due to be accepted anew, without end.
+    if (members.isRetired(self)) return refused('ERR_RETIRED', `${self} was retired, and has yet to begin again`);
     if (!transfers.isUnderWay(peer)) return ASK_AGAIN;
     // One peer's base store at a time, and nothing of the log beside it.
     if (this.#storePeer !== null && this.#storePeer !== peer) return { kind: 'integrated', more: false, fresh: false };

@@ -330,6 +330,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
           { code: outcome.error.code },
           `no new incarnation could be taken: ${outcome.error.message}`,
         );
+        this.#tryAgainLater();
         return;
       }
       this.#replica = this.#config.openReplica();
@@ -368,6 +369,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   #recover(error: BaristaError): void {
+    this.#cancelRetry?.();
     this.#readOutage = error;
     this.#config.storage.recover((recovered) => {
       if (recovered.ok) {
@@ -381,10 +383,18 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
           `what is durable cannot be read: ${recovered.error.message}`,
         );
       }
-      this.#cancelRetry = this.#config.timers.after(this.#config.settings.storageRetryMs, () => {
-        if (this.#readOutage === null) this.#writeOutage = null;
-        else this.#recover(this.#readOutage);
-      });
+      this.#tryAgainLater();
+    });
+  }
+
+  /** What the storage failed to do is tried again after a while. */
+  #tryAgainLater(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#config.timers.after(this.#config.settings.storageRetryMs, () => {
+      if (this.#readOutage !== null) return this.#recover(this.#readOutage);
+      this.#writeOutage = null;
+      // The flush that failed may have kept all the same that this incarnation ended.
+      if (this.#replica.hasLeft) this.#reincarnate();
     });
   }
 

@@ -6,7 +6,22 @@ import { stampOrder } from '../../src/bayou/write.js';
 import { WriteLog } from '../../src/bayou/write-log.js';
 import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
-import { exchange, get, type Home, homeOf, introduce, LIMITS, pull, put, rejoin, tryPull } from './replicas.js';
+import {
+  exchange,
+  get,
+  type Home,
+  homeOf,
+  introduce,
+  LIMITS,
+  log,
+  openOver,
+  pull,
+  put,
+  rejoin,
+  serve,
+  store,
+  tryPull,
+} from './replicas.js';
 
 const TERMS = { clock: 'hybrid', retryWindowMs: 1_000 } as const;
 const NOW = 1_000_000;
@@ -26,6 +41,32 @@ test('who rejoins after the retry window does not bring back what its client has
   pull(c.replica, a.replica, LIMITS, LATER);
   pull(a.replica, c.replica, LIMITS, LATER);
   expect([a, c].map(({ replica }) => get(replica, 'moved'))).toEqual(['new', 'new']);
+});
+
+test('who has left takes nothing before it begins again, be it opened again as it was', () => {
+  const [a, c] = ['a', 'c'].map((id) => homeOf(id, TERMS)) as [Home, Home];
+  introduce([a.replica, c.replica]);
+  exchange([a.replica, c.replica], NOW);
+  c.replica.accept(put('y', 1, 'of c', 'v'), NOW);
+  a.replica.accept(put('x', 1, 'of a', 'w'), NOW);
+  const request = c.replica.nextPull(a.replica.id, LIMITS);
+  const batch = serve(a.replica, request, NOW);
+  a.replica.retire(c.replica.id);
+  c.replica.leave(a.replica.id);
+  const before = log(c.replica);
+  // What was asked for before it left, and what it asks for since.
+  expect(c.replica.integrate(a.replica.id, request, batch, NOW)).toMatchObject({
+    kind: 'refused',
+    code: 'ERR_RETIRED',
+  });
+  const b = homeOf('b', TERMS);
+  c.replica = openOver(c.storage, 'c', TERMS, { life: 1 });
+  expect(tryPull(c.replica, b.replica, LATER)).toMatchObject({ kind: 'refused', code: 'ERR_RETIRED' });
+  expect([log(c.replica), c.replica.isBehind]).toEqual([before, true]);
+  c.replica = openOver(c.storage, 'c', TERMS, { incarnation: 2, life: 2 });
+  pull(c.replica, a.replica, LIMITS, LATER);
+  pull(a.replica, c.replica, LIMITS, LATER);
+  for (const { replica } of [a, c]) expect(store(replica)).toEqual(['of a=w', 'of c=v']);
 });
 
 test('a base store that is taken apart leaves in the log what is claimed, since nobody sends that again', () => {

@@ -1,12 +1,19 @@
 import { crc32 } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { BaristaError } from '../../src/base/errors.js';
 import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { SILENT_LOG } from '../../src/base/log.js';
+import { fail, succeed } from '../../src/base/outcome.js';
 import type { WriteReply } from '../../src/bayou/messages.js';
+import { Replica } from '../../src/bayou/replica.js';
+import { Driver } from '../../src/driver/driver.js';
 import { DEFAULT_SETTINGS } from '../../src/driver/settings.js';
-import { kvOperationCodec } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { FaultyDirectory } from '../../src/sim/disk/faulty-directory.js';
 import { MemoryTable } from '../../src/sim/disk/memory-table.js';
+import { SimProcess } from '../../src/sim/process.js';
 import { DurableStorage } from '../../src/storage/durable.js';
+import { MemoryStorage } from '../../src/storage/memory.js';
 import { type Node, TERMS, World } from './world.js';
 
 const A = originOf('a' as ReplicaId, 1);
@@ -110,6 +117,30 @@ describe('a replica whose disk fails', () => {
     expect(world.status(a).writes).toBe(9);
   });
 
+  test('a replica that was retired rejoins, though the disk fails when it is to keep that its incarnation has ended', () => {
+    const b = world.start('b');
+    world.link(a, b);
+    expect(put('of both')).toBe('accepted');
+    world.stabilize(b, [a]);
+    expect(put('of a alone')).toBe('accepted');
+    expect(world.answer<void>((done) => b.line.retire({ id: a.id }, 1_000, done))).toMatchObject({ ok: true });
+    // What a failed sync left whole is kept: this time, that a#1 has ended.
+    directory.failAt('sync', 1, true);
+    expect(() => world.stabilize(a, [b])).toThrow('EIO');
+    expect(put('refused')).toBe('ERR_STORAGE');
+    directory.heal();
+    untilTriedAgain();
+    expect(world.status(a).origin).toBe('a#2');
+    for (const [to, from] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      expect(world.stabilize(to, [from]).outcomes).toMatchObject([{ done: true }]);
+    }
+    expect(['of both', 'of a alone'].map((key) => world.has(b, key))).toEqual([true, true]);
+    expect(put('after')).toBe('accepted');
+  });
+
   test('what others tell of meanwhile is left to the period: it does not ask, and complain, for each', () => {
     const b = world.start('b', { antiEntropyMs: 1_000 });
     a.replica.kill();
@@ -126,4 +157,41 @@ describe('a replica whose disk fails', () => {
     world.sleep(5_000);
     expect(world.status(a).seen.equals(world.status(b).seen)).toBe(true);
   });
+});
+
+test('a replica whose incarnation has ended takes the next one as soon as the storage gives it', () => {
+  const { scheduler } = new World();
+  const process = new SimProcess(scheduler);
+  const storage = new MemoryStorage<KvOperation>();
+  let incarnation = 1;
+  const openReplica = (): Replica<KvOperation, Uint8Array> =>
+    new Replica({ origin: originOf('a' as ReplicaId, incarnation), terms: TERMS, machine: kvMachine, storage });
+  openReplica().leave('b' as ReplicaId);
+  let refusals = 3;
+  const driver = new Driver({
+    openReplica,
+    storage,
+    dialer: {
+      dial: () => {
+        throw new Error('it is linked to nobody');
+      },
+    },
+    clock: process,
+    timers: process,
+    log: SILENT_LOG,
+    settings: DEFAULT_SETTINGS,
+    onShutdown: () => undefined,
+    reincarnate: (done) => {
+      if (refusals-- > 0) return done(fail(new BaristaError('ERR_STORAGE', 'the disk is full')));
+      incarnation += 1;
+      done(succeed(undefined));
+    },
+  });
+  const origins: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    driver.status((outcome) => outcome.ok && origins.push(outcome.value.origin));
+    scheduler.runUntil(scheduler.now + DEFAULT_SETTINGS.storageRetryMs, 1_000);
+  }
+  driver.close();
+  expect(origins).toEqual(['a#1', 'a#1', 'a#1', 'a#2', 'a#2', 'a#2']);
 });

@@ -271,11 +271,12 @@ export class Integration<Op, Value> {
   /**
    * If the peer could not take what this replica holds, since that stands in what is folded there, this replica rejoins.
    * So it does if the peer only might not, as it does not know this replica, unless a member that the peer knows counts it
-   * as one. Null if nothing is to be done.
+   * as one. A peer whose base store is only an older one, as in a restored backup, takes over what is folded here: to take that
+   * apart would lose what was deleted. Null if nothing is to be done.
    */
   #join(batch: PullBatch<Op>, limit: number): Integrated | Refused | Rejoin | null {
     const { log, members, self, clock, save } = this.#parts;
-    const { standing, from, report, seen } = batch;
+    const { standing, from, report, seen, store } = batch;
     const isKnown = seen.has(self);
     if (!isKnown && standing.floor > members.attested && standing.floor <= limit) {
       // Who stamps nothing up to the floor any more becomes known.
@@ -284,10 +285,11 @@ export class Integration<Op, Value> {
       save();
     }
     if (this.#outside) return null;
-    let hidden = this.#hiddenFrom(seen, standing.base);
-    if (hidden === null && standing.base > 0 && log.isAheadOf(seen)) hidden = `its base store, up to ${log.baseTime}`;
+    const base = standing.base > 0 && log.isAheadOf(seen) ? `its base store, up to ${log.baseTime}` : null;
+    const isOlder = store === null && standing.base <= log.baseTime;
+    let hidden = this.#hiddenFrom(seen, standing.base) ?? (isOlder ? null : base);
     if (hidden === null && !isKnown) {
-      hidden = this.#hiddenFrom(seen, standing.floor);
+      hidden = base ?? this.#hiddenFrom(seen, standing.floor);
       if (hidden === null) return null;
       if (report === null) {
         this.#wantsReport = true;

@@ -157,9 +157,10 @@ export class Integration<Op, Value> {
   /** When all that the peer has is known, so is what it has not of a rejoining replica's writes. True if there was some. */
   #resubmit(batch: PullBatch<Op>, now: number): boolean {
     if (!this.#outside) return false;
-    const { log, members } = this.#parts;
+    const { log, members, self } = this.#parts;
     const adopt = (write: Write<Op>): void => this.#adopt(write, now);
-    return resubmit(log, new Set(members.retired), batch.seen, RESUBMIT_KEYS, adopt);
+    const ended = [...log.storage.origins()].filter((origin) => origin !== self && members.hasEnded(origin));
+    return resubmit(log, new Set(ended), batch.seen, RESUBMIT_KEYS, adopt);
   }
 
   /** Nothing is left: the replica may claim what the peer claims. */

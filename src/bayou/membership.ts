@@ -90,6 +90,11 @@ export class Membership {
     return compareOrigins(newest, origin) > 0 ? newest : null;
   }
 
+  /** True if the origin stamps no more: it was retired, or a newer incarnation of its replica id is known. */
+  hasEnded(origin: Origin): boolean {
+    return this.#retired.has(origin) || this.successorOf(origin) !== null;
+  }
+
   /** True if that was not known. */
   retire(origin: Origin): boolean {
     if (this.#retired.has(origin)) return false;

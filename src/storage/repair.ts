@@ -27,10 +27,21 @@ export type TableFindings =
       readonly kind: 'sound';
       /** The first segment of the log that the table does not hold. */
       readonly segment: number;
+      /** The first that what it says of the whole does not count in: a later one while a checkpoint is partly there. */
+      readonly counted: number;
       readonly keys: number;
       readonly writes: number;
     }
   | { readonly kind: 'damaged'; readonly what: string };
+
+/** Of a table that nothing was committed to. */
+export const NOTHING_STORED: TableFindings = {
+  kind: 'sound',
+  segment: FIRST_SEGMENT,
+  counted: FIRST_SEGMENT,
+  keys: 0,
+  writes: 0,
+};
 
 export interface SegmentFindings {
   readonly segment: number;
@@ -59,7 +70,7 @@ const SECTOR_BYTES = 512;
 export function inspectTable<Op>({ table, codec, checksum }: Omit<Stored<Op>, 'directory'>): TableFindings {
   try {
     const meta = table.meta();
-    if (meta === undefined) return { kind: 'sound', segment: FIRST_SEGMENT, keys: 0, writes: 0 };
+    if (meta === undefined) return NOTHING_STORED;
     const { segment: counted, from: segment } = decodeMeta(meta);
     // Storage whose log is empty is what the table holds.
     const log = new Map([[segmentName(segment), new Uint8Array()]]);
@@ -78,15 +89,27 @@ export function inspectTable<Op>({ table, codec, checksum }: Omit<Stored<Op>, 'd
     }
     storage.loadState();
     // Of a checkpoint that is partly there the numbers are ahead; the log from its first segment on makes up for that.
-    if (segment < counted) return { kind: 'sound', segment, keys, writes };
+    if (segment < counted) return { kind: 'sound', segment, counted, keys, writes };
     const { size, keyCount } = storage;
     if (keys !== keyCount) throw new RangeError(`it has ${keys} keys, and says that it has ${keyCount}`);
     if (writes !== size) throw new RangeError(`it has ${writes} writes by key, and says that it has ${size}`);
     if (runs !== size) throw new RangeError(`it has ${runs} writes by origin, and says that it has ${size}`);
-    return { kind: 'sound', segment, keys, writes };
+    return { kind: 'sound', segment, counted, keys, writes };
   } catch (thrown) {
     return { kind: 'damaged', what: messageOf(thrown) };
   }
+}
+
+/**
+ * What the damage of the log leaves of its table. While a checkpoint is partly there, some keys are ahead of the log, and
+ * so is all that the table claims: without the whole log up to where the checkpoint was begun it is of no state at all.
+ */
+export function tableBeside(table: TableFindings, { damage }: LogFindings): TableFindings {
+  if (table.kind === 'damaged' || damage === null || damage.segment >= table.counted) return table;
+  return {
+    kind: 'damaged',
+    what: `it holds a part of a checkpoint, and what the rest was to come from is gone: ${damage.what}`,
+  };
 }
 
 /** Where the log that follows a sound table is damaged first. `first` is the segment it begins with. */

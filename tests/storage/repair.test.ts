@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BaristaError } from '../../src/base/errors.js';
 import type { ClientId, Origin } from '../../src/base/ids.js';
-import { promised } from '../../src/base/outcome.js';
+import { fail, promised } from '../../src/base/outcome.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
 import { repairData } from '../../src/server/repair.js';
@@ -15,6 +15,7 @@ import { DataDirectory } from '../../src/storage/node/data-directory.js';
 import { FileLogDirectory } from '../../src/storage/node/file-log-directory.js';
 import { LmdbTable } from '../../src/storage/node/lmdb-table.js';
 import { repairDirectory } from '../../src/storage/node/repair-directory.js';
+import { NOTHING_STORED } from '../../src/storage/repair.js';
 import { WriteAheadLog } from '../../src/storage/write-ahead-log.js';
 
 /* Real directories with bits flipped, ends lost and files gone: what is found, what is kept, and that they open again. */
@@ -137,7 +138,7 @@ function repair(apply: boolean) {
     apply,
     now: NOW,
     codec: kvOperationCodec,
-    inspectTable: () => ({ kind: 'sound', segment: 1, keys: 0, writes: 0 }),
+    inspectTable: () => NOTHING_STORED,
   });
 }
 
@@ -315,6 +316,38 @@ describe('a damaged table', () => {
     truncateSync(table(), Math.floor(statSync(table()).size / 8_192) * 4_096);
     expect(repairData(path, true).table.kind).toBe('damaged');
     expect((await found()).state).toBe(EMPTY);
+  });
+
+  test('is one that holds a part of a checkpoint, if the log is damaged that the rest was to come from', async () => {
+    const flushed = await fill(seededRandom(15), 40);
+    const table = new LmdbTable(join(path, 'table'));
+    const commit = table.commit.bind(table);
+    let commits = 0;
+    table.commit = (changes, done) => {
+      commits += 1;
+      if (commits === 2) done(fail(new BaristaError('ERR_STORAGE', 'the disk is full')));
+      else commit(changes, done);
+    };
+    const directory = new FileLogDirectory(join(path, 'log'));
+    const storage = new DurableStorage({
+      ...{ directory, table, codec: kvOperationCodec, checksum },
+      ...{ checkpointLogBytes: 1, checkpointPart: 5 },
+    });
+    insert(storage, 1_000, 'last', 10);
+    await promised<void>((done) => storage.flush(done));
+    await promised<void>((done) => storage.close(done));
+    expect(commits).toBe(2);
+    const { table: sound, log } = repairData(path, false);
+    expect([sound.kind, log.damage]).toEqual(['sound', null]);
+    expect((await found()).state).not.toBe(flushed.at(-1)?.state);
+
+    const [first] = segments() as [string];
+    flipBit(join(path, 'log', first), sizeOf(first) - 5, 3);
+    const report = repairData(path, true);
+    expect(report.table).toEqual({ kind: 'damaged', what: expect.stringContaining(`${first}, offset `) });
+    // What the table claims was to come from there; the log of this directory begins with its first write.
+    expect(flushed.map(({ state }) => state)).toContain((await found()).state);
+    expect(repairData(path, false)).toMatchObject({ table: { kind: 'sound' }, log: { damage: null } });
   });
 
   test('does not hide damage of the log behind it', async () => {

@@ -3,7 +3,7 @@ import { type KvOperation, kvOperationCodec } from '../../machine/kv.js';
 import { DurableStorage } from '../../storage/durable.js';
 import type { Checksum } from '../../storage/log-segment.js';
 import { segmentName } from '../../storage/log-segment.js';
-import { inspectLog, inspectTable } from '../../storage/repair.js';
+import { inspectLog, inspectTable, tableBeside } from '../../storage/repair.js';
 import type { DiskFault } from '../plan.js';
 import type { SimProcess } from '../process.js';
 import type { Scheduler } from '../scheduler.js';
@@ -124,7 +124,8 @@ export class SimDisk {
   }
 
   /**
-   * What `barista repair --apply` does: what stands before the first damage is kept. False if nothing is damaged.
+   * What `barista repair --apply` does: what stands before the first damage is kept. False if nothing is damaged, or
+   * nothing can be kept.
    */
   repair(): boolean {
     // Faults that wait for the process that is not there are not for the one that repairs.
@@ -137,8 +138,9 @@ export class SimDisk {
     };
     const table = inspectTable(stored);
     if (table.kind === 'damaged') throw new Error(`the table was never damaged, but: ${table.what}`);
-    const { damage, segments } = inspectLog(stored, table.segment);
-    if (damage === null) return false;
+    const log = inspectLog(stored, table.segment);
+    const { damage, segments } = log;
+    if (damage === null || tableBeside(table, log).kind === 'damaged') return false;
     for (const { segment, name } of segments) if (segment > damage.segment) this.#directory.remove(name);
     const found = segments.find(({ segment }) => segment === damage.segment);
     const isFirst = segments.every(({ segment }) => segment >= damage.segment);

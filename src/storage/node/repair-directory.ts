@@ -6,7 +6,7 @@ import { type Origin, originOf, type ReplicaId } from '../../base/ids.js';
 import type { LogDirectory } from '../log-directory.js';
 import { segmentName } from '../log-segment.js';
 import type { OperationCodec } from '../operation-codec.js';
-import { inspectLog, type LogFindings, type TableFindings } from '../repair.js';
+import { inspectLog, type LogFindings, NOTHING_STORED, type TableFindings, tableBeside } from '../repair.js';
 import type { Table } from '../table.js';
 import { LOG_FOLDER, TABLE_FOLDER } from './data-directory.js';
 import { makeDirectory, syncDirectory } from './directory.js';
@@ -101,20 +101,22 @@ function inspect<Op>(
   const hasTable = (statSync(join(tablePath, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 0;
   const directory = existsSync(logPath) ? new FileLogDirectory(logPath) : NO_LOG;
   const fault = tableFileFault(tablePath);
-  let findings: TableFindings = { kind: 'sound', segment: 1, keys: 0, writes: 0 };
+  let findings = NOTHING_STORED;
   if (fault !== null) findings = { kind: 'damaged', what: fault };
   else if (hasTable) findings = inspectTable(tablePath);
   const checksum = (bytes: Uint8Array): number => crc32(bytes);
-  if (findings.kind === 'damaged' || !hasTable) {
-    // Only a log from the very beginning is worth anything without the table.
-    return { table: findings, log: inspectLog({ directory, table: EMPTY_TABLE, codec, checksum }, 1) };
+  if (findings.kind === 'sound' && hasTable) {
+    const table = new LmdbTable(tablePath);
+    try {
+      const log = inspectLog({ directory, table, codec, checksum }, findings.segment);
+      findings = tableBeside(findings, log);
+      if (findings.kind === 'sound') return { table: findings, log };
+    } finally {
+      table.close(() => undefined);
+    }
   }
-  const table = new LmdbTable(tablePath);
-  try {
-    return { table: findings, log: inspectLog({ directory, table, codec, checksum }, findings.segment) };
-  } finally {
-    table.close(() => undefined);
-  }
+  // Only a log from the very beginning is worth anything without the table.
+  return { table: findings, log: inspectLog({ directory, table: EMPTY_TABLE, codec, checksum }, 1) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { compareKeys } from '../base/ids.js';
 import type { BatchLimits } from './batch.js';
-import { replaces } from './key-history.js';
+import { isSuperseded, replaces } from './key-history.js';
 import type { StorePage } from './messages.js';
 import type { StampOrder, Write } from './write.js';
 import type { WriteLog } from './write-log.js';
@@ -79,11 +79,16 @@ function takeKey<Op, Value>(
   base: Write<Op> | null,
   adopt: (write: Write<Op>) => void,
 ): void {
-  const folded = log.storage.history(key).filter((write) => write.acceptTime <= page.time);
-  for (const write of folded) log.drop(write);
+  const history = [...log.storage.history(key)];
+  const isFolded = ({ acceptTime }: Write<Op>): boolean => acceptTime <= page.time;
+  const isKnown = ({ origin, acceptTime }: Write<Op>): boolean => page.vector.covers(origin, acceptTime);
+  const known = history.filter((write) => !isFolded(write) || isKnown(write));
+  // Repeats of what is folded there left the log with it.
+  const repeats = known.filter((write, at) => !isFolded(write) && isSuperseded(known, at, log.rules));
+  const folded = history.filter(isFolded);
+  for (const write of [...folded, ...repeats]) log.drop(write);
   for (const write of folded) {
-    const isKnown = page.vector.covers(write.origin, write.acceptTime);
-    if (!isKnown && (base === null || !isReplacedBy(write, base, log.order))) adopt(write);
+    if (!isKnown(write) && (base === null || !isReplacedBy(write, base, log.order))) adopt(write);
   }
 }
 

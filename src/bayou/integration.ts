@@ -131,6 +131,8 @@ export class Integration<Op, Value> {
     const strange = this.#checkWrites(batch);
     if (strange !== null) return strange;
     if (batch.store !== null) return this.#takePage(peer, batch, batch.store, now);
+    // What has not been folded as far may have repeats in its log of what is folded here.
+    if (!log.isWhole && batch.standing.base < log.baseTime) return { kind: 'integrated', more: false, fresh: false };
     return this.#takeWrites(peer, batch, base, now);
   }
 
@@ -387,6 +389,7 @@ export class Integration<Op, Value> {
       log.baseVector = page.vector.clone();
       this.#store = null;
       this.#storePeer = null;
+      log.dropUnclaimed(page.time, page.time + log.rules.retryWindow, batch.seen);
       // What was received before may have counted on a later base store.
       const received = log.seen.clone();
       received.merge(page.vector);

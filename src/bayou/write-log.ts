@@ -188,6 +188,20 @@ export class WriteLog<Op, Value> {
     return true;
   }
 
+  /**
+   * Drops what transfers brought that stands above `after` and below `upTo`, and that a peer may claim but this replica not:
+   * whatever of it still counts the peer sends again, and some may be repeats of what is folded there.
+   */
+  dropUnclaimed(after: number, upTo: number, theirs: VersionVector): void {
+    for (const origin of this.storage.origins()) {
+      const from = Math.max(after, this.seen.get(origin));
+      const run = this.storage.run(origin, from, Math.min(upTo - 1, theirs.get(origin)));
+      const due: Write<Op>[] = [];
+      for (let next = run.next(); next.done !== true; next = run.next()) due.push(next.value);
+      for (const write of due) this.drop(write);
+    }
+  }
+
   #fold(write: Write<Op>, keepTombstones: boolean): void {
     const { storage, rules } = this;
     const position = this.#find(write);

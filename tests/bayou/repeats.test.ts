@@ -33,6 +33,8 @@ describe('a repeat of what is folded elsewhere', () => {
   };
 
   test('which a transfer brought that was cut, does not outlast the base store', () => {
+    // So that the transfer cannot be gone on with at a.
+    b.accept(put('y', 2, 'new', 'w'), 0);
     const request = newcomer.nextPull(b.id, { ...LIMITS, writesMax: 2 });
     expect(newcomer.integrate(b.id, request, serve(b, request), 0)).toMatchObject({ more: true });
     newcomer.interrupted(b.id);

@@ -12,7 +12,7 @@ import { inspectTable, type TableFindings } from '../storage/repair.js';
 function findings(path: string): TableFindings {
   try {
     const checksum = (bytes: Uint8Array): number => crc32(bytes);
-    return inspectTable({ table: new LmdbTable(path), codec: kvOperationCodec, checksum });
+    return inspectTable({ table: LmdbTable.toRead(path), codec: kvOperationCodec, checksum });
   } catch (thrown) {
     return { kind: 'damaged', what: messageOf(thrown) };
   }

@@ -291,8 +291,12 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #readMeta(): CheckpointMeta {
-    const bytes = this.#config.table.meta();
-    return bytes === undefined ? NO_CHECKPOINT : readable('the checkpoint', () => decodeMeta(bytes));
+    const { table } = this.#config;
+    const bytes = table.meta();
+    if (bytes !== undefined) return readable('the checkpoint', () => decodeMeta(bytes));
+    // They are committed with it.
+    if (table.keys().next().done !== true) throw new BaristaError('ERR_CORRUPT', 'the checkpoint has only its keys');
+    return NO_CHECKPOINT;
   }
 
   #place(origin: Origin): void {

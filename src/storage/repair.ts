@@ -1,6 +1,6 @@
 import { BaristaError, messageOf } from '../base/errors.js';
 import { type Done, succeed } from '../base/outcome.js';
-import { decodeMeta } from './checkpoint-meta.js';
+import { decodeMeta, NO_CHECKPOINT } from './checkpoint-meta.js';
 import { DurableStorage } from './durable.js';
 import type { LogDirectory, LogFile } from './log-directory.js';
 import { type Checksum, type SegmentEnd, SegmentReader, segmentName, segmentOfName } from './log-segment.js';
@@ -34,15 +34,6 @@ export type TableFindings =
     }
   | { readonly kind: 'damaged'; readonly what: string };
 
-/** Of a table that nothing was committed to. */
-export const NOTHING_STORED: TableFindings = {
-  kind: 'sound',
-  segment: FIRST_SEGMENT,
-  counted: FIRST_SEGMENT,
-  keys: 0,
-  writes: 0,
-};
-
 export interface SegmentFindings {
   readonly segment: number;
   readonly name: string;
@@ -70,8 +61,7 @@ const SECTOR_BYTES = 512;
 export function inspectTable<Op>({ table, codec, checksum }: Omit<Stored<Op>, 'directory'>): TableFindings {
   try {
     const meta = table.meta();
-    if (meta === undefined) return NOTHING_STORED;
-    const { segment: counted, from: segment } = decodeMeta(meta);
+    const { segment: counted, from: segment } = meta === undefined ? NO_CHECKPOINT : decodeMeta(meta);
     // Storage whose log is empty is what the table holds.
     const log = new Map([[segmentName(segment), new Uint8Array()]]);
     const storage = new DurableStorage({ directory: new LogView(log), table, codec, checksum });

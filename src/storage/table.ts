@@ -1,4 +1,5 @@
-import type { Done } from '../base/outcome.js';
+import { assert } from '../base/assert.js';
+import { type Done, succeed } from '../base/outcome.js';
 
 /**
  * Where checkpoints of a replica's storage live: an ordered, transactional table on disk. Reads are synchronous and see
@@ -19,6 +20,17 @@ export interface Table {
   commit(changes: TableChanges, done: Done<void>): void;
   close(done: Done<void>): void;
 }
+
+/** A table that nothing was ever committed to, and nothing can be. */
+export const EMPTY_TABLE: Table = {
+  entry: () => undefined,
+  keys: () => [].values(),
+  run: () => [].values(),
+  count: () => 0,
+  meta: () => undefined,
+  commit: () => assert(false, 'an empty table is only read'),
+  close: (done) => done(succeed(undefined)),
+};
 
 export interface FoundEntry {
   /** May go on behind the entry. */

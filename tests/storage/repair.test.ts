@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, trunc
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BaristaError } from '../../src/base/errors.js';
 import type { ClientId, Origin } from '../../src/base/ids.js';
@@ -15,7 +16,6 @@ import { DataDirectory } from '../../src/storage/node/data-directory.js';
 import { FileLogDirectory } from '../../src/storage/node/file-log-directory.js';
 import { LmdbTable } from '../../src/storage/node/lmdb-table.js';
 import { repairDirectory } from '../../src/storage/node/repair-directory.js';
-import { NOTHING_STORED } from '../../src/storage/repair.js';
 import { WriteAheadLog } from '../../src/storage/write-ahead-log.js';
 
 /* Real directories with bits flipped, ends lost and files gone: what is found, what is kept, and that they open again. */
@@ -23,6 +23,9 @@ import { WriteAheadLog } from '../../src/storage/write-ahead-log.js';
 const IDENTITY = { id: 'a', cluster: 'test', tieBreak: 'higher', clock: 'logical', retryWindowMs: 600_000 } as const;
 const SEGMENT_BYTES = 2_000;
 const NOW = 1_000;
+/** Of LMDB, and where its meta pages say where the tree of databases begins. */
+const PAGE_BYTES = 4_096;
+const MAIN_ROOT = 136;
 const checksum = (bytes: Uint8Array): number => crc32(bytes);
 
 let folder: string;
@@ -138,7 +141,7 @@ function repair(apply: boolean) {
     apply,
     now: NOW,
     codec: kvOperationCodec,
-    inspectTable: () => NOTHING_STORED,
+    inspectTable: () => ({ kind: 'sound', segment: 1, counted: 1, keys: 0, writes: 0 }),
   });
 }
 
@@ -309,6 +312,67 @@ describe('a damaged table', () => {
     expect(damaged).toBeGreaterThan(0);
     expect(repairData(path, false)).toMatchObject({ table: { kind: 'sound' }, log: { damage: null } });
     expect((await found()).state).toBe(state);
+  });
+
+  /** Flips a bit of a text wherever it stands in a page of LMDB, if the page passes. */
+  function flipText(text: string, passes: (page: Buffer) => boolean = () => true): void {
+    const bytes = readFileSync(table());
+    for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+      const page = at - (at % PAGE_BYTES);
+      if (passes(bytes.subarray(page, page + PAGE_BYTES))) bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    }
+    writeFileSync(table(), bytes);
+  }
+
+  /** Neither a check nor a start may touch what is damaged: it may be all that is left. */
+  async function expectDamaged(what: string): Promise<void> {
+    const before = contents();
+    expect(repairData(path, false).table).toEqual({ kind: 'damaged', what });
+    expect(contents()).toEqual(before);
+    expect(openingFails().code).toBe('ERR_CORRUPT');
+    expect(contents()).toEqual(before);
+    expect(repairData(path, true).repaired?.aside.at(-1)).toBe(join(path, 'set-aside.1', 'table'));
+    expect((await found()).state).toBe(EMPTY);
+  }
+
+  test.each(['entries', 'runs', 'meta'])('that lost a database, its %s, is left as it is', async (name) => {
+    await fill(seededRandom(15), 60, CHECKPOINT_BYTES);
+    flipText(`${name}\0`);
+    await expectDamaged(`${table()}: of 3 databases only 2 are known by their names`);
+  });
+
+  test('that lost what it says of the whole is left as it is', async () => {
+    await fill(seededRandom(16), 60, CHECKPOINT_BYTES);
+    flipText('meta', (page) => !page.includes('meta\0'));
+    await expectDamaged('the checkpoint has only its keys');
+  });
+
+  test('that lost the beginning of its tree is left as it is', async () => {
+    await fill(seededRandom(17), 60, CHECKPOINT_BYTES);
+    const bytes = readFileSync(table());
+    for (const meta of [0, PAGE_BYTES]) bytes.writeBigUInt64LE(2n ** 64n - 1n, meta + MAIN_ROOT);
+    writeFileSync(table(), bytes);
+    await expectDamaged('data.mdb, offset 0: a tree has entries, and begins nowhere');
+  });
+
+  test('is told from one that a crash kept from being made', async () => {
+    await fill(seededRandom(18), 10);
+    rmSync(join(path, 'table'), { recursive: true });
+    const unfinished = open({ path: join(path, 'table'), noSubdir: false, maxDbs: 4 });
+    unfinished.openDB({ name: 'entries', encoding: 'binary' });
+    await unfinished.close();
+    const before = contents();
+    expect(repairData(path, false)).toMatchObject({ table: { kind: 'sound', keys: 0 }, log: { damage: null } });
+    expect(contents()).toEqual(before);
+    await found();
+  });
+
+  test('is not what writing it anew has left, and that stays where it is', async () => {
+    await fill(seededRandom(19), 60, CHECKPOINT_BYTES);
+    cpSync(table(), join(path, 'table', 'repacked-1', 'data.mdb'));
+    const before = contents();
+    expect(repairData(path, true)).toMatchObject({ table: { kind: 'sound' }, repaired: null });
+    expect(contents()).toEqual(before);
   });
 
   test('whose end was lost is found out', async () => {

@@ -1,4 +1,10 @@
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase, type RootDatabaseOptions } from 'lmdb';
+import { BaristaError } from '../../base/errors.js';
+
+/** What LMDB calls the file in its directory. */
+export const DATA_FILE = 'data.mdb';
 
 /** LMDB takes keys of up to 1,978 bytes; ours have up to 4 KiB. A longer one is stored by its beginning and a digest. */
 export const DIRECT_KEY_BYTES_MAX = 1_900;
@@ -23,9 +29,61 @@ export interface LmdbEnvironment {
   readonly meta: Database<Buffer, string>;
 }
 
-/** `path` is a directory; it is created if it is not there. A commit answers when it is on disk, unless `noSync` is set. */
+const NAMES: readonly (keyof LmdbEnvironment)[] = ['entries', 'runs', 'meta'];
+
+/**
+ * `path` is a directory; it and what is in it are created if they are not there. A commit answers when it is on disk,
+ * unless `noSync` is set. Throws ERR_CORRUPT, and changes nothing, if the file has lost a database.
+ */
 export function openEnvironment(path: string, noSync = false): LmdbEnvironment {
-  const root = open({ path, noSubdir: false, maxDbs: 4, overlappingSync: false, noSync });
+  const { root } = openRoot(path, { noSync });
+  return databasesOf(root);
+}
+
+/**
+ * To read what is there: no byte of the file is changed, whatever is wrong with it. Null if it is not there, or was never
+ * finished. Throws ERR_CORRUPT if it has lost a database.
+ */
+export function openToRead(path: string): LmdbEnvironment | null {
+  // LMDB takes no empty file to read.
+  if ((statSync(join(path, DATA_FILE), { throwIfNoEntry: false })?.size ?? 0) === 0) return null;
+  const { root, isFinished } = openRoot(path, { readOnly: true });
+  if (isFinished) return databasesOf(root);
+  void root.close();
+  return null;
+}
+
+interface OpenedRoot {
+  readonly root: RootDatabase;
+  /** All databases are there. */
+  readonly isFinished: boolean;
+}
+
+/** LMDB creates a database that it does not find by its name, so whether one was lost must be known before. */
+function openRoot(path: string, options: RootDatabaseOptions): OpenedRoot {
+  const root = open({
+    path,
+    noSubdir: false,
+    maxDbs: 4,
+    overlappingSync: false,
+    keyEncoding: 'binary',
+    ...options,
+  }) as RootDatabase<Buffer, Buffer>;
+  try {
+    const names = [...root.getKeys()].map((name) => name.toString());
+    // As LMDB keeps them.
+    const known = NAMES.filter((name) => names.includes(`${name}\0`)).length;
+    // Not all, if a crash came while they were created: then nothing was ever put in them.
+    if (known === names.length) return { root, isFinished: known === NAMES.length };
+    const what = `of ${names.length} databases only ${known} are known by their names`;
+    throw new BaristaError('ERR_CORRUPT', `${join(path, DATA_FILE)}: ${what}`);
+  } catch (thrown) {
+    void root.close();
+    throw thrown;
+  }
+}
+
+function databasesOf(root: RootDatabase): LmdbEnvironment {
   const options = { encoding: 'binary', keyEncoder } as const;
   return {
     root,

@@ -2,9 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database } from 'lmdb';
-import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.js';
-
-const DATA_FILE = 'data.mdb';
+import { DATA_FILE, type LmdbEnvironment, openEnvironment } from './lmdb-environment.js';
 
 /** A table in a smaller file is left as it is. */
 export const REPACKED_BYTES_MIN = 1024 * 1024;

@@ -4,9 +4,15 @@ import { join } from 'node:path';
 import { BaristaError, messageOf } from '../../base/errors.js';
 import { compareKeys } from '../../base/ids.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
-import type { FoundEntry, Table, TableChanges } from '../table.js';
+import { EMPTY_TABLE, type FoundEntry, type Table, type TableChanges } from '../table.js';
 import { syncDirectory } from './directory.js';
-import { DIRECT_KEY_BYTES_MAX, type LmdbEnvironment, openEnvironment, transact } from './lmdb-environment.js';
+import {
+  DIRECT_KEY_BYTES_MAX,
+  type LmdbEnvironment,
+  openEnvironment,
+  openToRead,
+  transact,
+} from './lmdb-environment.js';
 import { AWAITED_ENTRIES_MAX, REPACKED_BYTES_MIN, Repacking, WrittenEntries } from './lmdb-repacking.js';
 import { LmdbRuns } from './lmdb-runs.js';
 
@@ -40,15 +46,25 @@ export class LmdbTable implements Table {
   #isCommitting = false;
   #isClosed = false;
 
-  /** `path` is a directory; it is created if it is not there. A file of at least `repackedBytesMin` is kept short. */
-  constructor(path: string, repackedBytesMin = REPACKED_BYTES_MIN) {
+  /**
+   * `path` is a directory; it is created if it is not there. A file of at least `repackedBytesMin` is kept short. With
+   * `toRead`, which is of `path`, nothing is changed there. Throws ERR_CORRUPT, having changed nothing.
+   */
+  constructor(path: string, repackedBytesMin = REPACKED_BYTES_MIN, toRead?: LmdbEnvironment) {
     this.#path = path;
     this.#repackedBytesMin = repackedBytesMin;
-    this.#environment = openEnvironment(path);
+    this.#environment = toRead ?? openEnvironment(path);
     this.#runs = new LmdbRuns(this.#environment.runs);
+    if (toRead !== undefined) return;
     for (const name of readdirSync(path)) {
       if (name.startsWith(REPACKED)) rmSync(join(path, name), { recursive: true, force: true });
     }
+  }
+
+  /** What is in the directory, which nothing is changed of, so nothing may be committed. Throws ERR_CORRUPT. */
+  static toRead(path: string): Table {
+    const environment = openToRead(path);
+    return environment === null ? EMPTY_TABLE : new LmdbTable(path, REPACKED_BYTES_MIN, environment);
   }
 
   entry(key: string): FoundEntry | undefined {
@@ -129,9 +145,10 @@ export class LmdbTable implements Table {
     if (this.#entryCount() <= AWAITED_ENTRIES_MAX) this.#repackIfBloated();
     else if (this.#repacking !== null) this.#repacking.work.isAbandoned = true;
     this.#isClosed = true;
-    const repacked = this.#repacking?.ended ?? Promise.resolve();
     const close = (): Promise<void> => this.#environment.root.close();
-    repacked.then(close).then(
+    // At once if it can be: LMDB opens a file once in a process, and who opens it next may not want it to read.
+    const closed = this.#repacking === null ? close() : this.#repacking.ended.then(close);
+    closed.then(
       () => done(succeed(undefined)),
       (cause: unknown) => done(fail(new BaristaError('ERR_STORAGE', 'the table could not be closed', { cause }))),
     );

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { BaristaError } from '../../base/errors.js';
@@ -6,8 +6,9 @@ import { type Origin, originOf, type ReplicaId } from '../../base/ids.js';
 import type { LogDirectory } from '../log-directory.js';
 import { segmentName } from '../log-segment.js';
 import type { OperationCodec } from '../operation-codec.js';
-import { inspectLog, type LogFindings, NOTHING_STORED, type TableFindings, tableBeside } from '../repair.js';
-import type { Table } from '../table.js';
+import { inspectLog, type LogFindings, type TableFindings, tableBeside } from '../repair.js';
+import { EMPTY_TABLE } from '../table.js';
+import { FIRST_SEGMENT } from '../write-ahead-log.js';
 import { LOG_FOLDER, TABLE_FOLDER } from './data-directory.js';
 import { makeDirectory, syncDirectory } from './directory.js';
 import { lockDirectory } from './directory-lock.js';
@@ -40,20 +41,12 @@ export interface RepairOptions<Op> {
   /** The wall clock in milliseconds. */
   readonly now: number;
   readonly codec: OperationCodec<Op>;
-  /** Reads the whole table that is in a folder. Not in this process: to read a damaged one may end the process. */
+  /**
+   * Reads the whole table that is in a folder, if there is one, and changes nothing of it. Not in this process: to read a
+   * damaged one may end the process.
+   */
   readonly inspectTable: (path: string) => TableFindings;
 }
-
-/** A table that nothing was ever committed to. */
-const EMPTY_TABLE: Table = {
-  entry: () => undefined,
-  keys: () => [].values(),
-  run: () => [].values(),
-  count: () => 0,
-  meta: () => undefined,
-  commit: () => undefined,
-  close: () => undefined,
-};
 
 const NO_LOG: LogDirectory = {
   list: () => [],
@@ -97,26 +90,23 @@ function inspect<Op>(
 ): { readonly table: TableFindings; readonly log: LogFindings } {
   const tablePath = join(path, TABLE_FOLDER);
   const logPath = join(path, LOG_FOLDER);
-  // Either is made when it is opened, and nothing is to be made here.
-  const hasTable = (statSync(join(tablePath, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 0;
+  // It is made when it is opened, and nothing is to be made here.
   const directory = existsSync(logPath) ? new FileLogDirectory(logPath) : NO_LOG;
   const fault = tableFileFault(tablePath);
-  let findings = NOTHING_STORED;
-  if (fault !== null) findings = { kind: 'damaged', what: fault };
-  else if (hasTable) findings = inspectTable(tablePath);
+  let found: TableFindings = fault === null ? inspectTable(tablePath) : { kind: 'damaged', what: fault };
   const checksum = (bytes: Uint8Array): number => crc32(bytes);
-  if (findings.kind === 'sound' && hasTable) {
-    const table = new LmdbTable(tablePath);
+  if (found.kind === 'sound') {
+    const table = LmdbTable.toRead(tablePath);
     try {
-      const log = inspectLog({ directory, table, codec, checksum }, findings.segment);
-      findings = tableBeside(findings, log);
-      if (findings.kind === 'sound') return { table: findings, log };
+      const log = inspectLog({ directory, table, codec, checksum }, found.segment);
+      found = tableBeside(found, log);
+      if (found.kind === 'sound') return { table: found, log };
     } finally {
       table.close(() => undefined);
     }
   }
   // Only a log from the very beginning is worth anything without the table.
-  return { table: findings, log: inspectLog({ directory, table: EMPTY_TABLE, codec, checksum }, 1) };
+  return { table: found, log: inspectLog({ directory, table: EMPTY_TABLE, codec, checksum }, FIRST_SEGMENT) };
 }
 
 /**

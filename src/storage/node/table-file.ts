@@ -10,7 +10,7 @@ import { codeOf } from './file-failure.js';
  *
  *     page = number(8) txn(8) padding(2) flags(2) bounds(4) ...
  *     meta = magic(4) version(4) address(8) mapSize(8) freeTree(48) mainTree(48) lastPage(8) ...
- *     tree = pageSize(4) flags(2) depth(2) counts(32) rootPage(8)
+ *     tree = pageSize(4) flags(2) depth(2) pages(24) entries(8) rootPage(8)
  */
 
 const FLAGS = 18;
@@ -21,6 +21,8 @@ const PAGE_SIZE = 48;
 const FREE_ROOT = 88;
 const MAIN_ROOT = 136;
 const META_END = 160;
+/** From the root of a tree back to how many entries it has. */
+const ROOT_AFTER_ENTRIES = 8;
 
 const MAGIC_NUMBER = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -63,6 +65,10 @@ function metaAt(descriptor: number, offset: number, size: number): { readonly pa
   }
   for (const tree of [FREE_ROOT, MAIN_ROOT]) {
     const root = bytes.readBigUInt64LE(tree);
+    // LMDB would begin it anew, over what the file has.
+    if (root === NO_PAGE && bytes.readBigUInt64LE(tree - ROOT_AFTER_ENTRIES) !== 0n) {
+      return `${where}: a tree has entries, and begins nowhere`;
+    }
     if (root !== NO_PAGE && (root + 1n) * BigInt(pageSize) > BigInt(size)) {
       return `${where}: a tree begins beyond the end of the file`;
     }

@@ -1,0 +1,54 @@
+"""What ids, keys and values may be; the same as src/base/checks.ts, so that what is wrong never leaves the program."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Optional, Union
+
+from .errors import BaristaError
+
+ID_BYTES_MAX = 256
+KEY_BYTES_MAX = 4 * 1024
+VALUE_BYTES_MAX = 1024 * 1024
+#: Times are exact integers in every language that speaks the protocol.
+TIME_MAX = 2**53 - 1
+
+
+def check_id(text: str) -> str:
+    """The id; raises ERR_INVALID_ID."""
+    wrong = _wrong_text(text, ID_BYTES_MAX)
+    if wrong is None and any(unicodedata.category(character) == "Cc" for character in text):
+        wrong = "holds a control character"
+    if wrong is not None:
+        raise BaristaError("ERR_INVALID_ID", f"the id {wrong}")
+    return text
+
+
+def check_key(key: str) -> str:
+    """The key; raises ERR_INVALID_KEY."""
+    wrong = _wrong_text(key, KEY_BYTES_MAX)
+    if wrong is not None:
+        raise BaristaError("ERR_INVALID_KEY", f"the key {wrong}")
+    return key
+
+
+def check_value(value: Union[bytes, bytearray, memoryview]) -> bytes:
+    """A copy of the value's bytes; raises ERR_INVALID_VALUE."""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise BaristaError("ERR_INVALID_VALUE", f"the value is {type(value).__name__}, not bytes: encode it")
+    size = memoryview(value).nbytes
+    if size > VALUE_BYTES_MAX:
+        raise BaristaError("ERR_INVALID_VALUE", f"the value takes {size} bytes, the limit is {VALUE_BYTES_MAX}")
+    return bytes(value)
+
+
+def _wrong_text(text: str, bytes_max: int) -> Optional[str]:
+    if not isinstance(text, str):
+        return f"is {type(text).__name__}, not str"
+    if text == "":
+        return "is empty"
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which has no UTF-8 form"
+    return f"takes {size} bytes, the limit is {bytes_max}" if size > bytes_max else None

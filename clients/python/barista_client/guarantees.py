@@ -1,0 +1,70 @@
+"""What a session has seen and written, and so what a replica must hold to serve it (Terry et al., PDIS 1994)."""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
+
+from .writes import Origin, Stamp, Write
+
+READ_YOUR_WRITES = "read-your-writes"
+MONOTONIC_READS = "monotonic-reads"
+WRITES_FOLLOW_READS = "writes-follow-reads"
+MONOTONIC_WRITES = "monotonic-writes"
+
+#: All four: a session that asks for them is causal, also across keys.
+GUARANTEES: Tuple[str, ...] = (READ_YOUR_WRITES, MONOTONIC_READS, WRITES_FOLLOW_READS, MONOTONIC_WRITES)
+
+DEFAULT_GUARANTEES: Tuple[str, ...] = (READ_YOUR_WRITES, MONOTONIC_READS)
+
+
+class SessionState:
+    """The bookkeeping of a session, which speaks to nobody; the rules are those of src/bayou/session.ts.
+
+    The read guarantees are kept per key, and only what that key needs; the write guarantees over the whole session.
+    Reads of a session that asks for all four need all that it has read and written. Whatever the guarantees, a write is
+    stamped after everything the session has read and written, so that its own order holds in every log.
+
+    Needs are mappings from origin to accept time; one that was handed out never changes.
+    """
+
+    def __init__(self, client: str, guarantees: Iterable[str] = DEFAULT_GUARANTEES) -> None:
+        """``ValueError`` names a guarantee that there is not."""
+        self.client = client
+        self.guarantees: FrozenSet[str] = frozenset([guarantees] if isinstance(guarantees, str) else guarantees)
+        unknown = sorted(self.guarantees.difference(GUARANTEES))
+        if unknown:
+            raise ValueError(f"no such guarantee: {', '.join(unknown)}; there are {', '.join(GUARANTEES)}")
+        self._needs: Dict[str, Mapping[Origin, int]] = {}
+        # What writes need: the session's reads (writes-follow-reads) and writes (monotonic-writes), as asked for.
+        self._write_needs: Dict[Origin, int] = {}
+        self._client_time = 0
+        self._highest = 0
+
+    def next_write(self, key: str, value: Optional[bytes]) -> Write:
+        """A new operation, under a client time of its own. A ``value`` of None deletes the key."""
+        self._client_time += 1
+        return Write(self.client, self._client_time, key, value, self._highest, dict(self._write_needs))
+
+    def needs_of(self, key: str) -> Mapping[Origin, int]:
+        """What a replica must hold to answer a read of the key."""
+        if len(self.guarantees) == len(GUARANTEES):
+            return dict(self._write_needs)
+        return self._needs.get(key, {})
+
+    def wrote(self, key: str, stamp: Stamp) -> None:
+        """A put or delete was accepted: it replaces what its key needs."""
+        self._observe(stamp, MONOTONIC_WRITES)
+        if READ_YOUR_WRITES in self.guarantees:
+            self._needs[key] = {stamp.origin: stamp.accept_time}
+
+    def found(self, key: str, stamp: Stamp) -> None:
+        """A read returned the value that ``stamp`` wrote. A read that returned nothing changes nothing."""
+        self._observe(stamp, WRITES_FOLLOW_READS)
+        if MONOTONIC_READS in self.guarantees:
+            self._needs[key] = {stamp.origin: stamp.accept_time}
+
+    def _observe(self, stamp: Stamp, guarantee: str) -> None:
+        self._highest = max(self._highest, stamp.accept_time)
+        if guarantee in self.guarantees:
+            known = self._write_needs.get(stamp.origin, 0)
+            self._write_needs[stamp.origin] = max(known, stamp.accept_time)

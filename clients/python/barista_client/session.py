@@ -1,0 +1,251 @@
+"""A session over one or several replicas."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union
+from types import TracebackType
+
+from ._generated.barista import KeyValue
+from ._generated.barista import ttypes
+from .checks import TIME_MAX, check_id, check_key, check_value
+from .connection import Connection, Endpoint
+from .errors import BaristaError, MissingError, UnreachableError
+from .guarantees import DEFAULT_GUARANTEES, SessionState
+from .writes import Origin, Stamp, Write
+
+_Answer = TypeVar("_Answer")
+
+# After these the next replica may still serve the request; a write then goes there under the same client time.
+_TRY_NEXT = frozenset(["ERR_CONN", "ERR_TIMEOUT", "ERR_CLOSED", "ERR_OVERLOADED", "ERR_STORAGE"])
+# A replica that answers so is there, and says more than that none could be reached.
+_REFUSALS = frozenset(["ERR_OVERLOADED", "ERR_STORAGE"])
+
+
+def connect(
+    *endpoints: Union[str, Endpoint],
+    guarantees: Iterable[str] = DEFAULT_GUARANTEES,
+    timeout: float = 5.0,
+    client: Optional[str] = None,
+) -> Session:
+    """A session over the replicas at these endpoints (``"host:port"``), which are asked in this order.
+
+    ``guarantees`` is any of ``GUARANTEES``. ``timeout`` is what a call to one replica may take, in seconds. ``client``
+    names who writes; unless given, a random id that never comes back. Give one only if no session wrote under it
+    before: a client that has lost its counter must take a new id.
+
+    Nothing is sent yet; a replica is connected with at the first call that needs it.
+    """
+    return Session(endpoints, guarantees=guarantees, timeout=timeout, client=client)
+
+
+class Session:
+    """What one client reads and writes, with the guarantees it asked for, over the replicas it may reach.
+
+    Replicas are asked in order, and the first answer that meets the session is taken; ``MissingError`` (ERR_DEP) only
+    if some answered and none could serve, ``UnreachableError`` (ERR_CONN) if none answered. Methods raise
+    ``BaristaError`` with a code of docs/ERRORS.md. It may be shared among threads: calls go one after the other.
+    """
+
+    def __init__(
+        self,
+        endpoints: Iterable[Union[str, Endpoint]],
+        *,
+        guarantees: Iterable[str] = DEFAULT_GUARANTEES,
+        timeout: float = 5.0,
+        client: Optional[str] = None,
+    ) -> None:
+        self._timeout = timeout
+        self._connections: List[Connection] = self._connections_to(endpoints)
+        self._state = SessionState(check_id(client) if client is not None else str(uuid.uuid4()), guarantees)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def client(self) -> str:
+        """Names who writes."""
+        return self._state.client
+
+    def roam(self, *endpoints: Union[str, Endpoint]) -> None:
+        """Asks these replicas from now on, in this order, and holds them to what the session has seen so far."""
+        connections = self._connections_to(endpoints)
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections = connections
+
+    def get(self, key: str) -> Optional[bytes]:
+        """The value, or None if there is none (ERR_KEY)."""
+        check_key(key)
+        with self._lock:
+            needs = _vector(self._state.needs_of(key))
+            request = ttypes.GetRequest(key=key, needs=needs)
+            found = self._first(lambda connection: _read(connection, request))
+            if found is None:
+                return None
+            self._state.found(key, found[1])
+            return found[0]
+
+    def put(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
+        """Sets the key. The replica whose stamp it has keeps the write: on its disk, flushed, if it has one."""
+        check_key(key)
+        return self._write(key, check_value(value))
+
+    def delete(self, key: str) -> Stamp:
+        """Makes the key absent. Deleting what is absent is a write like any other."""
+        check_key(key)
+        return self._write(key, None)
+
+    def send(self, write: Write) -> Stamp:
+        """Sends a write of this session again, under its own client time: it takes effect once.
+
+        For a write whose call failed, which is at hand as ``error.write``. Within the cluster's retry window, ten
+        minutes by default; later it may take effect a second time.
+        """
+        if write.client != self.client:
+            raise ValueError(f"the write is client {write.client}'s, and the session client {self.client}'s")
+        with self._lock:
+            return self._send(write)
+
+    def close(self) -> None:
+        """Ends the connections. Idempotent; what is called afterwards raises ERR_CLOSED."""
+        with self._lock:
+            self._closed = True
+            for connection in self._connections:
+                connection.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def _connections_to(self, endpoints: Iterable[Union[str, Endpoint]]) -> List[Connection]:
+        parsed = [Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint for endpoint in endpoints]
+        if not parsed:
+            raise ValueError("a session needs at least one endpoint")
+        return [Connection(endpoint, self._timeout) for endpoint in parsed]
+
+    def _write(self, key: str, value: Optional[bytes]) -> Stamp:
+        with self._lock:
+            return self._send(self._state.next_write(key, value))
+
+    def _send(self, write: Write) -> Stamp:
+        common = {
+            "client": write.client,
+            "clientTime": write.client_time,
+            "key": write.key,
+            "after": write.after,
+            "needs": _vector(write.needs),
+        }
+        deletes = write.value is None
+        request: Any = ttypes.DeleteRequest(**common) if deletes else ttypes.PutRequest(value=write.value, **common)
+        method = "remove" if deletes else "put"
+        try:
+            stamp = self._first(lambda connection: _accepted(connection, method, request))
+        except BaristaError as error:
+            error.write = write
+            raise
+        self._state.wrote(write.key, stamp)
+        return stamp
+
+    def _first(self, ask: Callable[[Connection], _Answer]) -> _Answer:
+        """The first answer that meets the session."""
+        if self._closed:
+            raise BaristaError("ERR_CLOSED", "the session was closed")
+        lacking: Optional[MissingError] = None
+        refusal: Optional[BaristaError] = None
+        last: Optional[BaristaError] = None
+        for connection in self._connections:
+            try:
+                return ask(connection)
+            except MissingError as error:
+                lacking = error
+            except BaristaError as error:
+                if error.code not in _TRY_NEXT:
+                    raise
+                if error.code in _REFUSALS:
+                    refusal = error
+                else:
+                    last = error
+        if lacking is not None:
+            raise lacking
+        if refusal is not None:
+            raise refusal
+        assert last is not None, "there is an endpoint, and it gave no answer"
+        raise UnreachableError(f"no replica could be reached: {last.message}") from last
+
+
+def _read(connection: Connection, request: ttypes.GetRequest) -> Optional[tuple[bytes, Stamp]]:
+    reply = _one_of(connection.call(KeyValue, "get", request), "found", "absent", "missing")
+    if isinstance(reply, ttypes.MissingReply):
+        raise _missing(connection, reply)
+    if isinstance(reply, ttypes.AbsentReply):
+        return None
+    if not isinstance(reply.value, bytes):
+        raise _malformed("a value is missing")
+    return reply.value, _stamp(reply.stamp)
+
+
+def _accepted(connection: Connection, method: str, request: Any) -> Stamp:
+    reply = _one_of(connection.call(KeyValue, method, request), "accepted", "missing")
+    if isinstance(reply, ttypes.MissingReply):
+        raise _missing(connection, reply)
+    return _stamp(reply)
+
+
+def _missing(connection: Connection, reply: ttypes.MissingReply) -> MissingError:
+    if reply.missing is None:
+        raise _malformed("it does not say what is missing")
+    missing: Dict[Origin, int] = {}
+    for entry in reply.missing:
+        missing[_origin(entry.origin)] = _time(entry.acceptTime)
+    told = ", ".join(f"{origin}:{time}" for origin, time in missing.items())
+    return MissingError(f"the replica at {connection.endpoint} lacks {told}", missing)
+
+
+# The generated code reads whatever fields come; what barista.thrift requires is checked here.
+
+
+def _one_of(union: Any, *fields: str) -> Any:
+    given = [value for value in (getattr(union, field) for field in fields) if value is not None]
+    if len(given) != 1:
+        raise _malformed(f"{len(given)} of {', '.join(fields)} are set, not one")
+    return given[0]
+
+
+def _stamp(stamp: Optional[ttypes.AcceptStamp]) -> Stamp:
+    if stamp is None:
+        raise _malformed("a stamp is missing")
+    return Stamp(_time(stamp.acceptTime), _origin(stamp.origin))
+
+
+def _origin(origin: Optional[ttypes.Origin]) -> Origin:
+    if origin is None or not isinstance(origin.id, str):
+        raise _malformed("an origin is missing")
+    return Origin(origin.id, _time(origin.incarnation))
+
+
+def _time(time: Optional[int]) -> int:
+    if time is None or not 0 <= time <= TIME_MAX:
+        raise _malformed(f"{time} is no time")
+    return time
+
+
+def _malformed(what: str) -> BaristaError:
+    return BaristaError("ERR_PROTOCOL", f"the reply is not what barista.thrift says: {what}")
+
+
+def _vector(needs: Mapping[Origin, int]) -> Optional[List[ttypes.VectorEntry]]:
+    if not needs:
+        return None
+    return [
+        ttypes.VectorEntry(origin=ttypes.Origin(id=origin.id, incarnation=origin.incarnation), acceptTime=time)
+        for origin, time in needs.items()
+    ]

@@ -1,0 +1,254 @@
+"""Sessions against two real replicas."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import unittest
+from typing import List
+
+from barista_client import (
+    GUARANTEES,
+    BaristaError,
+    Connection,
+    Endpoint,
+    MissingError,
+    Origin,
+    UnreachableError,
+    Write,
+    connect,
+)
+from barista_client._generated.barista import KeyValue, ttypes
+from listeners import Listener, relaying, silent
+from pair import TIMEOUT, Pair
+
+NOBODY = "127.0.0.1:1"
+
+
+class ValuesTest(Pair):
+    def test_reads_what_was_written_until_it_is_deleted(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            self.assertIsNone(session.get("coffee"))
+            first = session.put("coffee", b"two espressos")
+            self.assertEqual(session.get("coffee"), b"two espressos")
+            second = session.delete("coffee")
+            self.assertIsNone(session.get("coffee"))
+        self.assertEqual(first.origin, Origin("a", 1))
+        self.assertGreater(second.accept_time, first.accept_time)
+
+    def test_values_are_any_bytes_and_keys_any_text(self) -> None:
+        values = {
+            "values/empty": b"",
+            "values/every byte": bytes(range(256)) * 3,
+            "values/é ☕ \U0001f980 \n": "crème".encode("latin-1"),
+            "k" * 4096: b"x" * 1024 * 1024,
+        }
+        with connect(self.a, timeout=TIMEOUT) as session:
+            for key, value in values.items():
+                session.put(key, value)
+            session.put("values/view", memoryview(bytearray(b"view")))
+            self.assertEqual({key: session.get(key) for key in values}, values)
+            self.assertEqual(session.get("values/view"), b"view")
+
+
+class SessionTest(Pair):
+    def test_a_replica_that_lacks_what_the_session_wrote_says_so_until_it_has_it(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            stamp = session.put("dep", b"mine")
+            session.roam(self.b)
+            with self.assertRaises(MissingError) as raised:
+                session.get("dep")
+            self.assertEqual(raised.exception.code, "ERR_DEP")
+            self.assertEqual(raised.exception.missing, {stamp.origin: stamp.accept_time})
+            self.assertIsNone(session.get("dep/other"), "another key needs nothing")
+            self.exchange()
+            self.assertEqual(session.get("dep"), b"mine")
+
+    def test_what_it_writes_stands_after_all_it_has_seen_wherever_it_writes(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as other, connect(self.a, timeout=TIMEOUT) as session:
+            for _ in range(100):
+                read = other.put("order", b"theirs")
+            self.assertEqual(session.get("order"), b"theirs")
+            session.roam(self.b)
+            written = session.put("order/other", b"mine")
+            self.assertEqual(written.origin.id, "b")
+            self.assertGreater(written.accept_time, read.accept_time)
+
+    def test_so_does_one_that_lacks_what_it_read(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as other, connect(self.a, timeout=TIMEOUT) as session:
+            stamp = other.put("read", b"theirs")
+            self.assertEqual(session.get("read"), b"theirs")
+            session.roam(self.b)
+            with self.assertRaises(MissingError) as raised:
+                session.get("read")
+            self.assertEqual(raised.exception.missing, {stamp.origin: stamp.accept_time})
+            self.exchange()
+            self.assertEqual(session.get("read"), b"theirs")
+
+    def test_a_session_without_the_guarantee_reads_whatever_is_there(self) -> None:
+        with connect(self.a, guarantees=[], timeout=TIMEOUT) as session:
+            session.put("none", b"mine")
+            session.roam(self.b)
+            self.assertIsNone(session.get("none"))
+
+    def test_the_first_replica_that_can_serve_the_session_does(self) -> None:
+        with connect(self.b, timeout=TIMEOUT) as session:
+            session.put("both", b"mine")
+            session.roam(self.a, self.b)
+            self.assertEqual(session.get("both"), b"mine")
+            session.roam(self.a, NOBODY)
+            with self.assertRaises(MissingError):
+                session.get("both")
+
+    def test_the_write_guarantees_have_a_write_wait_for_what_the_session_has_seen(self) -> None:
+        for guarantee in ("writes-follow-reads", "monotonic-writes"):
+            with self.subTest(guarantee), connect(self.a, guarantees=[guarantee], timeout=TIMEOUT) as session:
+                self.setUp()
+                session.put(f"question/{guarantee}", b"tea?")
+                self.assertEqual(session.get(f"question/{guarantee}"), b"tea?")
+                session.roam(self.b)
+                with self.assertRaises(MissingError) as raised:
+                    session.put("answer", b"yes")
+                self.assertEqual(self.log_of(self.b, session.client), [])
+                self.exchange()
+                write = raised.exception.write
+                assert write is not None
+                self.assertEqual(session.send(write).origin.id, "b")
+                times = [entry.clientTime for entry in self.log_of(self.b, session.client)]
+                self.assertEqual(times, [1, 2])
+
+    def test_a_causal_session_needs_all_it_has_seen_under_any_key(self) -> None:
+        with connect(self.a, guarantees=GUARANTEES, timeout=TIMEOUT) as session:
+            session.put("causal", b"v")
+            session.roam(self.b)
+            with self.assertRaises(MissingError):
+                session.get("causal/other")
+            self.exchange()
+            self.assertIsNone(session.get("causal/other"))
+
+    def test_threads_share_a_session(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            threads = [threading.Thread(target=session.put, args=(f"thread/{i}", b"%d" % i)) for i in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual([session.get(f"thread/{i}") for i in range(16)], [b"%d" % i for i in range(16)])
+            self.assertEqual([entry.clientTime for entry in self.log_of(self.a, session.client)], list(range(1, 17)))
+
+
+class RetryTest(Pair):
+    def test_a_write_whose_answer_was_lost_is_sent_again_and_takes_effect_once(self) -> None:
+        gate = threading.Event()
+        with Listener(relaying(self.a, gate.is_set)) as a, connect(a.at, timeout=TIMEOUT) as session:
+            with self.assertRaises(UnreachableError) as raised:
+                session.put("lost", b"mine")
+            gate.set()
+            write = raised.exception.write
+            assert write is not None
+            with connect(self.a, timeout=TIMEOUT) as other:
+                other.put("lost", b"theirs, later")
+            first = session.send(write)
+            self.assertEqual(session.send(write), first)
+            entries = self.log_of(self.a, session.client)
+            self.assertEqual([(it.clientTime, it.stamp.acceptTime) for it in entries], [(1, first.accept_time)])
+            self.assertEqual(session.get("lost"), b"theirs, later")
+            self.assertEqual(session.put("lost", b"again").accept_time, first.accept_time + 2)
+
+    def test_one_that_two_replicas_accepted_takes_effect_once(self) -> None:
+        with connect(self.b, timeout=TIMEOUT) as other:
+            # So that what b accepts would win.
+            while other.put("twice/clock", b"tick").accept_time < 1000:
+                pass
+        with Listener(relaying(self.a, lambda: False)) as a, connect(a.at, self.b, timeout=TIMEOUT) as session:
+            with connect(self.a, timeout=TIMEOUT) as other:
+                accepted = session.put("twice", b"mine")
+                self.assertEqual(accepted.origin.id, "b")
+                other.put("twice", b"theirs, later")
+        stamps = [self.log_of(at, session.client)[0].stamp for at in (self.a, self.b)]
+        self.assertEqual([stamp.origin.id for stamp in stamps], ["a", "b"])
+        self.assertLess(stamps[0].acceptTime, stamps[1].acceptTime)
+        self.exchange()
+        for at in (self.a, self.b):
+            with connect(at, timeout=TIMEOUT) as reader:
+                self.assertEqual(reader.get("twice"), b"theirs, later")
+
+    def test_the_next_replica_is_asked_if_one_is_away_or_hangs(self) -> None:
+        with Listener(silent) as hanging:
+            with connect(NOBODY, self.b, timeout=TIMEOUT) as away, connect(hanging.at, self.b, timeout=1.0) as slow:
+                for session in (away, slow):
+                    session.put("failover", b"v")
+                    self.assertEqual(session.get("failover"), b"v")
+
+    def test_a_connection_that_was_lost_meanwhile_is_made_again(self) -> None:
+        served: List[socket.socket] = []
+
+        def serve(connection: socket.socket) -> None:
+            served.append(connection)
+            relaying(self.a, lambda: True)(connection)
+
+        with Listener(serve) as a, connect(a.at, timeout=TIMEOUT) as session:
+            session.put("reconnect", b"v")
+            served[0].shutdown(socket.SHUT_RDWR)
+            self.assertEqual(session.get("reconnect"), b"v")
+            self.assertEqual(session.get("reconnect"), b"v")
+            self.assertEqual(len(served), 2)
+
+
+class ErrorsTest(Pair):
+    def test_what_is_wrong_never_leaves_the_program(self) -> None:
+        with connect(NOBODY) as session:
+            for call, code in (
+                (lambda: session.get(""), "ERR_INVALID_KEY"),
+                (lambda: session.get("k" * 4097), "ERR_INVALID_KEY"),
+                (lambda: session.delete("\ud800"), "ERR_INVALID_KEY"),
+                (lambda: session.get(b"k"), "ERR_INVALID_KEY"),  # type: ignore[arg-type]
+                (lambda: session.put("k", b"x" * (1024 * 1024 + 1)), "ERR_INVALID_VALUE"),
+                (lambda: session.put("k", "text"), "ERR_INVALID_VALUE"),  # type: ignore[arg-type]
+            ):
+                with self.assertRaises(BaristaError) as raised:
+                    call()
+                self.assertEqual(raised.exception.code, code)
+        for client in ("", "x" * 257, "a\nb", "\x85"):
+            with self.assertRaises(BaristaError) as raised:
+                connect(NOBODY, client=client)
+            self.assertEqual(raised.exception.code, "ERR_INVALID_ID")
+
+    def test_a_client_time_names_one_operation(self) -> None:
+        with connect(self.a, timeout=TIMEOUT, client="forgetful") as session:
+            session.put("client-time", b"v")
+        with connect(self.a, timeout=TIMEOUT, client="forgetful") as session:
+            with self.assertRaises(BaristaError) as raised:
+                session.put("client-time", b"w")
+        self.assertEqual(raised.exception.code, "ERR_CLIENT_TIME")
+        self.assertIn("needs a new id", raised.exception.advice)
+
+    def test_the_write_of_another_is_not_sent(self) -> None:
+        with connect(self.a) as session, self.assertRaisesRegex(ValueError, "client other's"):
+            session.send(Write("other", 1, "k", b"v", 0, {}))
+
+    def test_a_replica_that_knows_no_such_method_says_so(self) -> None:
+        class Later:
+            """A service that a later version may have."""
+
+            __name__ = "barista.Later"
+            Client = KeyValue.Client
+
+        connection = Connection(Endpoint.parse(self.a), TIMEOUT)
+        self.addCleanup(connection.close)
+        with self.assertRaises(BaristaError) as raised:
+            connection.call(Later(), "get", ttypes.GetRequest(key="k"))
+        self.assertEqual(raised.exception.code, "ERR_UNKNOWN_METHOD")
+
+    def test_a_session_that_was_closed_says_so(self) -> None:
+        with connect(self.a) as session:
+            session.get("k")
+        session.close()
+        session.roam(self.b)
+        with self.assertRaises(BaristaError) as raised:
+            session.get("k")
+        self.assertEqual(raised.exception.code, "ERR_CLOSED")
+
+
+if __name__ == "__main__":
+    unittest.main()

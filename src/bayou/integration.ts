@@ -6,6 +6,7 @@ import {
   type PullBatch,
   type PullRequest,
   type Refused,
+  type Resume,
   refused,
   type StoreCursor,
   type StorePage,
@@ -81,6 +82,25 @@ export class Integration<Op, Value> {
     return this.#outside || this.#store !== null || !this.#parts.log.isWhole;
   }
 
+  /**
+   * What is held as it is claimed. A replica that rejoins has claims of what its own base store held, of which deletes leave
+   * no trace: the others may hold what was deleted there. So it hears all that they have, but for what is folded alike.
+   */
+  get given(): VersionVector {
+    const { log } = this.#parts;
+    return this.#outside ? log.baseVector : log.seen;
+  }
+
+  /** Where a transfer begins, if not after what the replica claims; null if it does. */
+  get tail(): Resume | null {
+    const { log } = this.#parts;
+    if (this.#outside) return { received: log.baseVector.clone(), target: new VersionVector() };
+    if (this.#store !== null || log.isWhole) return null;
+    const received = log.seen.clone();
+    received.merge(log.baseVector);
+    return { received, target: log.baseVector.clone() };
+  }
+
   /** All that is kept here beside the other parts, as a text: equal texts, equal answers ever after. */
   fingerprint(): string {
     const { time = '', after = '' } = this.#store ?? {};
@@ -144,7 +164,7 @@ export class Integration<Op, Value> {
       if (write === ahead) break;
       received.raise(write.origin, write.acceptTime);
       clock.observe(write.acceptTime);
-      log.insertReceived(write);
+      log.insertReceived(write, this.#outside);
     }
     if (ahead !== null) {
       transfers.wait(peer, received, batch.seen);
@@ -391,7 +411,7 @@ export class Integration<Op, Value> {
       this.#storePeer = null;
       log.dropUnclaimed(page.time, page.time + log.rules.retryWindow, batch.seen);
       // What was received before may have counted on a later base store.
-      const received = log.seen.clone();
+      const received = this.given.clone();
       received.merge(page.vector);
       transfers.advance(peer, received, batch.seen);
     } else {

@@ -15,7 +15,6 @@ import {
   type ReadReply,
   type ReadRequest,
   type Refused,
-  type Resume,
   refused,
   type Standing,
   type WriteReply,
@@ -215,7 +214,7 @@ export class Replica<Op, Value> {
       from: this.origin,
       to: peer,
       seen,
-      resume: this.#transfers.resume(peer, seen) ?? this.#tailOf(seen),
+      resume: this.#transfers.resume(peer, this.#integration.given) ?? this.#integration.tail,
       store: this.#integration.store,
       report: limits.report === true || this.#integration.wantsReport,
       clock: this.#members.attested,
@@ -309,6 +308,8 @@ export class Replica<Op, Value> {
   leave(peer: ReplicaId): void {
     this.#members.leave();
     this.#integration.rejoinWith(peer);
+    // What was received beyond what is claimed is heard again.
+    this.#transfers.reset();
     this.#saveState();
   }
 
@@ -390,14 +391,6 @@ export class Replica<Op, Value> {
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
     return this.#log.bytesOf(write);
-  }
-
-  /** If a base store was taken over and only its tail is to come: where that begins. */
-  #tailOf(seen: VersionVector): Resume | null {
-    if (this.#log.isWhole || this.#integration.store !== null) return null;
-    const received = seen.clone();
-    received.merge(this.#log.baseVector);
-    return { received, target: this.#log.baseVector.clone() };
   }
 
   /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */

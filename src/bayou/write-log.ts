@@ -76,9 +76,13 @@ export class WriteLog<Op, Value> {
     this.#pruneBehind(write);
   }
 
-  /** Adds a write that a transfer brought; unless it is here already, or what replaces it is. */
-  insertReceived(write: Write<Op>): void {
-    if (this.seen.covers(write.origin, write.acceptTime)) return;
+  /**
+   * Adds a write that a transfer brought; unless it is here already, or what replaces it is. What is claimed is; with `again`
+   * that is not relied upon, but for what is folded.
+   */
+  insertReceived(write: Write<Op>, again = false): void {
+    const isClaimed = this.seen.covers(write.origin, write.acceptTime);
+    if (isClaimed && !(again && write.acceptTime > this.baseTime)) return;
     const history = this.storage.history(write.key);
     if (history.length > 0 && this.#received.size < PRUNING_KEYS_MAX) this.#received.add(write.key);
     const position = positionOf(history, write, this.order);

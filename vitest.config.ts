@@ -4,9 +4,10 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     globalSetup: 'tests/no-orphans.ts',
-    // Some start dozens of processes, on machines of two cores.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only what hangs. Some start dozens of processes, on machines of two cores that have much else to do; and longer than
+    // what a test waits for in vain, so that a failure says what did not happen.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxConcurrency: 4,
   },
 });

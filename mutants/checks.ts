@@ -35,7 +35,9 @@ async function runSearch(name: SearchName, tree: string, { seedsMax, secondsMax 
 
 async function runTests(check: Check & { kind: 'tests' }, tree: string, budget: Budget): Promise<Verdict> {
   const only = check.only === '' ? [] : ['-t', check.only];
-  const args = ['run', check.file, '--bail=1', '--reporter=json', '--silent', ...only];
+  // What hangs is to be said by the test, before it is ended here.
+  const limits = ['--testTimeout', '--hookTimeout'].map((limit) => `${limit}=${budget.secondsMax * 1_000}`);
+  const args = ['run', check.file, '--bail=1', '--reporter=json', '--silent', ...limits, ...only];
   const ended = await run('node_modules/.bin/vitest', args, tree, 2 * budget.secondsMax + GRACE_SECONDS);
   const verdict = { check, seeds: null, seconds: ended.seconds } as const;
   const results = resultsIn(ended.output);

@@ -25,7 +25,7 @@ for (const folder of FOLDERS) {
       const expected = (ending: string): string => path.replace(/\.txt$/, ending);
 
       for (const world of ['simulated', 'processes']) {
-        test.concurrent(`in the ${world} world`, { timeout: 120_000 }, async ({ expect, onTestFinished }) => {
+        test.concurrent(`in the ${world} world`, async ({ expect, onTestFinished }) => {
           const tmp = mkdtempSync(join(tmpdir(), 'barista-golden-'));
           onTestFinished(() => rmSync(tmp, { recursive: true, force: true }));
           const given = options.map((option) => option.replace('{tmp}', tmp));

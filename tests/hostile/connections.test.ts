@@ -64,7 +64,7 @@ async function expectAtRestWithout(target: Target, sockets: readonly Socket[], g
 }
 
 describe('connections', () => {
-  test('by the thousands, that say nothing, make room for who comes', { timeout: 180_000 }, async () => {
+  test('by the thousands, that say nothing, make room for who comes', async () => {
     const target = await startTarget();
     const sockets: Socket[] = [];
     for (let i = 0; i < 12; i++) sockets.push(...(await open(target, 250)));
@@ -73,9 +73,7 @@ describe('connections', () => {
     await expectAtRestWithout(target, sockets);
   });
 
-  test('that send a byte at a time are let go, and others are served meanwhile', {
-    timeout: 180_000,
-  }, async () => {
+  test('that send a byte at a time are let go, and others are served meanwhile', async () => {
     const target = await startTarget();
     const sockets = await open(target, 300);
     const bytes = frame(Buffer.alloc(1_000), 1_000);
@@ -100,9 +98,7 @@ describe('connections', () => {
     await expectAtRestWithout(target, sockets, 96);
   });
 
-  test('that send most of the largest frame, and wait, take no more together than may be', {
-    timeout: 180_000,
-  }, async () => {
+  test('that send most of the largest frame, and wait, take no more together than may be', async () => {
     const target = await startTarget();
     const sockets = await open(target, 100);
     // Together 1.5 GB.
@@ -158,9 +154,7 @@ describe('connections', () => {
 });
 
 describe('a client that asks and never reads', () => {
-  test('for the largest value, ten thousand times on each of eight connections', {
-    timeout: 180_000,
-  }, async () => {
+  test('for the largest value, ten thousand times on each of eight connections', async () => {
     const target = await startTarget();
     const sockets = await open(target, 8);
     const asked = Buffer.concat(Array.from({ length: 10_000 }, (_, i) => get(LARGE_KEY, i + 1)));
@@ -175,7 +169,7 @@ describe('a client that asks and never reads', () => {
     await expectAtRestWithout(target, sockets);
   });
 
-  test('for what waits for a flush, as often as it may at once', { timeout: 180_000 }, async () => {
+  test('for what waits for a flush, as often as it may at once', async () => {
     const target = await startTarget();
     const value = new Uint8Array(1024 * 1024).fill(3);
     // So much that it leaves memory for the disk.
@@ -200,9 +194,7 @@ describe('a client that asks and never reads', () => {
   });
 });
 
-test('calls that wait for a transfer that never ends, each with all the names a frame holds, are bounded', {
-  timeout: 180_000,
-}, async () => {
+test('calls that wait for a transfer that never ends, each with all the names a frame holds, are bounded', async () => {
   const target = await startTarget();
   const endless = await FakePeer.listen((asked) => {
     const writes = packedWrites(packed({ origin: 'endless', time: 1, key: 'again' }));

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Nothing here is about speed; a loaded machine may need this long. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Waits until `holds`, and fails naming `what` if it never does. */
 export async function eventually(what: string, holds: () => boolean): Promise<void> {

@@ -16,8 +16,6 @@ export interface TestRun {
 
 /** Gives each test a directory for records of its own, and ends all that the test started. */
 export function useTestRun(): TestRun {
-  // Longer than what is waited for in vain, so that a failure says what did not happen.
-  vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
   let directory = '';
   let endings: (() => unknown)[] = [];
 

@@ -10,7 +10,7 @@ import { type Listener, type ListenOptions, listen } from '../../src/rpc/server.
 import { memoryService } from './memory-service.js';
 
 /** Long enough that a test which needs it has failed. */
-export const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 60_000;
 
 /** A server that ends with the test. */
 export async function startServer(options: Partial<ListenOptions> = {}): Promise<Listener> {

@@ -11,7 +11,7 @@ import type { KvOperation } from '../../src/machine/kv.js';
 import { stampOf, vectorOf } from './recorded-client.js';
 
 const TIMEOUT_MS = 10_000;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface StateRecording {
   readonly now: () => number;

@@ -126,7 +126,7 @@ describe('the words of barista sim', () => {
 });
 
 describe('barista sim', () => {
-  it('sums up a run, and prints the same hash of the same', { timeout: 120_000 }, async () => {
+  it('sums up a run, and prints the same hash of the same', async () => {
     const file = join(tmp, 'history.jsonl');
     const first = await sim(...SMALL, '--seed', '3', '--history', file);
     expect(first).toMatchObject({ status: 0 });
@@ -146,7 +146,7 @@ describe('barista sim', () => {
     expect((await sim(...SMALL, '--seed', '4')).facts.get('hash')).not.toBe(facts.get('hash'));
   });
 
-  it('searches the same whatever the number of jobs', { timeout: 120_000 }, async () => {
+  it('searches the same whatever the number of jobs', async () => {
     const both = await Promise.all(
       ['1', '2'].map((jobs) => sim(...SMALL, '--seeds', '4', '--first-seed', '11', '--jobs', jobs)),
     );
@@ -160,7 +160,7 @@ describe('barista sim', () => {
     expect(readdirSync(tmp)).toEqual([]);
   });
 
-  it('sums up what ran when it is interrupted', { timeout: 120_000 }, async () => {
+  it('sums up what ran when it is interrupted', async () => {
     const running = execa(process.execPath, [CLI, 'sim', ...SMALL, '--out', tmp, '--minutes', '100', '--jobs', '2'], {
       reject: false,
     });
@@ -221,7 +221,7 @@ describe('a search that finds something', () => {
 });
 
 describe('simulate, at and check', () => {
-  it('need virtual time', { timeout: 120_000 }, async () => {
+  it('need virtual time', async () => {
     const { stderr, exitCode } = await execa(process.execPath, [CLI, 'master'], {
       input: 'simulate replica 1\nat 5 crash 1 kill\ncheck\n',
       reject: false,

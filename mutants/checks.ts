@@ -14,10 +14,12 @@ export interface Verdict {
 
 export interface Budget {
   readonly seedsMax: Readonly<Record<SearchName, number>>;
+  /** Of processor time, for a search; a test that takes so long by the clock hangs. */
   readonly secondsMax: number;
 }
 
-/** What a search may take beyond its budget, to end its last seed, before it is ended. */
+/** What a check may take by the clock, on a machine that is busy and to end its last seed, before it is ended. */
+const CLOCK_RATIO_MAX = 5;
 const GRACE_SECONDS = 30;
 
 export function runCheck(check: Check, tree: string, budget: Budget): Promise<Verdict> {
@@ -26,7 +28,7 @@ export function runCheck(check: Check, tree: string, budget: Budget): Promise<Ve
 
 async function runSearch(name: SearchName, tree: string, { seedsMax, secondsMax }: Budget): Promise<Verdict> {
   const args = ['dist/mutants/search.js', name, `${seedsMax[name]}`, `${secondsMax}`];
-  const ended = await run(process.execPath, args, tree, secondsMax + GRACE_SECONDS);
+  const ended = await run(process.execPath, args, tree, CLOCK_RATIO_MAX * secondsMax + GRACE_SECONDS);
   const verdict = { check: { kind: 'search', name }, seconds: ended.seconds } as const;
   if (ended.status !== 0) return { ...verdict, caught: false, seeds: null, says: failure(ended) };
   const { seeds, wrong } = JSON.parse(ended.output.trim().split('\n').at(-1) ?? '') as Found;
@@ -38,7 +40,7 @@ async function runTests(check: Check & { kind: 'tests' }, tree: string, budget: 
   // What hangs is to be said by the test, before it is ended here.
   const limits = ['--testTimeout', '--hookTimeout'].map((limit) => `${limit}=${budget.secondsMax * 1_000}`);
   const args = ['run', check.file, '--bail=1', '--reporter=json', '--silent', ...limits, ...only];
-  const ended = await run('node_modules/.bin/vitest', args, tree, 2 * budget.secondsMax + GRACE_SECONDS);
+  const ended = await run('node_modules/.bin/vitest', args, tree, CLOCK_RATIO_MAX * budget.secondsMax + GRACE_SECONDS);
   const verdict = { check, seeds: null, seconds: ended.seconds } as const;
   const results = resultsIn(ended.output);
   if (ended.timedOut || results === null) return { ...verdict, caught: false, says: failure(ended) };

@@ -10,6 +10,8 @@ import { entry, vector } from './values.js';
  * kept, and the replica serves on.
  */
 
+const TRIES_MAX = 10;
+
 let target: Target;
 let before: Dump;
 let peers = 0;
@@ -42,7 +44,12 @@ describe.each<[string, readonly BadBatch[]]>([
   beforeAll(() => target.rest());
 
   test.each(cases.map((it) => [it.name, it] as const))('%s', async (_name, { answer, code }) => {
-    expect(await pullFrom(answer)).toBe(code);
+    let found = await pullFrom(answer);
+    // The replica gives a neighbour two seconds, in which a busy machine may not come to what is large.
+    for (let tried = 1; found === 'ERR_TIMEOUT' && code !== found && tried < TRIES_MAX; tried++) {
+      found = await pullFrom(answer);
+    }
+    expect(found).toBe(code);
     await target.expectAlive();
   });
 

@@ -9,5 +9,7 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     maxConcurrency: 4,
+    // One for each core, not one less: on two cores the files would wait for each other. Many wait for processes anyway.
+    maxWorkers: '100%',
   },
 });

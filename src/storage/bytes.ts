@@ -13,11 +13,20 @@ const LOW_BITS = 2 ** 32;
 
 /** Appends numbers, texts and bytes to a growing buffer. */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(INITIAL_BYTES);
-  #length = 0;
+  readonly #bytesMin: number;
+  #buffer: Buffer;
+  /** Before it stands what was cut. */
+  #start = 0;
+  #end = 0;
+
+  /** It takes memory by at least so many bytes at a time. */
+  constructor(bytesMin = INITIAL_BYTES) {
+    this.#bytesMin = bytesMin;
+    this.#buffer = Buffer.allocUnsafeSlow(bytesMin);
+  }
 
   get length(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
   /** A whole number from 0 to 2^53 - 1: 7 bits a byte, the lowest first. For numbers that are mostly small. */
@@ -25,10 +34,10 @@ export class ByteWriter {
     this.#room(8);
     let rest = value;
     while (rest >= 0x80) {
-      this.#buffer[this.#length++] = (rest % 0x80) + 0x80;
+      this.#buffer[this.#end++] = (rest % 0x80) + 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    this.#buffer[this.#length++] = rest;
+    this.#buffer[this.#end++] = rest;
   }
 
   /** A whole number from 0 to 2^53 - 1 in 7 bytes. For numbers that are mostly large. */
@@ -37,8 +46,8 @@ export class ByteWriter {
     const buffer = this.#buffer;
     let low = value % LOW_BITS;
     let high = (value - low) / LOW_BITS;
-    for (let i = 0; i < 4; i++, low >>>= 8) buffer[this.#length++] = low & 0xff;
-    for (let i = 0; i < 3; i++, high >>>= 8) buffer[this.#length++] = high & 0xff;
+    for (let i = 0; i < 4; i++, low >>>= 8) buffer[this.#end++] = low & 0xff;
+    for (let i = 0; i < 3; i++, high >>>= 8) buffer[this.#end++] = high & 0xff;
   }
 
   text(text: string): void {
@@ -47,7 +56,7 @@ export class ByteWriter {
     if (length < 0x80) {
       this.#room(1 + length);
       const buffer = this.#buffer;
-      const start = this.#length + 1;
+      const start = this.#end + 1;
       let at = 0;
       for (; at < length; at++) {
         const unit = text.charCodeAt(at);
@@ -56,36 +65,48 @@ export class ByteWriter {
       }
       if (at === length) {
         buffer[start - 1] = length;
-        this.#length = start + length;
+        this.#end = start + length;
         return;
       }
     }
     const bytes = Buffer.byteLength(text);
     this.number(bytes);
     this.#room(bytes);
-    this.#buffer.write(text, this.#length, 'utf8');
-    this.#length += bytes;
+    this.#buffer.write(text, this.#end, 'utf8');
+    this.#end += bytes;
   }
 
   bytes(bytes: Uint8Array): void {
     this.number(bytes.length);
     this.#room(bytes.length);
-    this.#buffer.set(bytes, this.#length);
-    this.#length += bytes.length;
+    this.#buffer.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   /** What was written, good until more is; the writer is empty afterwards. */
-  take(): Uint8Array {
-    const taken = this.#buffer.subarray(0, this.#length);
-    this.#length = 0;
+  take(): Buffer {
+    const taken = this.#buffer.subarray(this.#start, this.#end);
+    this.#end = this.#start;
     return taken;
   }
 
+  /** What was written, good for as long as it is kept: what is written next goes behind it. */
+  cut(): Buffer {
+    const cut = this.#buffer.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    return cut;
+  }
+
   #room(bytes: number): void {
-    if (this.#length + bytes <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length + bytes));
-    this.#buffer.copy(grown, 0, 0, this.#length);
+    if (this.#end + bytes <= this.#buffer.length) return;
+    const { length } = this;
+    // What was cut stays where it is.
+    const wanted = this.#start === 0 ? 2 * this.#buffer.length : this.#bytesMin;
+    const grown = Buffer.allocUnsafeSlow(Math.max(wanted, length + bytes));
+    this.#buffer.copy(grown, 0, this.#start, this.#end);
     this.#buffer = grown;
+    this.#start = 0;
+    this.#end = length;
   }
 }
 

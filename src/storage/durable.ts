@@ -6,13 +6,13 @@ import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { Checkpoint } from './checkpoint.js';
 import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
-import { type Entry, isEmpty, noEntry } from './entry.js';
+import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
 import { Layer } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
 import { mergeByRank } from './merge.js';
 import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
-import { type Change, RecordFormat } from './record-format.js';
+import { type Change, keyOf, RecordFormat } from './record-format.js';
 import type { Table } from './table.js';
 import { FIRST_SEGMENT, WriteAheadLog, type WriteAheadLogOptions } from './write-ahead-log.js';
 
@@ -71,10 +71,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   /** What the table says of a checkpoint that is partly there: the first segment still needed, and the parts. */
   #from = FIRST_SEGMENT;
   #parts: readonly StoredPart[] = [];
-  /** What was asked for last: a step asks for its key's base and history, more than once. */
-  #last: { readonly key: string; readonly entry: Entry<Op>; readonly generation: number } | null = null;
-  /** What the table answered last; null once it may be out of date. */
-  #lastStored: { readonly key: string; readonly entry: Entry<Op>; readonly bytes: number } | null = null;
+  /** The key asked for last, and where its entry is: a step asks for its key's base and history, and changes it. */
+  #last: Found<Op> | null = null;
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
   #behind: (() => void)[] = [];
 
@@ -108,11 +106,11 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   history(key: string): readonly Write<Op>[] {
-    return this.#entry(key).history;
+    return this.#find(key).entry.history;
   }
 
   base(key: string): Write<Op> | null {
-    return this.#entry(key).base;
+    return this.#find(key).entry.base;
   }
 
   insert(write: Write<Op>, position: number): void {
@@ -200,7 +198,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     const layers = [this.#live, ...(this.#frozen === null ? [] : [this.#frozen])];
     const sequences = [...layers.map((layer) => layer.keys(after)), this.#config.table.keys(after)];
     for (const key of mergeByRank(sequences, compareKeys)) {
-      const entry = this.#layered(key);
+      const entry = this.#live.entries.get(key) ?? this.#frozen?.entries.get(key);
       if (entry === undefined || !isEmpty(entry)) yield key;
     }
     return undefined;
@@ -255,8 +253,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   #open(): WriteAheadLog {
     this.#frozen = null;
-    this.#lastStored = null;
-    this.#generation += 1;
+    this.#changedBelow();
     this.#dirty = false;
     this.#logBytes = 0;
     const meta = this.#readMeta();
@@ -315,7 +312,11 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     switch (change.kind) {
       case 'insert': {
         const { write, position } = change;
-        this.#change(write.key, (entry) => entry.history.splice(position, 0, write));
+        const entry = this.#toChange(write.key);
+        if (isEmpty(entry)) this.#keyCount += 1;
+        // Not into an empty array, which would get room for many: most keys have one write.
+        if (entry.history.length === 0) entry.history = [write];
+        else entry.history.splice(position, 0, write);
         this.#live.run(write.origin).insert(write);
         this.#origins.add(write.origin);
         this.#size += 1;
@@ -349,25 +350,30 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     }
   }
 
-  /** Changes the key's entry in the live layer, copied there if it is not yet. */
+  /** Changes the key's entry in the live layer. */
   #change(key: string, change: (entry: Entry<Op>) => void): void {
-    let entry = this.#live.entries.get(key);
-    if (entry === undefined) {
-      entry = this.#copyFor(key);
-      this.#last = null;
-      this.#live.setEntry(key, entry);
-    }
+    const entry = this.#toChange(key);
     const wasEmpty = isEmpty(entry);
     change(entry);
     this.#keyCount += Number(wasEmpty) - Number(isEmpty(entry));
   }
 
-  /** The key's entry, to be changed in the live layer and kept there. */
-  #copyFor(key: string): Entry<Op> {
-    const frozen = this.#frozen?.entries.get(key);
-    if (frozen !== undefined) return { base: frozen.base, history: [...frozen.history] };
-    const { base, history } = this.#stored(key);
-    this.#live.copiedBytes += this.#lastStored?.bytes ?? 0;
+  /** The key's entry in the live layer, copied there if it is not yet. */
+  #toChange(key: string): Entry<Op> {
+    const found = this.#find(key);
+    if (found.in === 'live layer') return found.entry;
+    const entry = this.#copyOf(found);
+    this.#live.addEntry(key, entry);
+    this.#last = { key, entry, in: 'live layer', bytes: 0 };
+    return entry;
+  }
+
+  /** To be changed, and kept. */
+  #copyOf({ entry, in: place, bytes }: Found<Op>): Entry<Op> {
+    const { base, history } = entry;
+    if (isEmpty(entry)) return noEntry();
+    if (place === 'frozen layer') return { base, history: [...history] };
+    this.#live.copiedBytes += bytes;
     return {
       base: base === null ? null : this.#format.detached(base),
       history: history.map((write) => this.#format.detached(write)),
@@ -383,24 +389,26 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return write;
   }
 
-  #entry(key: string): Entry<Op> {
-    if (this.#last !== null && this.#last.key === key && this.#last.generation === this.#generation)
-      return this.#last.entry;
-    const entry = this.#layered(key) ?? this.#stored(key);
-    this.#last = { key, entry, generation: this.#generation };
-    return entry;
+  #find(key: string): Found<Op> {
+    if (this.#last !== null && this.#last.key === key) return this.#last;
+    this.#last = this.#lookUp(key);
+    return this.#last;
   }
 
-  #layered(key: string): Entry<Op> | undefined {
-    return this.#live.entries.get(key) ?? this.#frozen?.entries.get(key);
+  #lookUp(key: string): Found<Op> {
+    const live = this.#live.entries.get(key);
+    if (live !== undefined) return { key, entry: live, in: 'live layer', bytes: 0 };
+    const frozen = this.#frozen?.entries.get(key);
+    if (frozen !== undefined) return { key, entry: frozen, in: 'frozen layer', bytes: 0 };
+    const stored = this.#config.table.entry(key);
+    if (stored === undefined) return { key, entry: noEntry(), in: 'table', bytes: 0 };
+    return { key, entry: this.#format.decodeEntry(key, stored), in: 'table', bytes: stored.length };
   }
 
-  #stored(key: string): Entry<Op> {
-    if (this.#lastStored?.key === key) return this.#lastStored.entry;
-    const found = this.#config.table.entry(key);
-    const entry = found === undefined ? noEntry<Op>() : this.#format.decodeEntry(key, found);
-    this.#lastStored = { key, entry, bytes: found?.length ?? 0 };
-    return entry;
+  /** What was found below the live layer may be found no more. */
+  #changedBelow(): void {
+    this.#generation += 1;
+    this.#last = null;
   }
 
   /** Sets the layer aside as of this flush; once it is durable, what is before the new segment goes to the table. */
@@ -408,7 +416,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     const layer = this.#live;
     this.#frozen = layer;
     this.#live = new Layer();
-    this.#generation += 1;
+    this.#changedBelow();
     this.#logBytes = 0;
     const meta = {
       from: this.#from,
@@ -450,9 +458,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
       if (failure === null) {
         this.#from = meta.segment;
         this.#parts = [];
-        this.#lastStored = null;
         this.#frozen = null;
-        this.#generation += 1;
+        this.#changedBelow();
         // What cannot be removed now is removed by the next checkpoint, or when the log is opened.
         this.#log.dropBefore(meta.segment);
       } else {
@@ -472,14 +479,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     if (layer === null) return;
     layer.absorb(this.#live);
     this.#live = layer;
-    this.#generation += 1;
+    this.#changedBelow();
   }
-}
-
-/** Which key a change is of; null if of none. */
-function keyOf<Op>(change: Change<Op>): string | null {
-  if (change.kind === 'insert') return change.write.key;
-  return 'key' in change ? change.key : null;
 }
 
 /** Runs what reads bytes of the disk: what cannot be read there is damage. */

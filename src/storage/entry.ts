@@ -5,7 +5,16 @@ export interface Entry<Op> {
   /** What the folded writes come to; null if they leave the key absent. */
   base: Write<Op> | null;
   /** The live writes, ascending. */
-  readonly history: Write<Op>[];
+  history: Write<Op>[];
+}
+
+/** A key's entry, and where it was found; the table has an empty one, of no bytes, of a key that it does not have. */
+export interface Found<Op> {
+  readonly key: string;
+  readonly entry: Entry<Op>;
+  readonly in: 'live layer' | 'frozen layer' | 'table';
+  /** That were read from the table. */
+  readonly bytes: number;
 }
 
 /** What the other storage of one replica's key that it does not have looks like; never changed. */

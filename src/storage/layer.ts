@@ -68,8 +68,9 @@ export class Layer<Op> {
     this.#isOverPart = isOverPart;
   }
 
-  setEntry(key: string, entry: Entry<Op>): void {
-    if (!this.entries.has(key)) this.#sortedKeys.add(key);
+  /** There is none for the key yet. */
+  addEntry(key: string, entry: Entry<Op>): void {
+    this.#sortedKeys.add(key);
     this.entries.set(key, entry);
   }
 
@@ -92,7 +93,10 @@ export class Layer<Op> {
   /** Makes the changes of the layer above in this one. */
   absorb(above: Layer<Op>): void {
     this.copiedBytes += above.copiedBytes;
-    for (const [key, entry] of above.entries) this.setEntry(key, entry);
+    for (const [key, entry] of above.entries) {
+      if (this.entries.has(key)) this.entries.set(key, entry);
+      else this.addEntry(key, entry);
+    }
     for (const [origin, run] of above.runs) this.run(origin).absorb(run);
   }
 

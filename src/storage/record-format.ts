@@ -20,6 +20,12 @@ export type Change<Op> =
   /** Not decoded: it is asked for once in a life. */
   | { readonly kind: 'state'; readonly state: Uint8Array };
 
+/** Which key a change is of; null if of none. */
+export function keyOf<Op>(change: Change<Op>): string | null {
+  if (change.kind === 'insert') return change.write.key;
+  return 'key' in change ? change.key : null;
+}
+
 const INSERT = 1;
 const REMOVE = 2;
 const SEEN = 3;
@@ -30,11 +36,15 @@ const BASE = 7;
 const NO_BASE = 8;
 const STATE = 9;
 
-/** How changes, keys and the replica's state stand on disk. What is encoded is good until the next is. */
+/** So many bytes of entries are encoded into one buffer. */
+const ENTRIES_BYTES = 64 * 1024;
+
+/** How changes, keys and the replica's state stand on disk. What is encoded is good until the next is, but for entries. */
 export class RecordFormat<Op> {
   readonly #codec: OperationCodec<Op>;
   readonly #places: Places;
   readonly #writer = new ByteWriter();
+  readonly #entries = new ByteWriter(ENTRIES_BYTES);
   readonly #reader = new ByteReader();
 
   /** Origins stand as their places: those of what is encoded are there, those of what is decoded must be. */
@@ -50,7 +60,7 @@ export class RecordFormat<Op> {
         writer.number(INSERT);
         writer.number(change.position);
         writer.text(change.write.key);
-        this.#write(change.write);
+        this.#write(writer, change.write);
         break;
       case 'remove':
         writer.number(REMOVE);
@@ -64,7 +74,7 @@ export class RecordFormat<Op> {
       case 'base':
         writer.number(change.base === null ? NO_BASE : BASE);
         writer.text(change.key);
-        if (change.base !== null) this.#write(change.base);
+        if (change.base !== null) this.#write(writer, change.base);
         break;
       case 'seen':
         writer.number(SEEN);
@@ -114,12 +124,13 @@ export class RecordFormat<Op> {
     }
   }
 
-  /** One key's base and history; the key itself is not part of it. */
-  encodeEntry({ base, history }: Entry<Op>): Uint8Array {
-    this.#writer.number(base === null ? 0 : 1);
-    if (base !== null) this.#write(base);
-    for (const write of history) this.#write(write);
-    return this.#writer.take();
+  /** One key's base and history; the key itself is not part of it. Good for as long as it is kept. */
+  encodeEntry({ base, history }: Entry<Op>): Buffer {
+    const writer = this.#entries;
+    writer.number(base === null ? 0 : 1);
+    if (base !== null) this.#write(writer, base);
+    for (const write of history) this.#write(writer, write);
+    return writer.cut();
   }
 
   decodeEntry(key: string, { bytes, length }: FoundEntry): Entry<Op> {
@@ -176,8 +187,7 @@ export class RecordFormat<Op> {
     return { baseTime, baseVector, retired, clock, resume, store, rejoinsWith };
   }
 
-  #write(write: Write<Op>): void {
-    const writer = this.#writer;
+  #write(writer: ByteWriter, write: Write<Op>): void {
     writer.number(this.#places.placeOf(write.origin));
     writer.time(write.acceptTime);
     writer.text(write.client);

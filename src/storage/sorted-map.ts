@@ -29,8 +29,10 @@ export class SortedMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    const chunk = this.#chunks[this.#chunkOf(key)];
-    if (chunk === undefined) return undefined;
+    const last = this.#chunks.at(-1);
+    // Mostly it is asked before it is added, at the end.
+    if (last === undefined || this.#compare(key, last.keys.at(-1) as K) > 0) return undefined;
+    const chunk = this.#chunks[this.#chunkOf(key)] as Chunk<K, V>;
     const at = this.#firstFrom(chunk, key);
     return this.#isAt(chunk, at, key) ? chunk.values[at] : undefined;
   }

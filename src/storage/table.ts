@@ -39,7 +39,7 @@ export interface FoundEntry {
 }
 
 export interface TableChanges {
-  /** Null: there is nothing for the key any more. Each entry is good until the next is asked for. */
+  /** Null: there is nothing for the key any more. Each entry is good until the commit has answered. */
   readonly entries: Iterable<readonly [key: string, entry: Uint8Array | null]>;
   /** For each place, what its accept times came to, ascending: the key written; null if the write is gone. */
   readonly runs: Iterable<

@@ -58,6 +58,23 @@ describe('what stands on disk', () => {
     );
   });
 
+  test('stays as it was cut, whatever is written and taken after it', () => {
+    const pieces = fc.array(fc.record({ bytes: fc.uint8Array({ maxLength: 200 }), isKept: fc.boolean() }));
+    fc.assert(
+      fc.property(pieces, fc.integer({ min: 1, max: 64 }), (written, bytesMin) => {
+        const writer = new ByteWriter(bytesMin);
+        const kept: { readonly cut: Uint8Array; readonly bytes: Uint8Array }[] = [];
+        for (const { bytes, isKept } of written) {
+          writer.bytes(bytes);
+          if (isKept) kept.push({ cut: writer.cut(), bytes });
+          else expect(new ByteReader(writer.take()).bytes()).toEqual(bytes);
+          expect(writer.length).toBe(0);
+        }
+        for (const { cut, bytes } of kept) expect(new ByteReader(cut).bytes()).toEqual(bytes);
+      }),
+    );
+  });
+
   test('changes and entries read back as they were written', () => {
     const format = new RecordFormat(kvOperationCodec, places);
     fc.assert(

@@ -3,6 +3,8 @@ import { ByteReader, ByteWriter } from '../bytes.js';
 
 /** A record is divided when it has grown to more than this. */
 const RECORD_WRITES_MAX = 64;
+/** So many bytes of records are encoded into one buffer. */
+const RECORDS_BYTES = 64 * 1024;
 /** So many records are looked into before the number of writes in others is taken to be like theirs. */
 const COUNTED_RECORDS_MAX = 16;
 /** An iterator over the database is used up at once: one left open would keep what was replaced since from being reused. */
@@ -24,7 +26,7 @@ interface RunRecord {
  */
 export class LmdbRuns {
   readonly #database: Database<Buffer, Buffer>;
-  readonly #writer = new ByteWriter();
+  readonly #writer = new ByteWriter(RECORDS_BYTES);
   readonly #reader = new ByteReader();
 
   constructor(database: Database<Buffer, Buffer>) {
@@ -100,7 +102,7 @@ export class LmdbRuns {
       this.#writer.text(key);
       time = acceptTime;
     }
-    return Buffer.from(this.#writer.take());
+    return this.#writer.cut();
   }
 
   #decode(start: number, bytes: Uint8Array): RunWrite[] {

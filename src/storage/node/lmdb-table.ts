@@ -228,7 +228,8 @@ export class LmdbTable implements Table {
     if (entry === null) {
       void this.#environment.entries.remove(at);
     } else if (long === null) {
-      void this.#environment.entries.put(at, Buffer.from(entry));
+      // LMDB keeps the bytes until they are written, and takes any that are.
+      void this.#environment.entries.put(at, entry as Buffer);
     } else {
       const head = Buffer.alloc(4);
       head.writeUInt32BE(long.length);

@@ -49,6 +49,7 @@ function openLibrary(name: string) {
     const operation: KvOperation = { kind: 'put', value: VALUE };
     const request = { client: 'c' as ClientId, clientTime, key: keyOf(i), operation, after: 0, needs: null };
     const reply = replica.accept(request, Date.now());
+    gate.changed('own writes');
     return promised((done) => gate.answer(done, { ok: true, value: reply }));
   };
   return { put, replica, storage, close: () => promised<void>((done) => directory.close(done)) };

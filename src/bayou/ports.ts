@@ -73,8 +73,11 @@ export interface ReplicaStorage<Op> {
   saveState(state: ReplicaState): void;
   /** True if there are changes that no flush has been asked for. */
   readonly dirty: boolean;
-  /** Makes every change made before the call durable. May answer before it returns. */
-  flush(done: Done<void>): void;
+  /**
+   * Makes every change made before the call durable. May answer before it returns. If it is not `isAwaited`, it must not
+   * keep the caller from all else while the disk is at work.
+   */
+  flush(done: Done<void>, isAwaited?: boolean): void;
   /**
    * After a failed flush: forgets every change since the last flush that answered, but for those of the failed one if they
    * turn out to be durable whole, and shows what is. Fails while that cannot be read; the caller tries again.

@@ -116,8 +116,9 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (refusal !== null) return done(fail(refusal));
     const reply = this.#replica.accept(request, this.#config.clock.now());
     this.#gate.changed('own writes');
-    this.#gate.answer(done, outcomeOf(reply));
+    // First: a flush may keep this thread until it is done, and the neighbours can ask meanwhile.
     if (reply.kind === 'accepted') this.#tellNeighbours();
+    this.#gate.answer(done, outcomeOf(reply));
   }
 
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {

@@ -3,7 +3,7 @@ import { type Done, fail, type Outcome } from '../base/outcome.js';
 
 interface Flushable {
   readonly dirty: boolean;
-  flush(done: Done<void>): void;
+  flush(done: Done<void>, isAwaited: boolean): void;
 }
 
 /**
@@ -94,6 +94,8 @@ export class FlushGate {
     this.#held = [];
     this.#underWay = this.#changed;
     this.#changed = -1;
+    // Who wrote waits for the disk. What a neighbour has as well can be read meanwhile.
+    const isAwaited = this.#underWay >= RANK['own writes'];
     this.#storage.flush((flushed) => {
       this.#flushing = false;
       this.#underWay = -1;
@@ -105,6 +107,6 @@ export class FlushGate {
       }
       for (const answer of held) answer(flushed);
       if (!this.#flushing && this.#held.length > 0) this.#flushSoon();
-    });
+    }, isAwaited);
   }
 }

@@ -205,7 +205,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   /** One sync for everything changed before; begins a checkpoint when it is due. */
-  flush(done: Done<void>): void {
+  flush(done: Done<void>, isAwaited = true): void {
     if (this.#failed) return done(fail(new BaristaError('ERR_STORAGE', 'an earlier flush failed')));
     this.#dirty = false;
     if (this.#frozen === null && this.#exceeds(this.#checkpointLogBytes, LAYER_KEYS_MAX))
@@ -213,7 +213,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     this.#log.flush((flushed) => {
       if (!flushed.ok) this.#failed = true;
       this.#answerInStep(done, flushed);
-    });
+    }, isAwaited);
   }
 
   /**

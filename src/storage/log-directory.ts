@@ -23,7 +23,10 @@ export interface LogFile {
   readonly length: number;
   /** Answers when the system has taken the bytes; a crash of the machine may still take them back. */
   append(bytes: Uint8Array, done: Done<void>): void;
-  /** Answers when everything appended before is durable (fdatasync). */
-  sync(done: Done<void>): void;
+  /**
+   * Answers when everything appended before is durable (fdatasync). `isAwaited`: somebody waits for it, so that it is to be
+   * done soon, even if it keeps the caller from all else meanwhile; otherwise it must not.
+   */
+  sync(done: Done<void>, isAwaited: boolean): void;
   close(): void;
 }

@@ -199,13 +199,15 @@ export class WriteAheadLog {
   /**
    * Makes everything appended so far durable: with one write and one sync, shared by all calls that wait while an
    * earlier flush is under way. May answer before it returns. Fails with ERR_STORAGE, and from then on always; what
-   * was not answered for may then be stored or not.
+   * was not answered for may then be stored or not. With `isAwaited` it is done soon, even if that keeps the caller from
+   * all else; without, it may take longer, unless another call is awaited.
    */
-  flush(done: Done<void>): void {
+  flush(done: Done<void>, isAwaited = true): void {
     const refusal = this.#refusal();
     if (refusal !== null) return done(fail(refusal));
     if (this.pendingBytes > 0) {
       this.#batch.flushes.push(done);
+      this.#batch.isAwaited ||= isAwaited;
       this.#startIfIdle();
       return;
     }
@@ -314,7 +316,7 @@ export class WriteAheadLog {
         if (!synced.ok) return this.#break(synced.error);
         this.#end = end;
         this.#settle(batch);
-      });
+      }, batch.isAwaited);
     });
   }
 
@@ -385,12 +387,13 @@ interface Batch {
   /** Where the payload ends. */
   filled: number;
   readonly flushes: Done<void>[];
+  isAwaited: boolean;
   /** Who wants the segment to end behind this group. */
   readonly rotations: Done<number>[];
 }
 
 function newBatch(buffer: Buffer): Batch {
-  return { buffer, filled: PAYLOAD, flushes: [], rotations: [] };
+  return { buffer, filled: PAYLOAD, flushes: [], isAwaited: false, rotations: [] };
 }
 
 function grow(batch: Batch, bytesMin: number): void {

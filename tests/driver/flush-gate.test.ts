@@ -7,10 +7,12 @@ import { FlushGate } from '../../src/driver/flush-gate.js';
 class SlowStorage {
   dirty = false;
   readonly flushes: Done<void>[] = [];
+  readonly awaited: boolean[] = [];
 
-  flush(done: Done<void>): void {
+  flush(done: Done<void>, isAwaited: boolean): void {
     this.dirty = false;
     this.flushes.push(done);
+    this.awaited.push(isAwaited);
   }
 }
 
@@ -52,6 +54,17 @@ describe('the flush gate', () => {
     expect(answers).toEqual([]);
     storage.flushes[0]?.(succeed(undefined));
     expect(answers).toEqual(['a']);
+  });
+
+  test('tells the storage whether somebody who wrote waits for it', () => {
+    for (const what of ['claims', 'own writes', null] as const) {
+      storage.dirty = true;
+      if (what !== null) gate.changed(what);
+      answer('a');
+      endTurn();
+      storage.flushes.pop()?.(succeed(undefined));
+    }
+    expect(storage.awaited).toEqual([false, true, false]);
   });
 
   test('has no place for more bytes than may wait, and has again after the flush', () => {

@@ -32,7 +32,7 @@ describe('a directory of files', () => {
     const large = new Uint8Array(5_000_000).fill(7);
     for (const bytes of [bytesOf('one'), large, bytesOf('two')]) {
       await promised<void>((done) => file.append(bytes, done));
-      await promised<void>((done) => file.sync(done));
+      await promised<void>((done) => file.sync(done, true));
     }
     expect(file.length).toBe(large.length + 6);
     file.close();
@@ -45,12 +45,27 @@ describe('a directory of files', () => {
     expect(Buffer.from(directory.read('x').subarray(-4)).toString()).toBe('two!');
   });
 
+  test('does not keep the caller waiting for a sync that nobody waits for', async () => {
+    const file = new FileLogDirectory(path).open('x');
+    await promised<void>((done) => file.append(bytesOf('one'), done));
+    let isSynced = false;
+    const synced = promised<void>((done) => {
+      file.sync((outcome) => {
+        isSynced = true;
+        done(outcome);
+      }, false);
+    });
+    expect(isSynced).toBe(false);
+    await synced;
+    file.close();
+  });
+
   test('has room behind what is appended, shows none of it, and gives it back', async () => {
     const directory = new FileLogDirectory(path);
     const sizes: number[] = [];
     const write = async (file: LogFile, text: string): Promise<void> => {
       await promised<void>((done) => file.append(bytesOf(text), done));
-      await promised<void>((done) => file.sync(done));
+      await promised<void>((done) => file.sync(done, true));
       sizes.push(statSync(join(path, 'x')).size);
     };
     const file = directory.open('x');

@@ -504,7 +504,7 @@ class CountingDirectory implements LogDirectory {
         onGroup(recordsOf(bytes.subarray(file.length === 0 ? SEGMENT_HEADER_BYTES : 0)));
         file.append(bytes, done);
       },
-      sync: (done) => file.sync(done),
+      sync: (done, isAwaited) => file.sync(done, isAwaited),
       close: () => file.close(),
     };
   };

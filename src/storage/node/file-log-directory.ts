@@ -18,19 +18,15 @@ import {
 import { join, resolve } from 'node:path';
 import { assert } from '../../base/assert.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
+import { DiskPace } from '../disk-pace.js';
 import type { LogDirectory, LogFile } from '../log-directory.js';
 import { makeDirectory, syncDirectory } from './directory.js';
 import { codeOf, fileFailure } from './file-failure.js';
 
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
 
-/** On a quick disk so much is written and synced by the caller itself: handing it to another thread would take longer. */
+/** On a quick disk so much is written, and synced, by the caller itself: handing it to another thread would take longer. */
 const BLOCKING_BYTES_MAX = 64 * 1024;
-/** A disk is quick while a sync takes no longer than this. */
-const QUICK_SYNC_MS = 1;
-/** After a sync that took longer so many are handed over, before one shows again whether the disk is quick. */
-const HANDED_OVER = 256;
-
 /**
  * A file is kept longer than what was appended, by zeros: a sync that finds the file as long as before need not store its
  * length, which takes about as long as to store what was written. As much again as there is, within these.
@@ -123,25 +119,6 @@ export class FileLogDirectory implements LogDirectory {
   }
 }
 
-/**
- * Whether the caller waits for the disk itself. A sync of a quick disk takes about as long as it takes to wake another
- * thread and to be woken by it; one of a slow disk must not keep all else waiting, but for one in a few hundred.
- */
-class DiskPace {
-  #handOver = 0;
-
-  /** True if the next sync is to block the caller. */
-  get blocks(): boolean {
-    if (this.#handOver === 0) return true;
-    this.#handOver -= 1;
-    return false;
-  }
-
-  took(ms: number): void {
-    if (ms > QUICK_SYNC_MS) this.#handOver = HANDED_OVER;
-  }
-}
-
 class AppendedFile implements LogFile {
   readonly #path: string;
   readonly #descriptor: number;
@@ -209,12 +186,12 @@ class AppendedFile implements LogFile {
     });
   }
 
-  sync(done: Done<void>): void {
+  sync(done: Done<void>, isAwaited: boolean): void {
     this.#begin();
     const end = (error: unknown): void => this.#end(error, 'sync', done);
     const bytes = this.#unsynced;
     this.#unsynced = 0;
-    if (bytes > BLOCKING_BYTES_MAX || !this.#pace.blocks) return fdatasync(this.#descriptor, end);
+    if (!isAwaited || bytes > BLOCKING_BYTES_MAX || !this.#pace.blocks()) return fdatasync(this.#descriptor, end);
     const start = performance.now();
     try {
       fdatasyncSync(this.#descriptor);

@@ -7,6 +7,7 @@ import type { Write } from '../bayou/write.js';
 import { Checkpoint } from './checkpoint.js';
 import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
 import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
+import { EntryCache } from './entry-cache.js';
 import { Layer } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
 import { mergeByRank } from './merge.js';
@@ -73,6 +74,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #parts: readonly StoredPart[] = [];
   /** The key asked for last, and where its entry is: a step asks for its key's base and history, and changes it. */
   #last: Found<Op> | null = null;
+  /** Of the table. A layer is looked into first, so that what it has need not be right here until it is let go. */
+  readonly #cache = new EntryCache<Op>();
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
   #behind: (() => void)[] = [];
 
@@ -253,6 +256,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   #open(): WriteAheadLog {
     this.#frozen = null;
+    this.#cache.clear();
     this.#changedBelow();
     this.#dirty = false;
     this.#logBytes = 0;
@@ -370,14 +374,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   /** To be changed, and kept. */
   #copyOf({ entry, in: place, bytes }: Found<Op>): Entry<Op> {
-    const { base, history } = entry;
     if (isEmpty(entry)) return noEntry();
-    if (place === 'frozen layer') return { base, history: [...history] };
+    if (place === 'frozen layer') return { base: entry.base, history: [...entry.history] };
     this.#live.copiedBytes += bytes;
-    return {
-      base: base === null ? null : this.#format.detached(base),
-      history: history.map((write) => this.#format.detached(write)),
-    };
+    return this.#format.detached(entry);
   }
 
   /** Takes a write out of its history and its run. */
@@ -390,8 +390,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #find(key: string): Found<Op> {
-    if (this.#last !== null && this.#last.key === key) return this.#last;
-    this.#last = this.#lookUp(key);
+    if (this.#last === null || this.#last.key !== key) this.#last = this.#lookUp(key);
     return this.#last;
   }
 
@@ -400,9 +399,14 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     if (live !== undefined) return { key, entry: live, in: 'live layer', bytes: 0 };
     const frozen = this.#frozen?.entries.get(key);
     if (frozen !== undefined) return { key, entry: frozen, in: 'frozen layer', bytes: 0 };
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached;
     const stored = this.#config.table.entry(key);
     if (stored === undefined) return { key, entry: noEntry(), in: 'table', bytes: 0 };
-    return { key, entry: this.#format.decodeEntry(key, stored), in: 'table', bytes: stored.length };
+    const entry = this.#format.decodeEntry(key, stored);
+    const found: Found<Op> = { key, entry, in: 'table', bytes: stored.length };
+    if (this.#cache.wants(found)) this.#cache.keep({ ...found, entry: this.#format.detached(entry) });
+    return found;
   }
 
   /** What was found below the live layer may be found no more. */
@@ -459,6 +463,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
         this.#from = meta.segment;
         this.#parts = [];
         this.#frozen = null;
+        this.#cache.clear();
         this.#changedBelow();
         // What cannot be removed now is removed by the next checkpoint, or when the log is opened.
         this.#log.dropBefore(meta.segment);

@@ -142,8 +142,15 @@ export class RecordFormat<Op> {
     return { base, history };
   }
 
-  /** The write, sharing no buffer with others: for one that is kept for long. */
-  detached(write: Write<Op>): Write<Op> {
+  /** The entry, sharing no memory with others: for one that is kept for long. */
+  detached({ base, history }: Entry<Op>): Entry<Op> {
+    return {
+      base: base === null ? null : this.#detached(base),
+      history: history.map((write) => this.#detached(write)),
+    };
+  }
+
+  #detached(write: Write<Op>): Write<Op> {
     const { operation } = write;
     const body = this.#codec.bodyOf(operation);
     if (body.buffer.byteLength === body.length) return write;

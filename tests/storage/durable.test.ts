@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
+import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { ReplicaState } from '../../src/bayou/ports.js';
 import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
@@ -10,6 +11,7 @@ import { FaultyDirectory } from '../../src/sim/disk/faulty-directory.js';
 import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { DataDirectory } from '../../src/storage/node/data-directory.js';
+import type { FoundEntry } from '../../src/storage/table.js';
 import { runStorageConformance } from './conformance.js';
 
 const checksum = (bytes: Uint8Array): number => crc32(bytes);
@@ -57,6 +59,45 @@ runStorageConformance('DurableStorage, in two layers while a checkpoint takes it
   table.holdCommits = true;
   const config = { directory: new FaultyDirectory(1), table, codec: kvOperationCodec, checksum };
   return new EagerStorage({ ...config, checkpointLogBytes: 200 });
+});
+
+describe('what the table answered before', () => {
+  /** Counts how often it is asked. */
+  class CountingTable extends MemoryTable {
+    asked = 0;
+
+    override entry(key: string): FoundEntry | undefined {
+      this.asked += 1;
+      return super.entry(key);
+    }
+  }
+
+  const write = (key: string, acceptTime: number): Write<KvOperation> => ({
+    origin: originOf('a' as ReplicaId, 1),
+    acceptTime,
+    client: 'c' as ClientId,
+    clientTime: acceptTime,
+    key,
+    operation: { kind: 'put', value: new Uint8Array([acceptTime]) },
+  });
+  const times = (storage: DurableStorage<KvOperation>, key: string): number[] =>
+    storage.history(key).map(({ acceptTime }) => acceptTime);
+
+  test('is not asked for again, until a checkpoint has changed the table', () => {
+    const table = new CountingTable();
+    const config = { directory: new FaultyDirectory(1), table, codec: kvOperationCodec, checksum };
+    const storage = new EagerStorage({ ...config, checkpointLogBytes: 1 });
+    storage.insert(write('x', 1), 0);
+    storage.insert(write('y', 2), 0);
+    for (let round = 0; round < 3; round++) expect([times(storage, 'x'), times(storage, 'y')]).toEqual([[1], [2]]);
+    const { asked } = table;
+    for (let round = 0; round < 3; round++) expect([times(storage, 'x'), times(storage, 'y')]).toEqual([[1], [2]]);
+    expect(table.asked).toBe(asked);
+    storage.insert(write('x', 3), 1);
+    expect(table.commits).toBeGreaterThan(2);
+    expect([times(storage, 'y'), times(storage, 'x')]).toEqual([[2], [1, 3]]);
+    expect(table.asked).toBeGreaterThan(asked);
+  });
 });
 
 describe('a data directory on disk', () => {

@@ -21,7 +21,8 @@ export class Membership {
   #newest = new Map<ReplicaId, Origin>();
   #viewName = 0;
   /** The sizes of `seen` and of the retired when the view was last made; neither ever loses an origin. */
-  #madeFrom = '';
+  #madeFromSeen = -1;
+  #madeFromRetired = -1;
   /** What this replica attested last. */
   #own: Attestation | null = null;
 
@@ -37,9 +38,9 @@ export class Membership {
 
   /** The members as this replica knows them, by id. */
   view(): readonly Origin[] {
-    const madeFrom = `${this.#seen.size} ${this.#retired.size}`;
-    if (madeFrom !== this.#madeFrom) {
-      this.#madeFrom = madeFrom;
+    if (this.#seen.size !== this.#madeFromSeen || this.#retired.size !== this.#madeFromRetired) {
+      this.#madeFromSeen = this.#seen.size;
+      this.#madeFromRetired = this.#retired.size;
       const newest = new Map<ReplicaId, Origin>([[replicaIdOf(this.#self), this.#self]]);
       for (const [origin] of this.#seen.entries()) {
         const id = replicaIdOf(origin);

@@ -1,14 +1,20 @@
 import { compareOrigins, type Origin } from '../base/ids.js';
 
+/** What every vector begins with that begins empty; never changed. */
+const NO_TIMES = new Map<Origin, number>();
+
 /**
  * For each origin, the highest accept time known of it (Terry et al., SOSP 1995, section 4). An origin at time 0 is
  * known as a member and has no writes yet.
  */
 export class VersionVector {
-  readonly #times: Map<Origin, number>;
+  #times: Map<Origin, number>;
+  /** True if another vector may have the same times: they are copied before this one changes. */
+  #isShared: boolean;
 
   constructor(entries?: Iterable<readonly [Origin, number]>) {
-    this.#times = new Map(entries);
+    this.#times = entries === undefined ? NO_TIMES : new Map(entries);
+    this.#isShared = entries === undefined;
   }
 
   get size(): number {
@@ -29,12 +35,13 @@ export class VersionVector {
   }
 
   dominates(other: VersionVector): boolean {
-    if (other === this) return true;
+    if (other.#times === this.#times) return true;
     for (const [origin, time] of other.#times) if (!this.covers(origin, time)) return false;
     return true;
   }
 
   equals(other: VersionVector): boolean {
+    if (other.#times === this.#times) return true;
     if (other.size !== this.size) return false;
     for (const [origin, time] of other.#times) if (this.#times.get(origin) !== time) return false;
     return true;
@@ -44,25 +51,40 @@ export class VersionVector {
   raise(origin: Origin, time: number): boolean {
     const old = this.#times.get(origin);
     if (old !== undefined && old >= time) return false;
-    this.#times.set(origin, time);
+    this.#own().set(origin, time);
     return true;
   }
 
   /** Drops the entry of `origin`. */
   forget(origin: Origin): void {
-    this.#times.delete(origin);
+    if (this.#times.has(origin)) this.#own().delete(origin);
   }
 
   merge(other: VersionVector): void {
+    if (other.#times === this.#times) return;
     for (const [origin, time] of other.#times) this.raise(origin, time);
   }
 
+  /** A vector that begins as this one, and changes apart from it. Until one of them does they share what they hold. */
   clone(): VersionVector {
-    return new VersionVector(this.#times);
+    const copy = new VersionVector();
+    copy.#times = this.#times;
+    this.#isShared = true;
+    return copy;
+  }
+
+  /** The times, of which no other vector knows. */
+  #own(): Map<Origin, number> {
+    if (this.#isShared) {
+      this.#times = new Map(this.#times);
+      this.#isShared = false;
+    }
+    return this.#times;
   }
 
   /** What of `other`, as far as it is not beyond `limit`, this vector does not cover; null if nothing. */
   missing(other: VersionVector, limit = Number.POSITIVE_INFINITY): VersionVector | null {
+    if (other.#times === this.#times) return null;
     let lacking: VersionVector | null = null;
     for (const [origin, time] of other.#times) {
       if (time > limit || this.covers(origin, time)) continue;

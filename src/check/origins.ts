@@ -6,8 +6,9 @@ export class Origins {
   readonly all: Origin[] = [];
   readonly #byReplica = new Map<string, Map<number, Origin>>();
   readonly #places: Map<number, Place>[] = [];
-  /** The vectors that came last: successive events often show the same one. */
+  /** What came last: successive events often show the same. */
   #last: Claims = [];
+  #lastVector: Vector = [];
 
   at(replica: string, incarnation: number): Origin {
     let incarnations = this.#byReplica.get(replica);
@@ -31,6 +32,8 @@ export class Origins {
   }
 
   claims(vector: Vector): Claims {
+    if (vector === this.#lastVector) return this.#last;
+    this.#lastVector = vector;
     const claims: number[] = [];
     for (const [time, replica, incarnation] of vector) {
       const { index } = this.at(replica, incarnation);

@@ -105,7 +105,8 @@ Prints a fact a line:
   seed SEED ok                      or "failed"; of a search: "seeds COUNT from FIRST to LAST" and "failed SEED, ..."
   hash HASH                         over all that happened and when: runs of the same are the same
   time VIRTUAL in REAL, ...         how much virtual time passed, and how much faster than real time
-  operations COUNT, ...             of clients, by how they ended
+  operations COUNT, ...             of clients, by how they ended; of a search also how many a minute of processor time,
+                                    with all that its threads did: drawing, running, checking, compiling, shrinking
   faults COUNT: ...                 that took effect, by kind
   checked ...                       how much each check looked at
   agreement after COUNT rounds      of anti-entropy, once the faults were over

@@ -5,16 +5,21 @@ const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 
-/** What a run, or many together, did: a fact a line, its name first. `barista sim --help` documents it. */
+/**
+ * What a run, or many together, did: a fact a line, its name first. `barista sim --help` documents it. `processorMs`: the
+ * processor time it took, of all cores together; null if it is not known.
+ */
 export function formatSummary(
   { virtualMs, operations, faults, checked }: Totals,
   realMs: number,
   checkMs: number,
+  processorMs: number | null,
 ): readonly string[] {
   const done = sum(operations);
+  const perCore = processorMs === null ? '' : `, ${formatCount((done / processorMs) * MINUTE_MS)} a minute of one core`;
   return [
     `time ${formatDuration(virtualMs)} in ${formatDuration(realMs)}, ${formatCount(virtualMs / realMs)} times real time; checks took ${formatDuration(checkMs)}`,
-    `operations ${formatCount(done)}, ${formatCount((done / realMs) * MINUTE_MS)} a minute: ${formatCounts(operations)}`,
+    `operations ${formatCount(done)}, ${formatCount((done / realMs) * MINUTE_MS)} a minute${perCore}: ${formatCounts(operations)}`,
     `faults ${formatCount(sum(faults))}: ${formatCounts(mostFirst(faults))}`,
     `checked ${formatCounts(checked)}`,
   ];

@@ -24,6 +24,7 @@ class Search {
   readonly #request: SimSearchRequest;
   readonly #screen: SimScreen;
   readonly #began = performance.now();
+  readonly #processorBegan = process.cpuUsage();
   #next: number;
   #totals = NO_TOTALS;
   #checkMs = 0;
@@ -55,7 +56,9 @@ class Search {
     this.#screen.print(`seeds ${formatCount(ran.length)}${range}${this.#stopped ? ', stopped' : ''}`);
     this.#screen.print(`failed ${failed.length === 0 ? 'none' : failed.join(', ')}`);
     this.#screen.print(`hash ${hashOf(ran.map((seed) => `${seed} ${this.#hashes.get(seed)}`))}`);
-    for (const line of formatSummary(this.#totals, performance.now() - this.#began, this.#checkMs))
+    const { user, system } = process.cpuUsage(this.#processorBegan);
+    const realMs = performance.now() - this.#began;
+    for (const line of formatSummary(this.#totals, realMs, this.#checkMs, (user + system) / 1000))
       this.#screen.print(line);
     if (failed.length > 0) return 1;
     return this.#stopped ? INTERRUPTED_STATUS : 0;

@@ -26,7 +26,7 @@ export async function runSeed(request: SimRunRequest, runner: SimRunner, screen:
   const { verdict, realMs, checkMs, failure } = result;
   screen.print(`seed ${seed} ${failure === null ? 'ok' : 'failed'}`);
   screen.print(`hash ${verdict.hash}`);
-  for (const line of formatSummary(verdict, realMs, checkMs)) screen.print(line);
+  for (const line of formatSummary(verdict, realMs, checkMs, null)) screen.print(line);
   screen.print(`agreement ${verdict.rounds === null ? 'none' : `after ${verdict.rounds} rounds`}`);
   for (const violation of verdict.violations) screen.print(printable(describeViolation(violation)));
   if (failure === null) return 0;

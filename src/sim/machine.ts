@@ -5,6 +5,8 @@ import { type Done, fail, succeed } from '../base/outcome.js';
 import type { Random } from '../base/random.js';
 import type { ClusterTerms, PullBatch, PullRequest } from '../bayou/messages.js';
 import { Replica } from '../bayou/replica.js';
+import type { VersionVector } from '../bayou/version-vector.js';
+import type { Vector } from '../check/history.js';
 import { Driver } from '../driver/driver.js';
 import type { DriverSettings } from '../driver/settings.js';
 import { type KvOperation, kvMachine } from '../machine/kv.js';
@@ -80,6 +82,8 @@ export class Machine {
   /** Of the life that is, or of one that did not come to be. */
   #process: SimProcess | null = null;
   #replica: Core | null = null;
+  /** What the replica claimed when last a read was answered. */
+  #shown: { readonly seen: VersionVector; readonly vector: Vector } | null = null;
   #disks = 0;
   #lastLife = 0;
 
@@ -292,6 +296,7 @@ export class Machine {
     const replica: Core = new Replica({ origin: this.origin, terms, machine: kvMachine, storage, maxDriftMs, life });
     this.#watchForLies(replica);
     this.#replica = replica;
+    this.#shown = null;
     return replica;
   }
 
@@ -306,8 +311,7 @@ export class Machine {
     return {
       write: (request, done) => driver.write(request, done),
       read: (request, done) => {
-        const replica = this.#replica;
-        const seen = replica === null || replica.isBehind ? null : vectorOf(replica.seen());
+        const seen = this.#seenNow();
         driver.read(request, (outcome) => {
           done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome);
         });
@@ -323,6 +327,15 @@ export class Machine {
       retire: (request, done) => driver.retire(request, done),
       shutdown: (done) => driver.shutdown(done),
     };
+  }
+
+  /** What its replica claims, as a history has it: the same object as long as that is the same. Null if its claims have gaps. */
+  #seenNow(): Vector | null {
+    const replica = this.#replica;
+    if (replica === null || replica.isBehind) return null;
+    const seen = replica.seen();
+    if (this.#shown === null || !this.#shown.seen.equals(seen)) this.#shown = { seen, vector: vectorOf(seen) };
+    return this.#shown.vector;
   }
 
   get #lies(): boolean {

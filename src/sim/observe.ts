@@ -20,7 +20,9 @@ export function stampOf({ origin, acceptTime }: AcceptStamp): Stamp {
 }
 
 export function vectorOf(vector: VersionVector): Vector {
-  return Array.from(vector.entries(), ([origin, acceptTime]) => stampOf({ origin, acceptTime }));
+  const stamps: Stamp[] = [];
+  for (const [origin, acceptTime] of vector.entries()) stamps.push(stampOf({ origin, acceptTime }));
+  return stamps;
 }
 
 /**

@@ -123,12 +123,20 @@ export class SimClient {
     this.#client.write(key, operation, (outcome) => {
       const { host } = this;
       const head = { type: 'write', client: host.name, key, clientTime: this.#clientTime, value, begin } as const;
-      const answered = { ...this.#answered(outcome), ...this.#repeated() };
-      let event: WriteEvent = { ...head, code: 'ERR_DEP', ...answered, outcome: 'unknown' };
+      let event: WriteEvent;
       if (outcome.ok && outcome.value.kind === 'accepted') {
-        event = { ...head, ...answered, outcome: 'accepted', stamp: stampOf(outcome.value.stamp) };
-      } else if (!this.#isUncertain && !this.#isDoubled) {
-        event = { ...head, ...answered, outcome: outcome.ok ? 'missing' : 'failed' };
+        // Most writes end so, and an object spread after the first takes long.
+        const repeated = this.#isRepeated || this.#isDoubled;
+        const [end, replica, stamp] = [recorder.now, this.#answeredBy, stampOf(outcome.value.stamp)];
+        event = repeated
+          ? { ...head, end, replica, repeated, outcome: 'accepted', stamp }
+          : { ...head, end, replica, outcome: 'accepted', stamp };
+      } else {
+        const answered = { ...this.#answered(outcome), ...this.#repeated() };
+        event =
+          this.#isUncertain || this.#isDoubled
+            ? { ...head, code: 'ERR_DEP', ...answered, outcome: 'unknown' }
+            : { ...head, ...answered, outcome: outcome.ok ? 'missing' : 'failed' };
       }
       recorder.operations[event.outcome] += 1;
       recorder.history(event);
@@ -140,15 +148,19 @@ export class SimClient {
     const { recorder } = this.#parts;
     const begin = recorder.now;
     this.#client.read(key, (outcome) => {
-      const head = { type: 'read', client: this.host.name, key, begin, ...this.#answered(outcome) } as const;
-      let event: ReadEvent = { ...head, outcome: 'failed' };
+      const { host } = this;
+      let event: ReadEvent;
       if (outcome.ok) {
         const { value: reply } = outcome;
+        const [end, replica] = [recorder.now, this.#answeredBy];
+        const head = { type: 'read', client: host.name, key, begin, end, replica } as const;
         const shown = 'seen' in reply && reply.seen !== null ? { ...head, seen: reply.seen as Vector } : head;
         event =
           reply.kind === 'found'
             ? { ...shown, outcome: 'found', value: textOf(reply.value), stamp: stampOf(reply.stamp) }
             : { ...shown, outcome: reply.kind };
+      } else {
+        event = { type: 'read', client: host.name, key, begin, ...this.#answered(outcome), outcome: 'failed' };
       }
       recorder.operations[event.outcome] += 1;
       recorder.history(event);

@@ -154,6 +154,9 @@ describe('barista sim', () => {
       expect(status).toBe(0);
       expect(facts.get('seeds')).toBe('seeds 4 from 11 to 14');
       expect(facts.get('failed')).toBe('failed none');
+      expect(facts.get('operations')).toMatch(
+        /^operations [\d,]+, [\d,]+ a minute, [\d,]+ a minute of one core: accepted /,
+      );
     }
     const [one, two] = both;
     for (const fact of ['hash', 'faults', 'checked']) expect(two?.facts.get(fact)).toBe(one?.facts.get(fact));

@@ -14,7 +14,7 @@ import type { WorldOptions } from '../../src/sim/explore/world.js';
  */
 
 /** Made from other fields when it is asked for. */
-const DERIVED = new Set(['#view', '#inView', '#newest', '#viewName', '#madeFrom']);
+const DERIVED = new Set(['#view', '#inView', '#newest', '#viewName', '#madeFromSeen', '#madeFromRetired']);
 /** What the storage holds is compared through its port. */
 const NOT_OF_THE_CORE = new Set(['#storage', 'storage', '#machine', 'machine', '#order', 'order', 'rules', 'terms']);
 

@@ -422,9 +422,10 @@ class StoredFile {
 
   #store(sector: number): void {
     const from = sector * this.#sectorBytes;
-    const to = Math.min(from + this.#sectorBytes, this.#length);
-    if (from < to) this.#disk.set(this.#cache.subarray(from, to), from);
-    this.#disk.fill(0, Math.max(from, to), from + this.#sectorBytes);
+    const to = Math.min(from + this.#sectorBytes, this.#disk.length);
+    const [cache, disk, length] = [this.#cache, this.#disk, this.#length];
+    // Byte by byte: a sector is so small that making a view of it would take longer.
+    for (let at = from; at < to; at++) disk[at] = at < length ? (cache[at] as number) : 0;
     this.#dirty.delete(sector);
   }
 

@@ -476,6 +476,76 @@ struct LogReply {
   2: required bool more
 }
 
+/** One step of the making of a bundle. It says all the replica needs, which keeps nothing between two steps. */
+struct ExportRequest {
+  /** What whoever takes the bundle must hold; empty: nothing. */
+  1: required VersionVector since
+  /** After the first part: `since` with what the parts so far hold, and the `seen` of the last. */
+  2: optional Resume resume
+  /** Set while parts of the base store come. */
+  3: optional StoreCursor store
+  4: required i32 writesMax
+  /** Counted before the writes are packed. */
+  5: required i32 bytesMax
+  /** True if the caller can read Compression.DEFLATE. Absent: it cannot. */
+  6: optional bool inflates
+}
+
+struct ExportReply {
+  1: required ClusterTerms terms
+  /** The next part of the bundle, with a report; it is the last if it says that nothing is left. */
+  2: required PullBatch batch
+}
+
+/** Begins to give a bundle to a replica. */
+struct ImportRequest {
+  1: required ClusterTerms terms
+  /** Who made the bundle. */
+  2: required Origin sender
+  /** What the replica must hold: `BundleHead.since`. */
+  3: required VersionVector since
+  /** What who made it could claim: `BundleEnd.seen`. */
+  4: required VersionVector seen
+}
+
+/** The answer to the request that an import asked last: a batch, or why there is none. */
+struct ImportBatch {
+  1: required i64 number
+  2: optional PullBatch batch
+  3: optional Failure failure
+}
+
+struct ImportReply {
+  /** Names the import. */
+  1: required i64 number
+  /** What the replica asks of the bundle, as of a peer; absent: it has taken all, and that is durable. */
+  2: optional PullRequest request
+}
+
+/** The first block of a bundle (docs/PROTOCOL.md, "Bundles"). */
+struct BundleHead {
+  1: required ClusterTerms terms
+  /** Who made it. */
+  2: required Origin sender
+  /** What whoever takes the bundle must hold. */
+  3: required VersionVector since
+}
+
+/** Writes, in stamp order, that no part before it covers; or a part of the base store. */
+struct BundlePart {
+  1: required PackedWrites writes
+  2: optional StorePage store
+}
+
+/** The last block of a bundle: what who made it could claim, and knew, when the last part was cut. */
+struct BundleEnd {
+  1: required VersionVector seen
+  2: required Standing standing
+  3: required Report report
+  /** Writes, and keys of the base store, in all parts. */
+  4: required i64 entries
+}
+
 /** What operators call. Bind it to a trusted network: it can cut links and end the replica. */
 service Admin {
   StatusReply status(1: Empty request) throws (1: Failure failure)
@@ -486,6 +556,12 @@ service Admin {
   LogReply log(1: LogRequest request) throws (1: Failure failure)
   /** Retires a replica's present incarnation. */
   Empty retire(1: RetireRequest request) throws (1: Failure failure)
+  /** The next part of a bundle. */
+  ExportReply exportBatch(1: ExportRequest request) throws (1: Failure failure)
+  /** Has the replica take a bundle: it asks for parts as it would ask a peer, in its replies. */
+  ImportReply beginImport(1: ImportRequest request) throws (1: Failure failure)
+  /** Answers what it asked last. It gives up an import whose next part does not come within 30 seconds. */
+  ImportReply importBatch(1: ImportBatch request) throws (1: Failure failure)
   /** Ends the replica in order, after it answered. */
   Empty shutdown(1: Empty request) throws (1: Failure failure)
 }

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Origin, ReplicaId } from '../src/base/ids.js';
 import type { Status } from '../src/bayou/admin-messages.js';
 import { VersionVector } from '../src/bayou/version-vector.js';
@@ -14,7 +17,20 @@ import { runProgram } from '../src/cli/program.js';
 const CLI = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
 const PATIENCE_MS = 60_000;
 const NOBODY = '127.0.0.1:1';
-const COMMANDS = ['put', 'get', 'delete', 'status', 'link', 'unlink', 'retire', 'compact', 'store', 'log'];
+const COMMANDS = [
+  'put',
+  'get',
+  'delete',
+  'status',
+  'link',
+  'unlink',
+  'retire',
+  'compact',
+  'store',
+  'log',
+  'export',
+  'import',
+];
 
 const servers = new Set<ReturnType<typeof spawnServer>>();
 
@@ -388,6 +404,59 @@ describe('store and log', () => {
     const { exitCode, stderr } = await inShell('"$@" > /dev/full', ['store', '--at', at]);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^barista: ERR_OUTPUT: standard output: ENOSPC/);
+  });
+});
+
+describe('export and import', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'barista-bundles-'));
+  const [all, back] = [join(folder, 'all'), join(folder, 'back')];
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('carry writes between replicas that never meet, both ways', { timeout: 120_000 }, async () => {
+    const [a, b] = await Promise.all([startServer('a'), startServer('b')]);
+    await barista(['put', 'k', 'v', '--at', a.at]);
+    const made = await barista(['export', all, '--at', a.at]);
+    expect(made.out).toBe(`from a#1\nentries 1\nbytes ${readFileSync(all).length}\n`);
+    for (let again = 0; again < 2; again++) {
+      expect(await barista(['import', all, '--at', b.at])).toMatchObject(done('from a#1\nentries 1\n'));
+    }
+    await barista(['put', 'l', 'w', '--at', b.at]);
+    expect((await barista(['export', back, '--since', all, '--at', b.at])).out).toMatch(/^from b#1\nentries 1\n/);
+    expect(await barista(['import', back, '--at', a.at])).toMatchObject(done('from b#1\nentries 1\n'));
+    for (const at of [a.at, b.at]) expect((await barista(['store', '--at', at])).out).toBe('k:v\nl:w\n');
+    const vector = await barista(['export', back, '--since', 'a#1:1 b#1:0', '--at', b.at]);
+    expect(vector.out).toMatch(/^from b#1\nentries 1\n/);
+  });
+
+  test('say what is wrong, and then take nothing', { timeout: 120_000 }, async () => {
+    const [a, b, other] = await Promise.all([
+      startServer('a'),
+      startServer('b'),
+      startServer('o', '--anti-entropy', 'off', '--cluster', 'other'),
+    ]);
+    await barista(['put', 'k', 'v', '--at', a.at]);
+    await barista(['export', all, '--at', a.at]);
+    await barista(['put', 'l', 'w', '--at', a.at]);
+    await barista(['export', back, '--since', all, '--at', a.at]);
+    const cut = join(folder, 'cut');
+    writeFileSync(cut, readFileSync(all).subarray(0, -1));
+    for (const [path, at, error] of [
+      [cut, b.at, 'ERR_BUNDLE: the bundle cannot be used, from byte '],
+      [join(folder, 'absent'), b.at, 'ERR_BUNDLE: '],
+      [back, b.at, 'ERR_BUNDLE_GAP: the bundle of a#1 goes on from what this replica lacks: a#1:'],
+      [all, other.at, 'ERR_CLUSTER_MISMATCH: the bundle of a#1 is refused: '],
+      [all, NOBODY, 'ERR_CONN: '],
+    ] as const) {
+      const outcome = await barista(['import', path, '--at', at]);
+      expect(outcome).toMatchObject({ status: 1, out: '' });
+      expect(outcome.error).toContain(`barista: ${error}`);
+    }
+    for (const at of [b.at, other.at]) expect(await barista(['store', '--at', at])).toMatchObject(done());
+    const nowhere = await barista(['export', join(folder, 'absent', 'all'), '--at', a.at]);
+    expect(nowhere).toMatchObject({ status: 1, error: expect.stringContaining('barista: ERR_OUTPUT: ') });
+    const vague = await barista(['export', all, '--since', 'a#0:1', '--at', a.at]);
+    expect(vague).toMatchObject({ status: 2, error: expect.stringContaining('"a#0:1" is no ID#INCARNATION:TIME') });
   });
 });
 

@@ -55,6 +55,9 @@ const CATALOGUE = {
   ERR_COPIED:
     'Stamps that were given would be given again. Start it with --new-incarnation, which keeps its data; if the original is still in use, under another --id too.',
   ERR_LOCKED: 'One process at a time may use a data directory. End the other one, or choose another directory.',
+  ERR_BUNDLE: 'Copy the file again, or have another bundle made. Nothing was taken from it.',
+  ERR_BUNDLE_GAP:
+    'Import the bundles before it first, or have one made with --since what this replica holds. Nothing was taken from it.',
   ERR_INTERNAL: 'This is a bug in Barista; please report it with this message.',
 } as const satisfies Record<string, string>;
 

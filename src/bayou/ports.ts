@@ -13,6 +13,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from './admin-messages.js';
+import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from './bundle-messages.js';
 import type {
   News,
   PullBatch,
@@ -110,7 +111,7 @@ export interface PeerDialer<Op> {
 }
 
 /*
- * The three faces of a replica as others reach it. Every call answers exactly once, within `timeoutMs`: with the reply,
+ * The faces of a replica as others reach it. Every call answers exactly once, within `timeoutMs`: with the reply,
  * or with ERR_CONN, ERR_TIMEOUT, ERR_CLOSED or the coded error the replica answered.
  */
 
@@ -142,6 +143,13 @@ export interface AdminConnection<Op, Value> {
   close(): void;
 }
 
+/** How who makes and takes bundles reaches one replica. */
+export interface BundleConnection<Op> {
+  exportBatch(request: ExportRequest, timeoutMs: number, done: Done<ExportReply<Op>>): void;
+  beginImport(offer: BundleOffer, timeoutMs: number, done: Done<ImportReply>): void;
+  importBatch(batch: ImportBatch<Op>, timeoutMs: number, done: Done<ImportReply>): void;
+}
+
 /** What a replica answers, however it is reached: the driver implements it. Every call answers exactly once. */
 export interface ReplicaService<Op, Value> {
   write(request: WriteRequest<Op>, done: Done<WriteReply>): void;
@@ -155,5 +163,21 @@ export interface ReplicaService<Op, Value> {
   store(request: StoreRequest, done: Done<StoreReply<Value>>): void;
   log(request: LogRequest, done: Done<LogReply<Op>>): void;
   retire(request: RetireRequest, done: Done<void>): void;
+  readonly bundles: BundleService<Op>;
   shutdown(done: Done<void>): void;
+}
+
+/** What a replica does for who makes and takes bundles. */
+export interface BundleService<Op> {
+  /** The next part of a bundle. The replica keeps nothing for the one after it. */
+  exportBatch(request: ExportRequest, done: Done<ExportReply<Op>>): void;
+  /** Begins to pull what a bundle offers from who calls; answers with what it asks first. */
+  beginImport(offer: BundleOffer, done: Done<ImportReply>): void;
+  /** Goes on with it: answers with what it asks next. */
+  importBatch(batch: ImportBatch<Op>, done: Done<ImportReply>): void;
+  /**
+   * Pulls what a bundle offers from `way`, which answers as who made the bundle would; answers when all of it is taken and
+   * durable. The caller closes `way`.
+   */
+  pullThrough(offer: BundleOffer, way: PeerConnection<Op>, done: Done<void>): void;
 }

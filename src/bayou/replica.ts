@@ -2,6 +2,7 @@ import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import { ORIGINS_MAX } from '../base/limits.js';
 import type { StateMachine } from '../base/state-machine.js';
 import { cutPage } from './base-transfer.js';
+import { NOBODY } from './bundle-messages.js';
 import { AcceptClock, acceptTimeSpan } from './clock.js';
 import { Integration } from './integration.js';
 import { LifeWatch } from './life-watch.js';
@@ -421,7 +422,7 @@ export class Replica<Op, Value> {
   /** Who asks becomes known, if it has no writes at or below the floor and its clock is past it. */
   #admit({ from, seen, clock }: PullRequest): void {
     const floor = this.#floor;
-    if (floor <= 0 || (seen.get(from) === 0 && clock >= floor)) this.#letIn(from);
+    if (from !== NOBODY && (floor <= 0 || (seen.get(from) === 0 && clock >= floor))) this.#letIn(from);
   }
 
   #letIn(origin: Origin): void {

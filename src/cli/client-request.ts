@@ -15,7 +15,10 @@ export type ClientTask =
   | { readonly kind: 'retire'; readonly id: string }
   | { readonly kind: 'compact' }
   | { readonly kind: 'store' }
-  | { readonly kind: 'log' };
+  | { readonly kind: 'log' }
+  /** `since`: a bundle, or a vector; null: nothing is left out. */
+  | { readonly kind: 'export'; readonly path: string; readonly since: string | null }
+  | { readonly kind: 'import'; readonly path: string };
 
 /** What a command that speaks to running replicas was asked to do. */
 export interface ClientRequest {

@@ -15,6 +15,7 @@ import type { VersionVector } from '../bayou/version-vector.js';
 import { Client } from '../client/client.js';
 import type { KvOperation } from '../machine/kv.js';
 import { ReplicaConnection } from '../rpc/client.js';
+import { makeBundle, takeBundle } from './bundle-run.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
 import type { ClientRequest, ValueOrigin } from './client-request.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
@@ -67,6 +68,14 @@ async function runTask(request: ClientRequest): Promise<number> {
           promised<StoreReply<Uint8Array>>((done) => replica.store(page, timeoutMs, done)),
         );
         for await (const page of pages) await showLines(page.map(({ key, value }) => formatEntry(key, value)));
+      });
+    case 'export':
+      return withReplica(request, async (replica) => {
+        await showLines(await makeBundle(replica, timeoutMs, task.path, task.since));
+      });
+    case 'import':
+      return withReplica(request, async (replica) => {
+        await showLines(await takeBundle(replica, timeoutMs, task.path));
       });
     case 'log':
       return withReplica(request, async (replica) => {

@@ -1,7 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import { compareIds, type Origin, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import type { Log } from '../base/log.js';
-import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
+import { type Done, fail, succeed } from '../base/outcome.js';
 import type { Cancel, Clock, Timers } from '../base/time.js';
 import {
   type LinkRequest,
@@ -34,9 +34,11 @@ import type { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { BatchPipeline } from './batch-pipeline.js';
+import { BundleDesk } from './bundle-desk.js';
 import { Compactor } from './compactor.js';
 import { FlushGate } from './flush-gate.js';
 import { Link, type LinkSteps } from './link.js';
+import { isRefused, outcomeOf } from './outcome-of.js';
 import { takePage } from './page.js';
 import type { DriverSettings } from './settings.js';
 
@@ -60,6 +62,7 @@ export interface DriverConfig {
  * owns the links and the waiting; what to say and to keep is the core's.
  */
 export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkSteps<KvOperation> {
+  readonly bundles: BundleDesk<KvOperation>;
   #replica: Replica<KvOperation, Uint8Array>;
   readonly #config: DriverConfig;
   readonly #gate: FlushGate;
@@ -99,6 +102,15 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       config.timers,
       config.settings.compactMs,
     );
+    this.bundles = new BundleDesk<KvOperation>({
+      ...config,
+      steps: this,
+      replica: () => this.#replica,
+      link: (peer) => this.#links.get(peer),
+      serve: (request, done) => this.#serve(request, done),
+      settle: (done) => this.#gate.answer(done, succeed(undefined)),
+      onIdle: (peer) => this.#pipelines.delete(peer),
+    });
     if (this.#replica.hasLeft) this.#reincarnate();
   }
 
@@ -106,6 +118,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   close(): void {
     this.#cancelRetry?.();
     this.#compactor.close();
+    this.bundles.close();
     const links = [...this.#links.values()];
     this.#links.clear();
     for (const link of links) link.close();
@@ -133,12 +146,17 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const link = this.#linkOf(request, 'a pull');
     if (link instanceof BaristaError) return done(fail(link));
+    this.#serve(request, done);
+    // Who asks says what it holds: as good as news.
+    this.#hear(link, request.from, request.seen);
+  }
+
+  #serve(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
+    if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const reply = this.#replica.serve(request, this.#config.clock.now());
     this.#gate.changed('claims');
     const sent = isRefused(reply) ? [] : [...reply.writes, ...(reply.store?.entries ?? [])];
     this.#gate.answer(done, outcomeOf(reply), 'anything', this.#bytesOf(sent));
-    // Who asks says what it holds: as good as news.
-    this.#hear(link, request.from, request.seen);
   }
 
   news(news: News, done: Done<void>): void {
@@ -162,6 +180,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (old === undefined || old.address.host !== address.host || old.address.port !== address.port) {
       this.#links.delete(peer);
       old?.close();
+      this.bundles.cut(peer);
       this.#links.set(peer, new Link(peer, address, dialer.dial(peer, address), this, settings, timers, clock));
     }
     this.#gate.answer(done, succeed(undefined));
@@ -284,10 +303,10 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (outcome.kind !== 'integrated' || outcome.more) return;
     this.#prune();
     if (!this.#exchangesByItself) return;
-    // The request was as good as news.
+    // The request was as good as news, if it went there.
     const link = this.#links.get(peer);
     const known = batch.seen.clone();
-    known.merge(request.seen);
+    if (link?.isDetour !== true) known.merge(request.seen);
     link?.heardFrom(batch.from, known);
     if (outcome.fresh) this.#tellNeighbours();
   }
@@ -459,12 +478,4 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     }
     link.pull(done);
   }
-}
-
-function outcomeOf<T extends object>(reply: T | Refused): Outcome<T> {
-  return isRefused(reply) ? fail(new BaristaError(reply.code, reply.message)) : succeed(reply);
-}
-
-function isRefused(reply: object): reply is Refused {
-  return 'kind' in reply && reply.kind === 'refused';
 }

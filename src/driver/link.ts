@@ -17,6 +17,13 @@ const TOLD_AFTER_MS = 2_000;
 /** and then so often. */
 const TOLD_EVERY_MS = 60_000;
 
+/** For a link that asks nothing by itself. */
+export const NO_CONNECTION: PeerConnection<never> = {
+  pull: (_request, _timeoutMs, done) => done(fail(new BaristaError('ERR_NOT_LINKED', 'there is no link'))),
+  news: (_news, _timeoutMs, done) => done(fail(new BaristaError('ERR_NOT_LINKED', 'there is no link'))),
+  close: () => undefined,
+};
+
 /** What a link asks of the replica it belongs to. */
 export interface LinkSteps<Op> {
   /** Answers when what the request claims is durable. */
@@ -73,6 +80,10 @@ export class Link<Op> {
   #served: Done<void>[] = [];
   /** Callers who came later: the pull under way may be past what they want, so they get the next one. */
   #waiting: Done<void>[] = [];
+  /** Callers whose pull is to go another way than over the connection, each by itself. */
+  #detours: { readonly way: PeerConnection<Op>; readonly done: Done<void> }[] = [];
+  /** The other way that the pull under way goes; null if it goes over the connection. */
+  #detour: PeerConnection<Op> | null = null;
   /** What the peer said it holds and the replica lacked, since the pull under way began. */
   #announced: VersionVector | null = null;
   /** What it had said when the pull under way began: that pull brings it, if the peer told the truth. */
@@ -123,6 +134,11 @@ export class Link<Op> {
     return this.#pulling;
   }
 
+  /** True if the pull under way goes another way, and so tells the peer nothing. */
+  get isDetour(): boolean {
+    return this.#detour !== null;
+  }
+
   /** What the peer said it holds and no pull from it has been begun for; null if nothing. */
   get announced(): VersionVector | null {
     return this.#announced;
@@ -166,6 +182,12 @@ export class Link<Op> {
     if (!this.#pulling) this.#begin();
   }
 
+  /** Takes over, once, what is answered to pulls by another `way`: a bundle that the peer made. The caller closes it. */
+  pullThrough(way: PeerConnection<Op>, done: Done<void>): void {
+    this.#detours.push({ way, done });
+    if (!this.#pulling) this.#begin();
+  }
+
   /** Nothing is asked of the peer, and no answer of it heeded, from here on. */
   close(): void {
     this.#closed = true;
@@ -185,6 +207,12 @@ export class Link<Op> {
     this.#begunAt = this.#clock.now();
     this.#taken = 0;
     this.#total = null;
+    const detour = this.#detours.shift();
+    if (detour !== undefined) {
+      this.#detour = detour.way;
+      this.#served = [detour.done];
+      return this.#step();
+    }
     this.#served = this.#waiting;
     this.#waiting = [];
     this.#expected = this.#announced;
@@ -201,7 +229,7 @@ export class Link<Op> {
   }
 
   #ask(request: PullRequest): void {
-    this.#connection.pull(request, this.#settings.pullTimeoutMs, (answer) => {
+    (this.#detour ?? this.#connection).pull(request, this.#settings.pullTimeoutMs, (answer) => {
       if (this.#closed) return;
       if (!answer.ok) {
         if (answer.error.code === 'ERR_RETIRED') this.#steps.rejoin(this.peer, request);
@@ -265,13 +293,14 @@ export class Link<Op> {
 
   #end(outcome: Outcome<void>): void {
     if (!outcome.ok) this.#steps.interrupted(this.peer);
-    const ended = this.#closed ? [...this.#served, ...this.#waiting] : this.#served;
+    const left = this.#closed ? [...this.#waiting.splice(0), ...this.#detours.splice(0).map(({ done }) => done)] : [];
+    const ended = [...this.#served, ...left];
     this.#served = [];
-    if (this.#closed) this.#waiting = [];
     this.#pulling = false;
+    this.#detour = null;
     this.#expected = null;
     for (const done of ended) done(outcome);
-    if (!this.#closed && !this.#pulling && this.#waiting.length > 0) this.#begin();
+    if (!this.#closed && !this.#pulling && this.#waiting.length + this.#detours.length > 0) this.#begin();
     this.#steps.pullEnded();
   }
 }

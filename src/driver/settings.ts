@@ -14,6 +14,10 @@ export interface DriverSettings {
   readonly linksMax: number;
   /** Calls that wait for pulls; none names more neighbours than there may be links. */
   readonly stabilizeCallsMax: number;
+  /** Bundles that are being taken. */
+  readonly importsMax: number;
+  /** How long who holds a bundle may take to give its next part. */
+  readonly importPartTimeoutMs: number;
   /** Answers that wait for a flush; beyond it clients get ERR_OVERLOADED. */
   readonly heldAnswersMax: number;
   /** What those answers hold together; beyond it what would hold more gets ERR_OVERLOADED. */
@@ -29,6 +33,8 @@ export const DEFAULT_SETTINGS: DriverSettings = {
   storageRetryMs: 1_000,
   linksMax: 4_096,
   stabilizeCallsMax: 64,
+  importsMax: 16,
+  importPartTimeoutMs: 30_000,
   heldAnswersMax: 65_536,
   heldBytesMax: 64 * 1024 * 1024,
 };

@@ -13,6 +13,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
+import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from '../bayou/bundle-messages.js';
 import type {
   News,
   PullBatch,
@@ -22,7 +23,7 @@ import type {
   WriteReply,
   WriteRequest,
 } from '../bayou/messages.js';
-import type { AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
+import type { AdminConnection, BundleConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
 import { ClientSocket } from './client-socket.js';
@@ -50,7 +51,8 @@ export class ReplicaConnection
   implements
     PeerConnection<KvOperation>,
     ClientConnection<KvOperation, Uint8Array>,
-    AdminConnection<KvOperation, Uint8Array>
+    AdminConnection<KvOperation, Uint8Array>,
+    BundleConnection<KvOperation>
 {
   readonly #address: Address;
   readonly #frameBytesMax: number;
@@ -120,6 +122,18 @@ export class ReplicaConnection
 
   retire(request: RetireRequest, timeoutMs: number, done: Done<void>): void {
     this.#call(METHODS.retire, request, timeoutMs, done);
+  }
+
+  exportBatch(request: ExportRequest, timeoutMs: number, done: Done<ExportReply<KvOperation>>): void {
+    this.#call(METHODS.exportBatch, request, timeoutMs, done);
+  }
+
+  beginImport(offer: BundleOffer, timeoutMs: number, done: Done<ImportReply>): void {
+    this.#call(METHODS.beginImport, offer, timeoutMs, done);
+  }
+
+  importBatch(batch: ImportBatch<KvOperation>, timeoutMs: number, done: Done<ImportReply>): void {
+    this.#call(METHODS.importBatch, batch, timeoutMs, done);
   }
 
   shutdown(timeoutMs: number, done: Done<void>): void {

@@ -43,6 +43,9 @@ export function servedMethods(service: KvService): readonly ServedMethod[] {
     served(METHODS.store, (request, done) => service.store(request, done)),
     served(METHODS.log, (request, done) => service.log(request, done)),
     served(METHODS.retire, (request, done) => service.retire(request, done)),
+    served(METHODS.exportBatch, (request, done) => service.bundles.exportBatch(request, done)),
+    served(METHODS.beginImport, (offer, done) => service.bundles.beginImport(offer, done)),
+    served(METHODS.importBatch, (batch, done) => service.bundles.importBatch(batch, done)),
     served(METHODS.shutdown, (_, done) => service.shutdown(done)),
   ];
 }

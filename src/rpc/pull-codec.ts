@@ -40,18 +40,18 @@ export const clusterTerms: Codec<ClusterTerms> = structOf<ClusterTerms>('Cluster
     retryWindowMs,
   }));
 
-const resume: Codec<Resume> = structOf<Resume>('Resume')
+export const resume: Codec<Resume> = structOf<Resume>('Resume')
   .required(1, 'received', versionVector, (resume) => resume.received)
   .required(2, 'target', versionVector, (resume) => resume.target)
   .build((received, target) => ({ received, target }));
 
-const storeCursor: Codec<StoreCursor> = structOf<StoreCursor>('StoreCursor')
+export const storeCursor: Codec<StoreCursor> = structOf<StoreCursor>('StoreCursor')
   .required(1, 'time', time, (cursor) => cursor.time)
   .optional(2, 'after', key, (cursor) => cursor.after)
   .build((time, after) => ({ time, after }));
 
 /** Not of the core: what every requester of ours can read, and the reader remembers of the one at the other end. */
-const inflates: Codec<boolean> = {
+export const inflates: Codec<boolean> = {
   ...bool,
   read: (reader) => {
     reader.senderInflates = reader.bool();
@@ -88,14 +88,14 @@ export const pullRequest: Codec<PullRequest> = structOf<PullRequest>('PullReques
     outside,
   }));
 
-const standing: Codec<Standing> = structOf<Standing>('Standing')
+export const standing: Codec<Standing> = structOf<Standing>('Standing')
   .required(1, 'base', time, (standing) => standing.base)
   .required(2, 'floor', time, (standing) => standing.floor)
   .required(3, 'clock', time, (standing) => standing.clock)
   .required(4, 'members', count, (standing) => standing.members)
   .build((base, floor, clock, members) => ({ base, floor, clock, members }));
 
-const storePage: Codec<StorePage<KvOperation>> = structOf<StorePage<KvOperation>>('StorePage')
+export const storePage: Codec<StorePage<KvOperation>> = structOf<StorePage<KvOperation>>('StorePage')
   .required(1, 'time', time, (page) => page.time)
   .required(2, 'vector', versionVector, (page) => page.vector)
   .optional(3, 'after', key, (page) => page.after)
@@ -110,7 +110,7 @@ const attestation: Codec<Attestation> = structOf<Attestation>('Attestation')
   .required(4, 'view', time, (attestation) => attestation.view)
   .build((origin, clock, held, view) => ({ origin, clock, held, view }));
 
-const report: Codec<Report> = structOf<Report>('Report')
+export const report: Codec<Report> = structOf<Report>('Report')
   .required(1, 'attestations', list(attestation), (report) => report.attestations)
   .required(2, 'retired', list(origin), (report) => report.retired)
   .build((attestations, retired) => ({ attestations, retired }));

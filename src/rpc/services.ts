@@ -12,6 +12,7 @@ import {
   storeRequest,
   unlinkRequest,
 } from './admin-codec.js';
+import { exportReply, exportRequest, importBatch, importReply, importRequest } from './bundle-codec.js';
 import { deleteRequest, getReply, getRequest, putRequest, writeReply } from './client-codec.js';
 import { failure } from './failure-codec.js';
 import { malformed } from './field-error.js';
@@ -52,6 +53,9 @@ export const METHODS = {
   store: method('Admin', 'store', storeRequest, storeReply),
   log: method('Admin', 'log', logRequest, logReply),
   retire: method('Admin', 'retire', retireRequest, empty),
+  exportBatch: method('Admin', 'exportBatch', exportRequest, exportReply),
+  beginImport: method('Admin', 'beginImport', importRequest, importReply),
+  importBatch: method('Admin', 'importBatch', importBatch, importReply),
   shutdown: method('Admin', 'shutdown', empty, empty),
 } as const;
 

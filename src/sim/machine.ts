@@ -309,6 +309,7 @@ export class Machine {
   /** The driver, with an ear at what it answers, and a tongue that may lie to its peers. */
   #service(driver: Driver): Service {
     return {
+      bundles: driver.bundles,
       write: (request, done) => driver.write(request, done),
       read: (request, done) => {
         const seen = this.#seenNow();

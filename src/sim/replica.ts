@@ -31,6 +31,7 @@ export interface SimReplicaSpec {
 export class SimReplica {
   readonly address: Address;
   readonly process: SimProcess;
+  readonly driver: Driver;
   readonly #network: SimNetwork;
 
   constructor(spec: SimReplicaSpec, scheduler: Scheduler, network: SimNetwork) {
@@ -56,6 +57,7 @@ export class SimReplica {
       },
     });
     this.process = process;
+    this.driver = driver;
     this.address = network.listen({ process, service: driver });
   }
 

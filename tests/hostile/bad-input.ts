@@ -50,6 +50,9 @@ const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   store: 'admin',
   log: 'admin',
   retire: 'admin',
+  exportBatch: 'admin',
+  beginImport: 'admin',
+  importBatch: 'admin',
   shutdown: 'admin',
 };
 

@@ -83,6 +83,7 @@ const KEYS: readonly Place[] = [
   place('get', 'key', (value) => ({ 1: value })),
   place('pull', 'store.after', (value) => ({ 6: struct({ 1: i64(1), 2: value }) })),
   place('store', 'after', (value) => ({ 1: value })),
+  place('exportBatch', 'store.after', (value) => ({ 3: struct({ 1: i64(1), 2: value }) })),
 ];
 
 const IDS: readonly Place[] = [
@@ -102,6 +103,10 @@ const IDS: readonly Place[] = [
   place('stabilize', 'peers[0]', (value) => ({ 1: list(WireType.string, [value]) })),
   place('log', 'after.origin.id', (value) => ({ 1: struct({ 1: i64(1), 2: originOf(value) }) })),
   place('retire', 'id', (value) => ({ 1: value })),
+  place('exportBatch', 'since[0].origin.id', (value) => ({ 1: vector(entryOf(value)) })),
+  place('beginImport', 'terms.cluster', (value) => ({ 1: terms({ 2: value }) })),
+  place('beginImport', 'sender.id', (value) => ({ 2: originOf(value) })),
+  place('beginImport', 'seen[0].origin.id', (value) => ({ 4: vector(entryOf(value)) })),
 ];
 
 const HOSTS: readonly Place[] = [place('link', 'host', (value) => ({ 2: value }))];

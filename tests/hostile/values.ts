@@ -87,6 +87,32 @@ export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
   stabilize: { 1: list(WireType.string, [text('stranger')]), 2: i32(1), 3: bool(false) },
   store: { 1: text('key 1'), 2: i32(1) },
   log: { 1: stamp('stranger', 1), 2: i32(1) },
+  exportBatch: {
+    1: vector(entry('stranger', 0)),
+    2: struct({ 1: vector(entry('stranger', 0)), 2: vector(entry('stranger', 0)) }),
+    3: struct({ 1: i64(1), 2: text('k') }),
+    4: i32(10),
+    5: i32(10_000),
+    6: bool(true),
+  },
+  beginImport: {
+    1: struct(TERMS_FIELDS),
+    2: origin('stranger'),
+    3: vector(entry('nobody', 1)),
+    4: vector(entry('nobody', 1)),
+  },
+  importBatch: {
+    1: i64(2 ** 40),
+    2: struct({
+      1: origin('stranger'),
+      2: bool(false),
+      3: struct({ 1: i32(1), 2: text(Uint8Array.of(1, 0)) }),
+      4: vector(entry('stranger', 0)),
+      5: bool(false),
+      6: struct({ 1: i64(0), 2: i64(0), 3: i64(0), 4: i32(1) }),
+    }),
+    3: struct({ 1: text('ERR_BUNDLE'), 2: text('what'), 3: text('why') }),
+  },
   shutdown: {},
 };
 

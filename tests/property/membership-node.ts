@@ -5,6 +5,7 @@ import type { ClusterTerms, PullBatch, PullRequest } from '../../src/bayou/messa
 import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { Replica } from '../../src/bayou/replica.js';
 import type { Write } from '../../src/bayou/write.js';
+import type { BundlePeer } from '../../src/bundle/bundle-peer.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { FaultyDirectory, PowerLoss } from '../../src/sim/disk/faulty-directory.js';
 import { MemoryTable } from '../../src/sim/disk/memory-table.js';
@@ -15,6 +16,8 @@ import { MemoryStorage } from '../../src/storage/memory.js';
 const SECTOR_BYTES = 64;
 
 export interface Pull {
+  /** A bundle of the peer that answers; absent: the peer does. */
+  readonly way?: BundlePeer;
   readonly request: PullRequest;
   /** Null until the peer has answered. */
   readonly batch: PullBatch<KvOperation> | null;

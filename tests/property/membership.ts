@@ -2,8 +2,11 @@ import type { ClientId, ReplicaId } from '../../src/base/ids.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Refused } from '../../src/bayou/messages.js';
 import { Session } from '../../src/bayou/session.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { AcceptStamp } from '../../src/bayou/write.js';
+import type { BundlePeer } from '../../src/bundle/bundle-peer.js';
 import type { KvOperation } from '../../src/machine/kv.js';
+import { answerOf, Bundles } from './membership-bundles.js';
 import { Judge, nameOf, stateOf } from './membership-judge.js';
 import { Disk, Node } from './membership-node.js';
 
@@ -25,6 +28,9 @@ interface Reader {
   readonly last: Map<string, AcceptStamp>;
 }
 
+/** How writes travel: by pulls from each other, by bundles too, or by bundles alone. */
+export type Exchange = 'pulls' | 'both' | 'bundles';
+
 /**
  * Random histories in which replicas join, some after they wrote alone, fold what is stable, are away, are retired, return
  * and start again, while they pull from each other in steps that are cut and resumed. At the end all are there and pull
@@ -34,8 +40,8 @@ interface Reader {
  * With even seeds the replicas keep their data on disks: each step is flushed before its answer leaves, and a replica that
  * starts again has lost what was not, since it was killed, or its machine lost power, also in the middle of a flush.
  */
-export function runMembership(seed: number, clock: 'logical' | 'hybrid'): string | null {
-  return new History(seed, clock).play();
+export function runMembership(seed: number, clock: 'logical' | 'hybrid', exchange: Exchange = 'pulls'): string | null {
+  return new History(seed, clock, exchange).play();
 }
 
 class History {
@@ -52,9 +58,14 @@ class History {
   /** Why pulls failed of late. */
   #failures: string[] = [];
   #now = 1_000_000;
+  readonly #exchange: Exchange;
+  readonly #bundles: Bundles;
+  #healing = false;
 
-  constructor(seed: number, clock: 'logical' | 'hybrid') {
+  constructor(seed: number, clock: 'logical' | 'hybrid', exchange: Exchange) {
     this.#random = seededRandom(seed);
+    this.#exchange = exchange;
+    this.#bundles = new Bundles(this.#random);
     this.#onDisk = seed % 2 === 0;
     const retryWindowMs = clock === 'hybrid' ? this.#pick([300, 1_000, 3_000]) : this.#pick([20, 60, 200]);
     this.#terms = { protocol: PROTOCOL_VERSION, cluster: 'test', tieBreak: 'higher', clock, retryWindowMs };
@@ -85,6 +96,7 @@ class History {
 
   #step(): string | null {
     const node = this.#pick(this.#nodes);
+    if (this.#exchange !== 'pulls' && this.#random.below(8) === 0) return this.#makeBundle(node);
     let dice = this.#random.below(100);
     const falls = (share: number): boolean => {
       dice -= share;
@@ -172,20 +184,22 @@ class History {
   }
 
   #pullStep(node: Node, peer: Node, writesMax: number): void {
-    if (node === peer || !node.there || !peer.there) return;
+    if (node === peer) return;
     const sent = node.pulls.get(peer) ?? null;
+    const way = sent === null ? this.#wayFrom(peer, node) : (sent.way ?? null);
+    if (way === null && (!node.there || !peer.there || this.#exchange === 'bundles')) return;
     if (sent === null) {
       const report = this.#random.below(2) === 0;
       const request = node.replica.nextPull(peer.id, { writesMax, bytesMax: 1_000_000, report });
-      if (this.#keeps(node)) node.pulls.set(peer, { request, batch: null });
+      if (this.#keeps(node)) node.pulls.set(peer, { request, batch: null, ...(way === null ? {} : { way }) });
       return;
     }
     const { request } = sent;
     if (sent.batch === null) {
-      const batch = peer.replica.serve(request, this.#now);
-      if (!this.#keeps(peer)) return;
+      const batch = way === null ? peer.replica.serve(request, this.#now) : answerOf(way, request);
+      if (way === null && !this.#keeps(peer)) return;
       if ('kind' in batch) this.#failed(node, peer, batch);
-      else node.pulls.set(peer, { request, batch });
+      else node.pulls.set(peer, { ...sent, batch });
       return;
     }
     const outcome = node.replica.integrate(peer.id, request, sent.batch, this.#now);
@@ -197,6 +211,32 @@ class History {
     else if (outcome.kind === 'refused') this.#failed(node, peer, outcome);
     else if (outcome.more) node.pulls.set(peer, null);
     else node.pulls.delete(peer);
+  }
+
+  /** Half of what is asked for is asked of a bundle, if one lies about. */
+  #wayFrom(peer: Node, node: Node): BundlePeer | null {
+    if (this.#exchange === 'pulls') return null;
+    if (this.#exchange === 'both') {
+      return this.#healing || this.#random.below(2) === 0 ? null : this.#bundles.wayFrom(peer, node, 'any');
+    }
+    return this.#bundles.wayFrom(peer, node, this.#healing ? 'last' : 'any');
+  }
+
+  /** Things go on while it is made. */
+  #makeBundle(node: Node): string | null {
+    let wrong: string | null = null;
+    const since = this.#bundles.since(this.#nodes);
+    const meanwhile = (): void => {
+      if (this.#random.below(3) === 0) wrong ??= this.#step();
+    };
+    this.#bundles.make(
+      node,
+      since,
+      () => this.#now,
+      () => this.#keeps(node),
+      meanwhile,
+    );
+    return wrong;
   }
 
   /** What a driver does about a pull that failed. */
@@ -241,6 +281,7 @@ class History {
   }
 
   #heal(): string | null {
+    this.#healing = true;
     for (const node of this.#nodes) {
       node.there = true;
       node.doom(false);
@@ -268,6 +309,16 @@ class History {
     if (node === peer) return;
     node.pulls.delete(peer);
     node.replica.interrupted(peer.id);
+    if (this.#exchange === 'bundles') {
+      const since = this.#random.below(2) === 0 ? new VersionVector() : node.replica.seen();
+      this.#bundles.make(
+        peer,
+        since,
+        () => this.#now,
+        () => this.#keeps(peer),
+        () => undefined,
+      );
+    }
     for (let steps = 0; steps < 3 || node.pulls.has(peer); steps++) {
       if (steps > 3_000) throw new Error(`the pull of ${node.id} from ${peer.id} does not end`);
       this.#pullStep(node, peer, 3);

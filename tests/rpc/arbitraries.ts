@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { BaristaError, ERROR_CODES } from '../../src/base/errors.js';
 import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { utf8Length } from '../../src/base/limits.js';
+import { fail, succeed } from '../../src/base/outcome.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -123,6 +124,7 @@ const storePage = fc.record({
   entries: writes(6),
   upTo: orNull(key),
 });
+const standing = fc.record({ base: time, floor: time, clock: time, members: fc.nat() });
 const report = fc.record({
   attestations: fc.array(fc.record({ origin, clock: time, held: time, view: time }), { maxLength: 4 }),
   retired: fc.array(origin, { maxLength: 3 }),
@@ -134,7 +136,7 @@ export const pullBatch = fc.record({
   writes: writes(8),
   seen: vector,
   more: fc.boolean(),
-  standing: fc.record({ base: time, floor: time, clock: time, members: fc.nat() }),
+  standing,
   store: orNull(storePage),
   left: orNull(time),
   report: orNull(report),
@@ -196,3 +198,24 @@ export const logReply = fc.record({ entries: writes(5), more: fc.boolean() });
 export const nothing = fc.constant(undefined);
 
 export const failure = fc.tuple(errorCode, message).map(([code, text]) => new BaristaError(code, text));
+
+export const exportRequest = fc.record({
+  since: vector,
+  resume: orNull(fc.record({ received: vector, target: vector })),
+  store: orNull(fc.record({ time, after: orNull(key) })),
+  writesMax: count,
+  bytesMax: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+});
+export const exportReply = fc.record({ terms, batch: pullBatch });
+export const importRequest = fc.record({ terms, from: origin, since: vector, seen: vector });
+export const importBatch = fc.record({
+  number: time,
+  batch: fc.oneof(
+    pullBatch.map((batch) => succeed(batch)),
+    failure.map((error) => fail<never>(error)),
+  ),
+});
+export const importReply = fc.record({ number: time, request: orNull(pullRequest) });
+export const bundleHead = fc.record({ terms, from: origin, since: vector });
+export const bundlePart = fc.record({ writes: writes(8), store: orNull(storePage) });
+export const bundleEnd = fc.record({ seen: vector, standing, report, entries: time });

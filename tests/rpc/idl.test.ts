@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { keyBy, mapValues, sortBy } from 'lodash';
 import { describe, expect, test } from 'vitest';
+import { bundleEnd, bundleHead, bundlePart } from '../../src/rpc/bundle-codec.js';
 import type { FieldShape, Shape } from '../../src/rpc/schema.js';
 import { METHODS } from '../../src/rpc/services.js';
 
@@ -90,6 +91,8 @@ for (const method of Object.values(METHODS)) {
     if (shape.kind === 'struct') for (const field of shape.fields) collect(field.shape, shapes);
   }
 }
+
+for (const { shape } of [bundleHead, bundlePart, bundleEnd]) collect(shape, shapes);
 
 describe('the schemas are those of barista.thrift', () => {
   test.each(idl.structs)('$name', ({ name, isUnion, fields }) => {

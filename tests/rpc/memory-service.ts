@@ -28,6 +28,18 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
   const seen = (): VersionVector => new VersionVector([[ORIGIN, writes.length]]);
   const lastOf = (key: string): Write<KvOperation> | undefined => writes.findLast((write) => write.key === key);
   return {
+    bundles: {
+      exportBatch: ({ since, resume }, done) => {
+        const base = resume?.received ?? since;
+        const lacking = writes.filter((write) => !base.covers(write.origin, write.acceptTime));
+        const rest = { standing: STANDING, store: null, left: null, report: { attestations: [], retired: [] } };
+        const batch = { from: ORIGIN, resumed: resume !== null, writes: lacking, seen: seen(), more: false, ...rest };
+        done(succeed({ terms: TERMS, batch }));
+      },
+      beginImport: (_offer, done) => done(succeed({ number: 1, request: null })),
+      importBatch: ({ number }, done) => done(succeed({ number, request: null })),
+      pullThrough: (_offer, _way, done) => done(succeed(undefined)),
+    },
     write: ({ client, clientTime, key, operation, needs }, done) => {
       const missing = needs && seen().missing(needs);
       if (missing !== null) return done(succeed({ kind: 'missing', missing }));

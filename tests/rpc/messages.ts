@@ -1,5 +1,6 @@
 import type fc from 'fast-check';
 import * as admin from '../../src/rpc/admin-codec.js';
+import * as bundle from '../../src/rpc/bundle-codec.js';
 import * as client from '../../src/rpc/client-codec.js';
 import { failure } from '../../src/rpc/failure-codec.js';
 import { newsRequest } from '../../src/rpc/news-codec.js';
@@ -19,7 +20,7 @@ function messageCase<T>(codec: Codec<T>, values: fc.Arbitrary<T>): MessageCase {
   return { name: 'name' in shape ? shape.name : shape.kind, codec, values };
 }
 
-/** What methods take and return; every other struct of barista.thrift is a part of one of these. */
+/** What methods take and return, and blocks of bundles; every other struct of barista.thrift is a part of one of these. */
 export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.putRequest, arbitrary.putRequest),
   messageCase(client.deleteRequest, arbitrary.deleteRequest),
@@ -40,5 +41,13 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(admin.storeReply, arbitrary.storeReply),
   messageCase(admin.logRequest, arbitrary.logRequest),
   messageCase(admin.logReply, arbitrary.logReply),
+  messageCase(bundle.exportRequest, arbitrary.exportRequest),
+  messageCase(bundle.exportReply, arbitrary.exportReply),
+  messageCase(bundle.importRequest, arbitrary.importRequest),
+  messageCase(bundle.importBatch, arbitrary.importBatch),
+  messageCase(bundle.importReply, arbitrary.importReply),
+  messageCase(bundle.bundleHead, arbitrary.bundleHead),
+  messageCase(bundle.bundlePart, arbitrary.bundlePart),
+  messageCase(bundle.bundleEnd, arbitrary.bundleEnd),
   messageCase(failure, arbitrary.failure),
 ];

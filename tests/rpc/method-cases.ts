@@ -1,4 +1,6 @@
+import { BaristaError } from '../../src/base/errors.js';
 import type { ReplicaId } from '../../src/base/ids.js';
+import { fail } from '../../src/base/outcome.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { METHODS } from '../../src/rpc/services.js';
 import { ORIGIN, TERMS } from './memory-service.js';
@@ -54,5 +56,26 @@ export const CALLS = [
   { name: 'store', method: METHODS.store, frame: callFrame(METHODS.store, { after: 'k', entriesMax: 1 }) },
   { name: 'log', method: METHODS.log, frame: callFrame(METHODS.log, { after: stamp, writesMax: 1 }) },
   { name: 'retire', method: METHODS.retire, frame: callFrame(METHODS.retire, { id: peer }) },
+  {
+    name: 'exportBatch',
+    method: METHODS.exportBatch,
+    frame: callFrame(METHODS.exportBatch, {
+      since: seen,
+      resume: pull.resume,
+      store: pull.store,
+      writesMax: 9,
+      bytesMax: 9,
+    }),
+  },
+  {
+    name: 'beginImport',
+    method: METHODS.beginImport,
+    frame: callFrame(METHODS.beginImport, { terms: TERMS, from: ORIGIN, since: seen, seen }),
+  },
+  {
+    name: 'importBatch',
+    method: METHODS.importBatch,
+    frame: callFrame(METHODS.importBatch, { number: 1, batch: fail(new BaristaError('ERR_BUNDLE', 'gone')) }),
+  },
   { name: 'shutdown', method: METHODS.shutdown, frame: callFrame(METHODS.shutdown, undefined) },
 ] as const;

@@ -56,6 +56,14 @@ import StoreReply = ttypes.StoreReply
 import LogRequest = ttypes.LogRequest
 import LogEntry = ttypes.LogEntry
 import LogReply = ttypes.LogReply
+import ExportRequest = ttypes.ExportRequest
+import ExportReply = ttypes.ExportReply
+import ImportRequest = ttypes.ImportRequest
+import ImportBatch = ttypes.ImportBatch
+import ImportReply = ttypes.ImportReply
+import BundleHead = ttypes.BundleHead
+import BundlePart = ttypes.BundlePart
+import BundleEnd = ttypes.BundleEnd
 
 /**
  * What operators call. Bind it to a trusted network: it can cut links and end the replica.
@@ -102,6 +110,36 @@ declare class Client {
     retire(request: RetireRequest, callback?: (error: ttypes.Failure, response: Empty)=>void): void;
 
     /**
+     * The next part of a bundle.
+     */
+    exportBatch(request: ExportRequest): Promise<ExportReply>;
+
+    /**
+     * The next part of a bundle.
+     */
+    exportBatch(request: ExportRequest, callback?: (error: ttypes.Failure, response: ExportReply)=>void): void;
+
+    /**
+     * Has the replica take a bundle: it asks for parts as it would ask a peer, in its replies.
+     */
+    beginImport(request: ImportRequest): Promise<ImportReply>;
+
+    /**
+     * Has the replica take a bundle: it asks for parts as it would ask a peer, in its replies.
+     */
+    beginImport(request: ImportRequest, callback?: (error: ttypes.Failure, response: ImportReply)=>void): void;
+
+    /**
+     * Answers what it asked last. It gives up an import whose next part does not come within 30 seconds.
+     */
+    importBatch(request: ImportBatch): Promise<ImportReply>;
+
+    /**
+     * Answers what it asked last. It gives up an import whose next part does not come within 30 seconds.
+     */
+    importBatch(request: ImportBatch, callback?: (error: ttypes.Failure, response: ImportReply)=>void): void;
+
+    /**
      * Ends the replica in order, after it answered.
      */
     shutdown(request: Empty): Promise<Empty>;
@@ -124,5 +162,8 @@ declare class Processor {
     process_store(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_log(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_retire(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_exportBatch(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_beginImport(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_importBatch(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_shutdown(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

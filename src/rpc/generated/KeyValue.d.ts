@@ -56,6 +56,14 @@ import StoreReply = ttypes.StoreReply
 import LogRequest = ttypes.LogRequest
 import LogEntry = ttypes.LogEntry
 import LogReply = ttypes.LogReply
+import ExportRequest = ttypes.ExportRequest
+import ExportReply = ttypes.ExportReply
+import ImportRequest = ttypes.ImportRequest
+import ImportBatch = ttypes.ImportBatch
+import ImportReply = ttypes.ImportReply
+import BundleHead = ttypes.BundleHead
+import BundlePart = ttypes.BundlePart
+import BundleEnd = ttypes.BundleEnd
 
 /**
  * What clients call.

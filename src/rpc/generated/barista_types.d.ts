@@ -514,3 +514,87 @@ declare class LogReply {
 
       constructor(args?: { entries: LogEntry[]; more: boolean; });
   }
+
+/**
+ * One step of the making of a bundle. It says all the replica needs, which keeps nothing between two steps.
+ */
+declare class ExportRequest {
+    public since: VectorEntry[];
+    public resume?: Resume;
+    public store?: StoreCursor;
+    public writesMax: number;
+    public bytesMax: number;
+    public inflates?: boolean;
+
+      constructor(args?: { since: VectorEntry[]; resume?: Resume; store?: StoreCursor; writesMax: number; bytesMax: number; inflates?: boolean; });
+  }
+
+declare class ExportReply {
+    public terms: ClusterTerms;
+    public batch: PullBatch;
+
+      constructor(args?: { terms: ClusterTerms; batch: PullBatch; });
+  }
+
+/**
+ * Begins to give a bundle to a replica.
+ */
+declare class ImportRequest {
+    public terms: ClusterTerms;
+    public sender: Origin;
+    public since: VectorEntry[];
+    public seen: VectorEntry[];
+
+      constructor(args?: { terms: ClusterTerms; sender: Origin; since: VectorEntry[]; seen: VectorEntry[]; });
+  }
+
+/**
+ * The answer to the request that an import asked last: a batch, or why there is none.
+ */
+declare class ImportBatch {
+    public number: Int64;
+    public batch?: PullBatch;
+    public failure?: Failure;
+
+      constructor(args?: { number: Int64; batch?: PullBatch; failure?: Failure; });
+  }
+
+declare class ImportReply {
+    public number: Int64;
+    public request?: PullRequest;
+
+      constructor(args?: { number: Int64; request?: PullRequest; });
+  }
+
+/**
+ * The first block of a bundle (docs/PROTOCOL.md, "Bundles").
+ */
+declare class BundleHead {
+    public terms: ClusterTerms;
+    public sender: Origin;
+    public since: VectorEntry[];
+
+      constructor(args?: { terms: ClusterTerms; sender: Origin; since: VectorEntry[]; });
+  }
+
+/**
+ * Writes, in stamp order, that no part before it covers; or a part of the base store.
+ */
+declare class BundlePart {
+    public writes: PackedWrites;
+    public store?: StorePage;
+
+      constructor(args?: { writes: PackedWrites; store?: StorePage; });
+  }
+
+/**
+ * The last block of a bundle: what who made it could claim, and knew, when the last part was cut.
+ */
+declare class BundleEnd {
+    public seen: VectorEntry[];
+    public standing: Standing;
+    public report: Report;
+    public entries: Int64;
+
+      constructor(args?: { seen: VectorEntry[]; standing: Standing; report: Report; entries: Int64; });
+  }

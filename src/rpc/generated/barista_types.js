@@ -4196,3 +4196,820 @@ const LogReply = module.exports.LogReply = class {
   }
 
 };
+const ExportRequest = module.exports.ExportRequest = class {
+  constructor(args) {
+    this.since = null;
+    this.resume = null;
+    this.store = null;
+    this.writesMax = null;
+    this.bytesMax = null;
+    this.inflates = null;
+    if (args) {
+      if (args.since !== undefined && args.since !== null) {
+        this.since = Thrift.copyList(args.since, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field since is unset!');
+      }
+      if (args.resume !== undefined && args.resume !== null) {
+        this.resume = new ttypes.Resume(args.resume);
+      }
+      if (args.store !== undefined && args.store !== null) {
+        this.store = new ttypes.StoreCursor(args.store);
+      }
+      if (args.writesMax !== undefined && args.writesMax !== null) {
+        this.writesMax = args.writesMax;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field writesMax is unset!');
+      }
+      if (args.bytesMax !== undefined && args.bytesMax !== null) {
+        this.bytesMax = args.bytesMax;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field bytesMax is unset!');
+      }
+      if (args.inflates !== undefined && args.inflates !== null) {
+        this.inflates = args.inflates;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.since = [];
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.VectorEntry();
+            elem108.read(input);
+            this.since.push(elem108);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.resume = new ttypes.Resume();
+          this.resume.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.store = new ttypes.StoreCursor();
+          this.store.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.writesMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.I32) {
+          this.bytesMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.BOOL) {
+          this.inflates = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ExportRequest');
+    if (this.since !== null && this.since !== undefined) {
+      output.writeFieldBegin('since', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
+      for (let iter109 in this.since) {
+        if (this.since.hasOwnProperty(iter109)) {
+          iter109 = this.since[iter109];
+          iter109.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.resume !== null && this.resume !== undefined) {
+      output.writeFieldBegin('resume', Thrift.Type.STRUCT, 2);
+      this.resume.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.store !== null && this.store !== undefined) {
+      output.writeFieldBegin('store', Thrift.Type.STRUCT, 3);
+      this.store.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.writesMax !== null && this.writesMax !== undefined) {
+      output.writeFieldBegin('writesMax', Thrift.Type.I32, 4);
+      output.writeI32(this.writesMax);
+      output.writeFieldEnd();
+    }
+    if (this.bytesMax !== null && this.bytesMax !== undefined) {
+      output.writeFieldBegin('bytesMax', Thrift.Type.I32, 5);
+      output.writeI32(this.bytesMax);
+      output.writeFieldEnd();
+    }
+    if (this.inflates !== null && this.inflates !== undefined) {
+      output.writeFieldBegin('inflates', Thrift.Type.BOOL, 6);
+      output.writeBool(this.inflates);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ExportReply = module.exports.ExportReply = class {
+  constructor(args) {
+    this.terms = null;
+    this.batch = null;
+    if (args) {
+      if (args.terms !== undefined && args.terms !== null) {
+        this.terms = new ttypes.ClusterTerms(args.terms);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field terms is unset!');
+      }
+      if (args.batch !== undefined && args.batch !== null) {
+        this.batch = new ttypes.PullBatch(args.batch);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field batch is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.terms = new ttypes.ClusterTerms();
+          this.terms.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.batch = new ttypes.PullBatch();
+          this.batch.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ExportReply');
+    if (this.terms !== null && this.terms !== undefined) {
+      output.writeFieldBegin('terms', Thrift.Type.STRUCT, 1);
+      this.terms.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.batch !== null && this.batch !== undefined) {
+      output.writeFieldBegin('batch', Thrift.Type.STRUCT, 2);
+      this.batch.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ImportRequest = module.exports.ImportRequest = class {
+  constructor(args) {
+    this.terms = null;
+    this.sender = null;
+    this.since = null;
+    this.seen = null;
+    if (args) {
+      if (args.terms !== undefined && args.terms !== null) {
+        this.terms = new ttypes.ClusterTerms(args.terms);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field terms is unset!');
+      }
+      if (args.sender !== undefined && args.sender !== null) {
+        this.sender = new ttypes.Origin(args.sender);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field sender is unset!');
+      }
+      if (args.since !== undefined && args.since !== null) {
+        this.since = Thrift.copyList(args.since, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field since is unset!');
+      }
+      if (args.seen !== undefined && args.seen !== null) {
+        this.seen = Thrift.copyList(args.seen, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field seen is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.terms = new ttypes.ClusterTerms();
+          this.terms.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.sender = new ttypes.Origin();
+          this.sender.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.LIST) {
+          this.since = [];
+          const _rtmp3111 = input.readListBegin();
+          const _size110 = _rtmp3111.size || 0;
+          for (let _i112 = 0; _i112 < _size110; ++_i112) {
+            let elem113 = null;
+            elem113 = new ttypes.VectorEntry();
+            elem113.read(input);
+            this.since.push(elem113);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.LIST) {
+          this.seen = [];
+          const _rtmp3115 = input.readListBegin();
+          const _size114 = _rtmp3115.size || 0;
+          for (let _i116 = 0; _i116 < _size114; ++_i116) {
+            let elem117 = null;
+            elem117 = new ttypes.VectorEntry();
+            elem117.read(input);
+            this.seen.push(elem117);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ImportRequest');
+    if (this.terms !== null && this.terms !== undefined) {
+      output.writeFieldBegin('terms', Thrift.Type.STRUCT, 1);
+      this.terms.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.sender !== null && this.sender !== undefined) {
+      output.writeFieldBegin('sender', Thrift.Type.STRUCT, 2);
+      this.sender.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.since !== null && this.since !== undefined) {
+      output.writeFieldBegin('since', Thrift.Type.LIST, 3);
+      output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
+      for (let iter118 in this.since) {
+        if (this.since.hasOwnProperty(iter118)) {
+          iter118 = this.since[iter118];
+          iter118.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.seen !== null && this.seen !== undefined) {
+      output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
+      output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
+      for (let iter119 in this.seen) {
+        if (this.seen.hasOwnProperty(iter119)) {
+          iter119 = this.seen[iter119];
+          iter119.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ImportBatch = module.exports.ImportBatch = class {
+  constructor(args) {
+    this.number = null;
+    this.batch = null;
+    this.failure = null;
+    if (args instanceof ttypes.Failure) {
+        this.failure = args;
+        return;
+    }
+    if (args) {
+      if (args.number !== undefined && args.number !== null) {
+        this.number = args.number;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field number is unset!');
+      }
+      if (args.batch !== undefined && args.batch !== null) {
+        this.batch = new ttypes.PullBatch(args.batch);
+      }
+      if (args.failure !== undefined && args.failure !== null) {
+        this.failure = args.failure;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.number = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.batch = new ttypes.PullBatch();
+          this.batch.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.failure = new ttypes.Failure();
+          this.failure.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ImportBatch');
+    if (this.number !== null && this.number !== undefined) {
+      output.writeFieldBegin('number', Thrift.Type.I64, 1);
+      output.writeI64(this.number);
+      output.writeFieldEnd();
+    }
+    if (this.batch !== null && this.batch !== undefined) {
+      output.writeFieldBegin('batch', Thrift.Type.STRUCT, 2);
+      this.batch.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.failure !== null && this.failure !== undefined) {
+      output.writeFieldBegin('failure', Thrift.Type.STRUCT, 3);
+      this.failure.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ImportReply = module.exports.ImportReply = class {
+  constructor(args) {
+    this.number = null;
+    this.request = null;
+    if (args) {
+      if (args.number !== undefined && args.number !== null) {
+        this.number = args.number;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field number is unset!');
+      }
+      if (args.request !== undefined && args.request !== null) {
+        this.request = new ttypes.PullRequest(args.request);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.number = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.request = new ttypes.PullRequest();
+          this.request.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ImportReply');
+    if (this.number !== null && this.number !== undefined) {
+      output.writeFieldBegin('number', Thrift.Type.I64, 1);
+      output.writeI64(this.number);
+      output.writeFieldEnd();
+    }
+    if (this.request !== null && this.request !== undefined) {
+      output.writeFieldBegin('request', Thrift.Type.STRUCT, 2);
+      this.request.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const BundleHead = module.exports.BundleHead = class {
+  constructor(args) {
+    this.terms = null;
+    this.sender = null;
+    this.since = null;
+    if (args) {
+      if (args.terms !== undefined && args.terms !== null) {
+        this.terms = new ttypes.ClusterTerms(args.terms);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field terms is unset!');
+      }
+      if (args.sender !== undefined && args.sender !== null) {
+        this.sender = new ttypes.Origin(args.sender);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field sender is unset!');
+      }
+      if (args.since !== undefined && args.since !== null) {
+        this.since = Thrift.copyList(args.since, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field since is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.terms = new ttypes.ClusterTerms();
+          this.terms.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.sender = new ttypes.Origin();
+          this.sender.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.LIST) {
+          this.since = [];
+          const _rtmp3121 = input.readListBegin();
+          const _size120 = _rtmp3121.size || 0;
+          for (let _i122 = 0; _i122 < _size120; ++_i122) {
+            let elem123 = null;
+            elem123 = new ttypes.VectorEntry();
+            elem123.read(input);
+            this.since.push(elem123);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('BundleHead');
+    if (this.terms !== null && this.terms !== undefined) {
+      output.writeFieldBegin('terms', Thrift.Type.STRUCT, 1);
+      this.terms.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.sender !== null && this.sender !== undefined) {
+      output.writeFieldBegin('sender', Thrift.Type.STRUCT, 2);
+      this.sender.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.since !== null && this.since !== undefined) {
+      output.writeFieldBegin('since', Thrift.Type.LIST, 3);
+      output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
+      for (let iter124 in this.since) {
+        if (this.since.hasOwnProperty(iter124)) {
+          iter124 = this.since[iter124];
+          iter124.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const BundlePart = module.exports.BundlePart = class {
+  constructor(args) {
+    this.writes = null;
+    this.store = null;
+    if (args) {
+      if (args.writes !== undefined && args.writes !== null) {
+        this.writes = new ttypes.PackedWrites(args.writes);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field writes is unset!');
+      }
+      if (args.store !== undefined && args.store !== null) {
+        this.store = new ttypes.StorePage(args.store);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.writes = new ttypes.PackedWrites();
+          this.writes.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.store = new ttypes.StorePage();
+          this.store.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('BundlePart');
+    if (this.writes !== null && this.writes !== undefined) {
+      output.writeFieldBegin('writes', Thrift.Type.STRUCT, 1);
+      this.writes.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.store !== null && this.store !== undefined) {
+      output.writeFieldBegin('store', Thrift.Type.STRUCT, 2);
+      this.store.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const BundleEnd = module.exports.BundleEnd = class {
+  constructor(args) {
+    this.seen = null;
+    this.standing = null;
+    this.report = null;
+    this.entries = null;
+    if (args) {
+      if (args.seen !== undefined && args.seen !== null) {
+        this.seen = Thrift.copyList(args.seen, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field seen is unset!');
+      }
+      if (args.standing !== undefined && args.standing !== null) {
+        this.standing = new ttypes.Standing(args.standing);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field standing is unset!');
+      }
+      if (args.report !== undefined && args.report !== null) {
+        this.report = new ttypes.Report(args.report);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field report is unset!');
+      }
+      if (args.entries !== undefined && args.entries !== null) {
+        this.entries = args.entries;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field entries is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.seen = [];
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.VectorEntry();
+            elem128.read(input);
+            this.seen.push(elem128);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.standing = new ttypes.Standing();
+          this.standing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.report = new ttypes.Report();
+          this.report.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I64) {
+          this.entries = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('BundleEnd');
+    if (this.seen !== null && this.seen !== undefined) {
+      output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
+      for (let iter129 in this.seen) {
+        if (this.seen.hasOwnProperty(iter129)) {
+          iter129 = this.seen[iter129];
+          iter129.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.standing !== null && this.standing !== undefined) {
+      output.writeFieldBegin('standing', Thrift.Type.STRUCT, 2);
+      this.standing.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.report !== null && this.report !== undefined) {
+      output.writeFieldBegin('report', Thrift.Type.STRUCT, 3);
+      this.report.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.entries !== null && this.entries !== undefined) {
+      output.writeFieldBegin('entries', Thrift.Type.I64, 4);
+      output.writeI64(this.entries);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};

@@ -161,6 +161,19 @@ describe('a bundle', () => {
     expect([taken + writes, seenOf(world, b)]).toEqual([5_000, 'a#1:5000 b#1:0']);
   });
 
+  test('answers each who takes it from where that one stands', () => {
+    const { world, a, b } = strangers();
+    const c = world.start('c');
+    for (let i = 0; i < 5_000; i++) world.put(a, `k${i}`);
+    const bundle = bundleOf(a);
+    const way = new BundlePeer(bundle);
+    for (const node of [b, c]) {
+      const { bundles } = node.replica.driver;
+      expect(world.answer<void>((answer) => bundles.pullThrough(offerOf(bundle), way, answer))).toEqual(done);
+      expect(world.status(node).writes).toBe(5_000);
+    }
+  });
+
   test('takes its turn with pulls over the link to who made it, and is told of to others', () => {
     const world = new World();
     const often = { antiEntropyMs: 100 };

@@ -3,9 +3,14 @@ import { type Random, seededRandom } from '../../src/base/random.js';
 import type { PullBatch, PullRequest } from '../../src/bayou/messages.js';
 import { Replica } from '../../src/bayou/replica.js';
 import { Session } from '../../src/bayou/session.js';
+import { VersionVector } from '../../src/bayou/version-vector.js';
 import { type AcceptStamp, stampOrder, type Write } from '../../src/bayou/write.js';
+import type { Bundle } from '../../src/bundle/bundle.js';
+import { BundlePeer } from '../../src/bundle/bundle-peer.js';
 import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
+import { sourceOf } from '../bundle/bare-replica.js';
+import { good, made, now, opened } from '../bundle/memory.js';
 
 const TERMS = {
   protocol: 1,
@@ -36,6 +41,8 @@ interface Node {
   highestLimit: number;
   readonly replica: Replica<KvOperation, Uint8Array>;
   readonly storage: MemoryStorage<KvOperation>;
+  /** The bundles that were made of it, each with one who answers from it to all. */
+  readonly bundles: { readonly bundle: Bundle; readonly peer: BundlePeer }[];
   /** Pulls under way, by peer: a request on its way, or the batch that answers it; null before the next request. */
   readonly pulls: Map<Node, { readonly request: PullRequest; readonly batch: PullBatch<KvOperation> | null } | null>;
 }
@@ -49,9 +56,10 @@ interface Reader {
 /**
  * One random schedule over bare cores: accepts, reads, and the steps of pulls (several at a time, cut and resumed with
  * any peer, replies in flight while both sides go on) in any order. With hybrid clocks, wall clocks also are wrong, by less
- * than the bound or by much more, and are set. Returns what went wrong, or null.
+ * than the bound or by much more, and are set. With bundles, what one asks of another is often answered by a bundle of that one,
+ * which is made while writes are accepted and may be old. Returns what went wrong, or null.
  */
-export function runSchedule(seed: number, clock: 'logical' | 'hybrid' = 'logical'): string | null {
+export function runSchedule(seed: number, clock: 'logical' | 'hybrid' = 'logical', withBundles = false): string | null {
   const random = seededRandom(seed);
   const time: Time = { now: clock === 'hybrid' ? LONG_MS : 0 };
   const nodes = range(3 + random.below(2)).map((i) => makeNode(`${i}`, clock, time));
@@ -69,15 +77,23 @@ export function runSchedule(seed: number, clock: 'logical' | 'hybrid' = 'logical
       time.now += random.below(100);
       if (random.below(8) === 0) pick(random, nodes).skewMs = pick(random, [-5_000, -300, 0, 0, 300, 5_000]);
     }
-    const dice = random.below(10);
     let wrong: string | null = null;
+    if (withBundles && random.below(6) === 0) {
+      const meanwhile = (): void => {
+        wrong ??= random.below(2) === 0 ? accept(node, reader, key, accepted) : null;
+      };
+      makeBundle(node, pick(random, [new VersionVector(), ...nodes.map(({ replica }) => replica.seen())]), meanwhile);
+      if (wrong !== null) return wrong;
+    }
+    const dice = random.below(10);
     if (dice < 3) wrong = accept(node, reader, key, accepted);
     else if (dice < 5) wrong = read(node, reader, key);
-    else if (dice < 9)
-      wrong = pullStep(node, pick(random, nodes), 1 + random.below(2))
-        ? (checkTimes(node) ?? checkClaims(node, accepted))
-        : null;
-    else cut(node, random);
+    else if (dice < 9) {
+      const peer = pick(random, nodes);
+      const writesMax = 1 + random.below(2);
+      const way = withBundles && random.below(3) > 0 ? bundleOf(peer, node, random) : null;
+      wrong = pullStep(node, peer, writesMax, way) ? (checkTimes(node) ?? checkClaims(node, accepted)) : null;
+    } else cut(node, random);
     if (wrong !== null) return wrong;
   }
   if (clock === 'hybrid') time.now += LONG_MS;
@@ -93,7 +109,7 @@ function makeNode(id: string, clock: 'logical' | 'hybrid', time: Time): Node {
     storage,
     maxDriftMs: MAX_DRIFT_MS,
   });
-  return { time, skewMs: 0, highestLimit: 0, replica, storage, pulls: new Map() };
+  return { time, skewMs: 0, highestLimit: 0, replica, storage, bundles: [], pulls: new Map() };
 }
 
 /** What the node's wall clock shows. */
@@ -135,7 +151,7 @@ function read(node: Node, reader: Reader, key: string): string | null {
 }
 
 /** Sends the next request, has it answered, or takes in the batch that came. True if the node's vector may have moved. */
-function pullStep(node: Node, peer: Node, writesMax: number): boolean {
+function pullStep(node: Node, peer: Node, writesMax: number, way: BundlePeer | null = null): boolean {
   if (node === peer) return false;
   const sent = node.pulls.get(peer) ?? null;
   if (sent === null) {
@@ -145,7 +161,7 @@ function pullStep(node: Node, peer: Node, writesMax: number): boolean {
   }
   const { request } = sent;
   if (sent.batch === null) {
-    const batch = peer.replica.serve(request, nowAt(peer));
+    const batch = way === null ? peer.replica.serve(request, nowAt(peer)) : answerOf(way, request);
     if ('kind' in batch) throw new Error(`a pull was refused: ${batch.message}`);
     node.pulls.set(peer, { request, batch });
     return false;
@@ -155,6 +171,31 @@ function pullStep(node: Node, peer: Node, writesMax: number): boolean {
   if (outcome.kind === 'integrated' && outcome.more) node.pulls.set(peer, null);
   else node.pulls.delete(peer);
   return true;
+}
+
+/** Part by part, a few writes in each, with `meanwhile` before each. */
+function makeBundle(node: Node, since: VersionVector, meanwhile: () => void): void {
+  const source = sourceOf(
+    () => node.replica,
+    () => nowAt(node),
+    meanwhile,
+  );
+  const inSmallParts: typeof source = {
+    exportBatch: (request, done) => source.exportBatch({ ...request, writesMax: 2 }, done),
+  };
+  const bundle = good(opened(made(inSmallParts, since).bytes));
+  node.bundles.push({ bundle, peer: new BundlePeer(bundle) });
+}
+
+/** One of `peer` that `node` may take; null if there is none. */
+function bundleOf(peer: Node, node: Node, random: Random): BundlePeer | null {
+  const held = node.pulls.get(peer)?.request.seen ?? node.replica.seen();
+  const fitting = peer.bundles.filter(({ bundle }) => held.dominates(bundle.head.since));
+  return fitting.length === 0 ? null : pick(random, fitting).peer;
+}
+
+function answerOf(way: BundlePeer, request: PullRequest): PullBatch<KvOperation> {
+  return good(now<PullBatch<KvOperation>>((done) => way.pull(request, 1_000, done)));
 }
 
 function cut(node: Node, random: Random): void {

@@ -57,7 +57,10 @@ export class BundlePeer implements PeerConnection<KvOperation> {
     const resumed = resume !== null && end.seen.dominates(resume.target);
     const base = resume !== null && resumed ? resume.received : request.seen;
     if (!base.dominates(head.since)) {
-      return done(fail(new BaristaError('ERR_BUNDLE_GAP', `it goes on from what the replica lacks`)));
+      const why = request.outside
+        ? 'rejoins, and hears all anew from a bundle without --since'
+        : 'lacks what it goes on from';
+      return done(fail(new BaristaError('ERR_BUNDLE_GAP', `${request.from} ${why}`)));
     }
     const wantsStore = store !== null && !base.dominates(store.vector);
     const after = wantsStore && request.store?.time === store.time ? request.store.after : null;

@@ -245,7 +245,9 @@ class History {
     node.pulls.delete(peer);
     node.replica.interrupted(peer.id);
     if (code === 'ERR_RETIRED') this.#rejoin(node, peer);
-    else if (!['ERR_BEHIND', 'ERR_IDENTITY'].includes(code)) throw new Error(`${node.id} from ${peer.id}: ${code}`);
+    // Who rejoins is not served by a bundle that goes on from another.
+    else if (!['ERR_BEHIND', 'ERR_IDENTITY', 'ERR_BUNDLE_GAP'].includes(code))
+      throw new Error(`${node.id} from ${peer.id}: ${code}`);
   }
 
   #rejoin(node: Node, peer: Node): void {

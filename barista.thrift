@@ -127,12 +127,49 @@ union GetReply {
   3: MissingReply missing
 }
 
+/** Asks whether the replica holds something, and to wait until it does. */
+struct HoldsRequest {
+  1: required VersionVector needs
+  /** The answer waits for about so many milliseconds for the rest to come, at most 30,000; 0: it does not. */
+  2: required i32 budgetMs
+}
+
+struct HoldsReply {
+  /** What the replica still lacks; absent if nothing. */
+  1: optional VersionVector missing
+}
+
+/** Asks how far a write has come, and to wait until it has come further. */
+struct WriteStateRequest {
+  1: required AcceptStamp stamp
+  /** Answer once so many replicas are known to hold the write; 0: do not wait for that. */
+  2: required i32 holders
+  /** True: answer once the write is stable. */
+  3: required bool stable
+  /** The answer waits for about so many milliseconds, at most 30,000; 0: it does not. */
+  4: required i32 budgetMs
+}
+
+/** How far a write has come, as far as the replica knows. */
+struct WriteStateReply {
+  /** The replicas that hold it on disk. */
+  1: required list<Origin> holders
+  /** The members that are not known to hold it. */
+  2: required list<Origin> waitsFor
+  /** True if every member holds it. */
+  3: required bool stable
+}
+
 /** What clients call. */
 service KeyValue {
   WriteReply put(1: PutRequest request) throws (1: Failure failure)
   /** Deletes a key (`delete` is a reserved word). Deleting what is absent is a write like any other. */
   WriteReply remove(1: DeleteRequest request) throws (1: Failure failure)
   GetReply get(1: GetRequest request) throws (1: Failure failure)
+  /** Answers when the replica holds what is needed, or when the budget is spent. */
+  HoldsReply holds(1: HoldsRequest request) throws (1: Failure failure)
+  /** Answers when the write has come as far as is asked, or when the budget is spent. */
+  WriteStateReply writeState(1: WriteStateRequest request) throws (1: Failure failure)
 }
 
 // ------------------------------------------------------------------------------------------------ between replicas

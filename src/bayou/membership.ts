@@ -126,6 +126,11 @@ export class Membership {
     return stable;
   }
 
+  /** The other members that attest to hold every write of every member up to `time`. */
+  holding(time: number): readonly Origin[] {
+    return this.view().filter((member) => member !== this.#self && (this.#of(member)?.held ?? 0) >= time);
+  }
+
   /** The members that count the same members as this replica does, and so this replica among them. */
   vouchers(): readonly Origin[] {
     return this.view().filter((member) => this.#of(member) !== null);

@@ -14,6 +14,7 @@ import type {
   UnlinkRequest,
 } from './admin-messages.js';
 import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from './bundle-messages.js';
+import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from './hold-messages.js';
 import type {
   News,
   PullBatch,
@@ -130,6 +131,12 @@ export interface ClientConnection<Op, Value> {
   close(): void;
 }
 
+/** How a program's sessions reach one replica. */
+export interface SessionConnection<Op, Value> extends ClientConnection<Op, Value> {
+  holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void;
+  writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void;
+}
+
 /** How an operator, or the master, reaches one replica. */
 export interface AdminConnection<Op, Value> {
   status(timeoutMs: number, done: Done<Status>): void;
@@ -154,6 +161,8 @@ export interface BundleConnection<Op> {
 export interface ReplicaService<Op, Value> {
   write(request: WriteRequest<Op>, done: Done<WriteReply>): void;
   read(request: ReadRequest, done: Done<ReadReply<Value>>): void;
+  holds(request: HoldsRequest, done: Done<HoldsReply>): void;
+  writeState(request: WriteStateRequest, done: Done<WriteState>): void;
   pull(request: PullRequest, done: Done<PullBatch<Op>>): void;
   news(news: News, done: Done<void>): void;
   status(done: Done<Status>): void;

@@ -22,6 +22,7 @@ import {
   type WriteRequest,
 } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
+import { Reader } from './reader.js';
 import { checkRequest } from './refusals.js';
 import { Transfers } from './transfers.js';
 import type { VersionVector } from './version-vector.js';
@@ -94,6 +95,8 @@ export class Replica<Op, Value> {
   readonly #members: Membership;
   readonly #transfers: Transfers;
   readonly #integration: Integration<Op, Value>;
+  /** What it answers from what it holds, changing nothing. */
+  readonly reader: Reader<Op, Value>;
   readonly #lives = new LifeWatch();
   readonly #life: number;
   readonly #retryWindow: number;
@@ -129,6 +132,13 @@ export class Replica<Op, Value> {
       rejoinsWith: state?.rejoinsWith ?? null,
       save: () => this.#saveState(),
     });
+    this.reader = new Reader({
+      self: origin,
+      log: this.#log,
+      members: this.#members,
+      integration: this.#integration,
+      clock: this.#clock,
+    });
     this.#log.raiseSeen(origin, 0);
   }
 
@@ -145,7 +155,7 @@ export class Replica<Op, Value> {
   /** A client's write. `now` is the wall clock in milliseconds. */
   accept(request: WriteRequest<Op>, now: number): WriteReply | Refused {
     if (this.#lives.copied !== null) return refused('ERR_COPIED', this.#lives.copied);
-    const missing = this.#missing(request.needs);
+    const missing = this.reader.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
     const earlier = this.#sameOrLaterOperation(request);
     if (earlier !== null) return this.#answerRetry(request, earlier);
@@ -164,12 +174,7 @@ export class Replica<Op, Value> {
 
   /** A client's read. Dependency is tested before presence. */
   read(request: ReadRequest): ReadReply<Value> {
-    const missing = this.#missing(request.needs);
-    if (missing !== null) return { kind: 'missing', missing };
-    const folded = this.#log.read(request.key);
-    if (folded === null) return { kind: 'absent' };
-    const { origin, acceptTime } = folded.last;
-    return { kind: 'found', value: folded.value, stamp: { origin, acceptTime } };
+    return this.reader.read(request);
   }
 
   /** Why a peer's request, or news, is not answered; null if it may be. */
@@ -320,12 +325,8 @@ export class Replica<Op, Value> {
   }
 
   /** The value of every present key, ascending by key, after `after` if it is not null. */
-  *entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
-    const keys = this.#storage.keys(after ?? undefined);
-    for (let next = keys.next(); next.done !== true; next = keys.next()) {
-      const folded = this.#log.read(next.value);
-      if (folded !== null) yield { key: next.value, value: folded.value };
-    }
+  entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
+    return this.reader.entries(after);
   }
 
   /** The write log in the total order, after `after` if it is not null; with what a transfer under way has brought. */
@@ -392,12 +393,6 @@ export class Replica<Op, Value> {
   /** About how many bytes a write takes in a batch. */
   bytesOf(write: Write<Op>): number {
     return this.#log.bytesOf(write);
-  }
-
-  /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */
-  #missing(needs: VersionVector | null): VersionVector | null {
-    if (needs === null) return null;
-    return this.#integration.isBehind ? needs : this.#log.seen.missing(needs);
   }
 
   /**

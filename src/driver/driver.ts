@@ -1,22 +1,21 @@
 import { BaristaError } from '../base/errors.js';
-import { compareIds, type Origin, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
+import { type Origin, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import type { Log } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import type { Cancel, Clock, Timers } from '../base/time.js';
-import {
-  type LinkRequest,
-  type LogReply,
-  type LogRequest,
-  PAGE_BYTES_MAX,
-  type PullOutcome,
-  type RetireRequest,
-  type StabilizeReply,
-  type StabilizeRequest,
-  type Status,
-  type StoreReply,
-  type StoreRequest,
-  type UnlinkRequest,
+import type {
+  LinkRequest,
+  LogReply,
+  LogRequest,
+  RetireRequest,
+  StabilizeReply,
+  StabilizeRequest,
+  Status,
+  StoreReply,
+  StoreRequest,
+  UnlinkRequest,
 } from '../bayou/admin-messages.js';
+import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
   Drift,
   News,
@@ -33,14 +32,16 @@ import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
+import { Answers } from './answers.js';
 import { BatchPipeline } from './batch-pipeline.js';
 import { BundleDesk } from './bundle-desk.js';
 import { Compactor } from './compactor.js';
 import { FlushGate } from './flush-gate.js';
 import { Link, type LinkSteps } from './link.js';
 import { isRefused, outcomeOf } from './outcome-of.js';
-import { takePage } from './page.js';
 import type { DriverSettings } from './settings.js';
+import { Stabilizer } from './stabilizer.js';
+import { Waits } from './waits.js';
 
 export interface DriverConfig {
   /** The core over what the storage holds: at the start, and after the storage had to forget what it could not flush. */
@@ -67,12 +68,15 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   readonly #config: DriverConfig;
   readonly #gate: FlushGate;
   readonly #compactor: Compactor;
+  readonly #stabilizer: Stabilizer;
+  readonly #waits: Waits;
+  readonly #answers: Answers;
   readonly #links = new Map<ReplicaId, Link<KvOperation>>();
   readonly #pipelines = new Map<ReplicaId, BatchPipeline>();
   /** The requests of this core; batches that answer those of an earlier one are of no use. */
   #requests = new WeakSet<PullRequest>();
-  /** Calls that wait for pulls. */
-  #stabilizing = 0;
+  /** How many neighbours were asked what they hold, since somebody waits for that. */
+  #asked = 0;
   /** Why nothing is written for now: a flush failed a moment ago. */
   #writeOutage: BaristaError | null = null;
   /** Why nothing can be read either: what is durable is not known. */
@@ -111,6 +115,18 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       settle: (done) => this.#gate.answer(done, succeed(undefined)),
       onIdle: (peer) => this.#pipelines.delete(peer),
     });
+    this.#stabilizer = new Stabilizer(config, this.#compactor, {
+      neighbours: () => this.#links.keys(),
+      pullFrom: (peer, done) => this.#pullFrom(peer, done),
+      answer: (done, outcomes) => this.#gate.answer(done, succeed({ outcomes, seen: this.#replica.seen() })),
+    });
+    this.#waits = new Waits(config.timers, config.settings, () => this.#askNeighbours());
+    this.#answers = new Answers(
+      () => this.#replica,
+      () => this.#readOutage,
+      this.#gate,
+      this.#waits,
+    );
     if (this.#replica.hasLeft) this.#reincarnate();
   }
 
@@ -119,6 +135,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     this.#cancelRetry?.();
     this.#compactor.close();
     this.bundles.close();
+    this.#waits.close();
     const links = [...this.#links.values()];
     this.#links.clear();
     for (const link of links) link.close();
@@ -132,14 +149,19 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     // First: a flush may keep this thread until it is done, and the neighbours can ask meanwhile.
     if (reply.kind === 'accepted') this.#tellNeighbours();
     this.#gate.answer(done, outcomeOf(reply));
+    if (reply.kind === 'accepted') this.#waits.changed();
   }
 
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
-    const refusal = this.#readOutage ?? this.#gate.overload();
-    if (refusal !== null) return done(fail(refusal));
-    // What others wrote is durable with them.
-    const reply = this.#replica.read(request);
-    this.#gate.answer(done, succeed(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
+    this.#answers.read(request, done);
+  }
+
+  holds(request: HoldsRequest, done: Done<HoldsReply>): void {
+    this.#answers.holds(request, done);
+  }
+
+  writeState(request: WriteStateRequest, done: Done<WriteState>): void {
+    this.#answers.writeState(request, this.#links, done);
   }
 
   pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
@@ -147,6 +169,8 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const link = this.#linkOf(request, 'a pull');
     if (link instanceof BaristaError) return done(fail(link));
     this.#serve(request, done);
+    link.holds(request.from, request.seen);
+    this.#waits.changed();
     // Who asks says what it holds: as good as news.
     this.#hear(link, request.from, request.seen);
   }
@@ -195,62 +219,19 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   stabilize(request: StabilizeRequest, done: Done<StabilizeReply>): void {
-    const { linksMax, stabilizeCallsMax } = this.#config.settings;
-    const peers = request.peers ?? [...this.#links.keys()];
-    if (peers.length > linksMax || this.#stabilizing >= stabilizeCallsMax) {
-      const message = `at most ${stabilizeCallsMax} calls wait for pulls, each from at most ${linksMax} neighbours`;
-      return done(fail(new BaristaError('ERR_OVERLOADED', message)));
-    }
-    this.#stabilizing += 1;
-    const outcomes = new Map<ReplicaId, PullOutcome>(peers.map((peer) => [peer, { peer, done: false, error: null }]));
-    if (request.compact) this.#compactor.ask(outcomes.keys());
-    let left = outcomes.size;
-    let answered = false;
-    const answer = (): void => {
-      if (answered) return;
-      answered = true;
-      this.#stabilizing -= 1;
-      cancel();
-      this.#gate.answer(done, succeed({ outcomes: [...outcomes.values()], seen: this.#replica.seen() }));
-    };
-    const cancel = this.#config.timers.after(request.budgetMs, answer);
-    const end = (): void => (request.compact ? this.#compactor.run(answer) : answer());
-    if (left === 0) return end();
-    for (const peer of outcomes.keys()) {
-      this.#pullFrom(peer, (outcome) => {
-        const error = outcome.ok ? null : { code: outcome.error.code, message: outcome.error.message };
-        outcomes.set(peer, { peer, done: outcome.ok, error });
-        left -= 1;
-        if (left === 0) end();
-      });
-    }
+    this.#stabilizer.stabilize(request, done);
   }
 
   status(done: Done<Status>): void {
-    if (this.#readOutage !== null) return done(fail(this.#readOutage));
-    const links = [...this.#links.values()]
-      .map(({ peer, address, lastError, drift, progress }) => ({ peer, address, lastError, drift, progress }))
-      .sort((a, b) => compareIds(a.peer, b.peer));
-    const { origin, terms, logSize: writes, base, stable, waitsFor, retired } = this.#replica;
-    const seen = this.#replica.seen();
-    this.#gate.answer(done, succeed({ origin, terms, seen, writes, base, stable, waitsFor, retired, links }));
+    this.#answers.status(this.#links.values(), done);
   }
 
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
-    if (this.#readOutage !== null) return done(fail(this.#readOutage));
-    const entries = this.#replica.entries(request.after);
-    const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
-    const bytes = page.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
+    this.#answers.store(request, done);
   }
 
   log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
-    if (this.#readOutage !== null) return done(fail(this.#readOutage));
-    const page = takePage(this.#replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
-      this.#replica.bytesOf(write),
-    );
-    const bytes = this.#bytesOf(page.items);
-    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
+    this.#answers.log(request, done);
   }
 
   retire({ id }: RetireRequest, done: Done<void>): void {
@@ -300,11 +281,14 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       (flushed) => this.#gate.answer(() => flushed(), succeed(undefined)),
       () => done(succeed(outcome)),
     );
+    const link = this.#links.get(peer);
+    // What stands in a bundle is what its maker held then.
+    if (outcome.kind !== 'refused' && link?.isDetour !== true) link?.holds(batch.from, batch.seen);
+    this.#waits.changed();
     if (outcome.kind !== 'integrated' || outcome.more) return;
     this.#prune();
     if (!this.#exchangesByItself) return;
     // The request was as good as news, if it went there.
-    const link = this.#links.get(peer);
     const known = batch.seen.clone();
     if (link?.isDetour !== true) known.merge(request.seen);
     link?.heardFrom(batch.from, known);
@@ -420,6 +404,20 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
 
   #bytesOf(writes: readonly Write<KvOperation>[]): number {
     return writes.reduce((sum, write) => sum + this.#replica.bytesOf(write), 0);
+  }
+
+  /** Somebody waits for what neighbours hold: asks some of them. */
+  #askNeighbours(): void {
+    if (!this.#exchangesByItself) return;
+    const links = [...this.#links.values()];
+    const { askedMax } = this.#config.settings;
+    for (let i = 0; i < Math.min(links.length, askedMax); i++) {
+      const link = links[(this.#asked + i) % links.length] as Link<KvOperation>;
+      if (link.pulling) continue;
+      if (this.#answers.awaitsStable) this.#compactor.ask([link.peer]);
+      link.pull(() => undefined);
+    }
+    this.#asked += askedMax;
   }
 
   get #exchangesByItself(): boolean {

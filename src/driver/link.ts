@@ -88,6 +88,7 @@ export class Link<Op> {
   #announced: VersionVector | null = null;
   /** What it had said when the pull under way began: that pull brings it, if the peer told the truth. */
   #expected: VersionVector | null = null;
+  #held: readonly [Origin, VersionVector] | null = null;
   #cancelTimer: Cancel | null = null;
   #closed = false;
 
@@ -152,6 +153,16 @@ export class Link<Op> {
   /** The replica has something new: tells the peer, unless the peer knows. */
   tell(): void {
     this.#teller.tell();
+  }
+
+  /** What the peer said last that it holds, on disk; null if it did not. */
+  get held(): readonly [Origin, VersionVector] | null {
+    return this.#held;
+  }
+
+  /** The peer says that it holds `vector`. */
+  holds(origin: Origin, vector: VersionVector): void {
+    this.#held = [origin, vector];
   }
 
   /** The peer is there, and holds `vector` or was shown it. */

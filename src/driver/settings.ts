@@ -18,6 +18,12 @@ export interface DriverSettings {
   readonly importsMax: number;
   /** How long who holds a bundle may take to give its next part. */
   readonly importPartTimeoutMs: number;
+  /** Calls that wait for writes to come, or to be known to have come to others. */
+  readonly waitsMax: number;
+  /** How long such a call waits at most, whatever it asks for. */
+  readonly waitMsMax: number;
+  /** How many neighbours are asked at a time what they hold, while such calls wait. */
+  readonly askedMax: number;
   /** Answers that wait for a flush; beyond it clients get ERR_OVERLOADED. */
   readonly heldAnswersMax: number;
   /** What those answers hold together; beyond it what would hold more gets ERR_OVERLOADED. */
@@ -35,6 +41,9 @@ export const DEFAULT_SETTINGS: DriverSettings = {
   stabilizeCallsMax: 64,
   importsMax: 16,
   importPartTimeoutMs: 30_000,
+  waitsMax: 1_024,
+  waitMsMax: 30_000,
+  askedMax: 16,
   heldAnswersMax: 65_536,
   heldBytesMax: 64 * 1024 * 1024,
 };

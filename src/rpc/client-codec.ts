@@ -1,10 +1,11 @@
 import { assert } from '../base/assert.js';
+import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
-import { clientId, key, time, value } from './scalars.js';
-import { type Codec, structOf, unionOf } from './schema.js';
-import { acceptStamp, versionVector } from './stamp-codec.js';
+import { clientId, count, key, milliseconds, time, value } from './scalars.js';
+import { bool, type Codec, list, structOf, unionOf } from './schema.js';
+import { acceptStamp, origin, versionVector } from './stamp-codec.js';
 
 /* The messages of service KeyValue. A put and a delete are one request to us, and two methods on the wire. */
 
@@ -90,3 +91,25 @@ export const getReply: Codec<GetReply> = unionOf<GetReply>('GetReply')
   .arm(2, 'absent', absentReply, (reply) => reply.kind === 'absent')
   .arm(3, 'missing', missingReply, (reply) => reply.kind === 'missing')
   .build();
+
+export const holdsRequest: Codec<HoldsRequest> = structOf<HoldsRequest>('HoldsRequest')
+  .required(1, 'needs', versionVector, (request) => request.needs)
+  .required(2, 'budgetMs', milliseconds, (request) => request.budgetMs)
+  .build((needs, budgetMs) => ({ needs, budgetMs }));
+
+export const holdsReply: Codec<HoldsReply> = structOf<HoldsReply>('HoldsReply')
+  .optional(1, 'missing', versionVector, (reply) => reply.missing)
+  .build((missing) => ({ missing }));
+
+export const writeStateRequest: Codec<WriteStateRequest> = structOf<WriteStateRequest>('WriteStateRequest')
+  .required(1, 'stamp', acceptStamp, (request) => request.stamp)
+  .required(2, 'holders', count, (request) => request.holders)
+  .required(3, 'stable', bool, (request) => request.stable)
+  .required(4, 'budgetMs', milliseconds, (request) => request.budgetMs)
+  .build((stamp, holders, stable, budgetMs) => ({ stamp, holders, stable, budgetMs }));
+
+export const writeStateReply: Codec<WriteState> = structOf<WriteState>('WriteStateReply')
+  .required(1, 'holders', list(origin), (state) => state.holders)
+  .required(2, 'waitsFor', list(origin), (state) => state.waitsFor)
+  .required(3, 'stable', bool, (state) => state.stable)
+  .build((holders, waitsFor, stable) => ({ holders, waitsFor, stable }));

@@ -14,6 +14,7 @@ import type {
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from '../bayou/bundle-messages.js';
+import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
   News,
   PullBatch,
@@ -23,7 +24,7 @@ import type {
   WriteReply,
   WriteRequest,
 } from '../bayou/messages.js';
-import type { AdminConnection, BundleConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
+import type { AdminConnection, BundleConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
 import { ClientSocket } from './client-socket.js';
@@ -50,7 +51,7 @@ export interface ReplicaConnectionOptions {
 export class ReplicaConnection
   implements
     PeerConnection<KvOperation>,
-    ClientConnection<KvOperation, Uint8Array>,
+    SessionConnection<KvOperation, Uint8Array>,
     AdminConnection<KvOperation, Uint8Array>,
     BundleConnection<KvOperation>
 {
@@ -86,6 +87,14 @@ export class ReplicaConnection
 
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Uint8Array>>): void {
     this.#call(METHODS.get, request, timeoutMs, done);
+  }
+
+  holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void {
+    this.#call(METHODS.holds, request, timeoutMs, done);
+  }
+
+  writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void {
+    this.#call(METHODS.writeState, request, timeoutMs, done);
   }
 
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<KvOperation>>): void {

@@ -13,7 +13,17 @@ import {
   unlinkRequest,
 } from './admin-codec.js';
 import { exportReply, exportRequest, importBatch, importReply, importRequest } from './bundle-codec.js';
-import { deleteRequest, getReply, getRequest, putRequest, writeReply } from './client-codec.js';
+import {
+  deleteRequest,
+  getReply,
+  getRequest,
+  holdsReply,
+  holdsRequest,
+  putRequest,
+  writeReply,
+  writeStateReply,
+  writeStateRequest,
+} from './client-codec.js';
 import { failure } from './failure-codec.js';
 import { malformed } from './field-error.js';
 import { messageHead } from './message-header.js';
@@ -44,6 +54,8 @@ export const METHODS = {
   put: method('KeyValue', 'put', putRequest, writeReply),
   remove: method('KeyValue', 'remove', deleteRequest, writeReply),
   get: method('KeyValue', 'get', getRequest, getReply),
+  holds: method('KeyValue', 'holds', holdsRequest, holdsReply),
+  writeState: method('KeyValue', 'writeState', writeStateRequest, writeStateReply),
   pull: method('Replication', 'pull', pullRequest, pullBatch),
   news: method('Replication', 'news', newsRequest, empty),
   status: method('Admin', 'status', empty, statusReply),

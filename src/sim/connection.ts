@@ -11,6 +11,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
+import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
   News,
   PullBatch,
@@ -20,15 +21,15 @@ import type {
   WriteReply,
   WriteRequest,
 } from '../bayou/messages.js';
-import type { AdminConnection, ClientConnection, PeerConnection } from '../bayou/ports.js';
+import type { AdminConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { Channel } from './network.js';
 
-/** The three faces of a replica over a simulated connection. */
+/** The faces of a replica over a simulated connection. */
 export class SimConnection
   implements
     PeerConnection<KvOperation>,
-    ClientConnection<KvOperation, Uint8Array>,
+    SessionConnection<KvOperation, Uint8Array>,
     AdminConnection<KvOperation, Uint8Array>
 {
   readonly #channel: Channel;
@@ -46,6 +47,19 @@ export class SimConnection
       'read',
       timeoutMs,
       (service, reply: Done<ReadReply<Uint8Array>>) => service.read(request, reply),
+      done,
+    );
+  }
+
+  holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void {
+    this.#channel.call('holds', timeoutMs, (service, reply: Done<HoldsReply>) => service.holds(request, reply), done);
+  }
+
+  writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void {
+    this.#channel.call(
+      'writeState',
+      timeoutMs,
+      (service, reply: Done<WriteState>) => service.writeState(request, reply),
       done,
     );
   }

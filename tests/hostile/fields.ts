@@ -91,6 +91,8 @@ const IDS: readonly Place[] = [
   place('put', 'needs[0].origin.id', (value) => ({ 6: vector(entryOf(value)) })),
   place('remove', 'client', (value) => ({ 1: value })),
   place('get', 'needs[0].origin.id', (value) => ({ 2: vector(entryOf(value)) })),
+  place('holds', 'needs[0].origin.id', (value) => ({ 1: vector(entryOf(value)) })),
+  place('writeState', 'stamp.origin.id', (value) => ({ 1: struct({ 1: i64(1), 2: originOf(value) }) })),
   place('pull', 'terms.cluster', (value) => ({ 1: terms({ 2: value }) })),
   place('pull', 'sender.id', (value) => ({ 2: originOf(value) })),
   place('pull', 'recipient', (value) => ({ 3: value })),
@@ -165,6 +167,11 @@ const TIMES: readonly (Place & { readonly min: 0 | 1 })[] = [
     })),
     min: 1,
   },
+  {
+    ...place('holds', 'needs[0].acceptTime', (value) => ({ 1: vector(struct({ 1: origin('o'), 2: value })) })),
+    min: 0,
+  },
+  { ...place('writeState', 'stamp.acceptTime', (value) => ({ 1: struct({ 1: value, 2: origin('o') }) })), min: 0 },
   { ...place('pull', 'retryWindowMs', (value) => ({ 1: terms({ 5: value }) })), min: 0 },
   { ...place('pull', 'sender.incarnation', (value) => ({ 2: struct({ 1: text('o'), 2: value }) })), min: 1 },
   { ...place('pull', 'seen[0].acceptTime', (value) => ({ 4: vector(struct({ 1: origin('o'), 2: value })) })), min: 0 },
@@ -204,6 +211,9 @@ const NUMBERS: readonly (readonly [Place, readonly number[]])[] = [
   [place('pull', 'writesMax', (value) => ({ 10: value })), [0, -1, I32_MIN]],
   [place('pull', 'bytesMax', (value) => ({ 11: value })), [0, -1, I32_MIN]],
   [place('link', 'port', (value) => ({ 3: value })), [0, -1, 65_536, I32_MIN, I32_MAX]],
+  [place('holds', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
+  [place('writeState', 'holders', (value) => ({ 2: value })), [-1, I32_MIN]],
+  [place('writeState', 'budgetMs', (value) => ({ 4: value })), [-1, I32_MIN]],
   [place('stabilize', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('store', 'entriesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
   [place('log', 'writesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
@@ -213,6 +223,7 @@ const BOOLS: readonly Place[] = [
   place('pull', 'report', (value) => ({ 7: value })),
   place('pull', 'outside', (value) => ({ 12: value })),
   place('pull', 'inflates', (value) => ({ 13: value })),
+  place('writeState', 'stable', (value) => ({ 3: value })),
   place('stabilize', 'compact', (value) => ({ 3: value })),
 ];
 

@@ -64,6 +64,8 @@ export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
   put: { 1: text('c'), 2: i64(1), 3: text('k'), 4: text('v'), 5: i64(1), 6: vector(entry('nobody', 1)) },
   remove: { 1: text('c'), 2: i64(1), 3: text('k'), 4: i64(1), 5: vector(entry('nobody', 1)) },
   get: { 1: text('k'), 2: vector(entry('nobody', 1)) },
+  holds: { 1: vector(entry('nobody', 1)), 2: i32(1) },
+  writeState: { 1: stamp('nobody', 1), 2: i32(1), 3: bool(true), 4: i32(1) },
   pull: {
     1: struct(TERMS_FIELDS),
     2: origin('stranger'),

@@ -61,6 +61,18 @@ export const getReply = fc.oneof(
   missing,
 );
 
+const budgetMs = fc.nat({ max: 2 ** 31 - 1 });
+export const holdsRequest = fc.record({ needs: vector, budgetMs });
+export const holdsReply = fc.record({ missing: orNull(vector) });
+export const writeStateRequest = fc.record({
+  stamp,
+  holders: fc.nat({ max: 2 ** 31 - 1 }),
+  stable: fc.boolean(),
+  budgetMs,
+});
+const origins = fc.array(origin, { maxLength: 3 });
+export const writeStateReply = fc.record({ holders: origins, waitsFor: origins, stable: fc.boolean() });
+
 const terms = fc.record({
   protocol: fc.integer(),
   cluster: idText,

@@ -55,6 +55,11 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const { origin, acceptTime } = write;
       done(succeed({ kind: 'found', value: write.operation.value, stamp: { origin, acceptTime } }));
     },
+    holds: ({ needs }, done) => done(succeed({ missing: seen().missing(needs) })),
+    writeState: ({ stamp }, done) => {
+      const isHere = seen().covers(stamp.origin, stamp.acceptTime);
+      done(succeed({ holders: isHere ? [ORIGIN] : [], waitsFor: isHere ? [] : [ORIGIN], stable: isHere }));
+    },
     pull: ({ seen: known, writesMax, resume }, done) => {
       const base = resume?.received ?? known;
       const lacking = writes.filter((write) => !base.covers(write.origin, write.acceptTime));

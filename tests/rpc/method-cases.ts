@@ -35,6 +35,12 @@ export const CALLS = [
     frame: callFrame(METHODS.remove, { ...putRequest('k', ''), operation: { kind: 'delete' }, needs }),
   },
   { name: 'get', method: METHODS.get, frame: callFrame(METHODS.get, { key: '__proto__', needs }) },
+  { name: 'holds', method: METHODS.holds, frame: callFrame(METHODS.holds, { needs, budgetMs: 1 }) },
+  {
+    name: 'writeState',
+    method: METHODS.writeState,
+    frame: callFrame(METHODS.writeState, { stamp, holders: 1, stable: true, budgetMs: 1 }),
+  },
   { name: 'pull', method: METHODS.pull, frame: callFrame(METHODS.pull, pull) },
   {
     name: 'news',

@@ -79,6 +79,20 @@ describe('a stock client', () => {
     expect(await put('k', 'v', { needs: vectorOf(9) })).toEqual(missing);
   });
 
+  test('asks whether a replica holds something, and how far a write has come', async () => {
+    await put('k', 'v');
+    expect(await call('KeyValue', 'holds', stock('HoldsRequest', { needs: vectorOf(1), budgetMs: 0 }))).toEqual({});
+    expect(await call('KeyValue', 'holds', stock('HoldsRequest', { needs: vectorOf(2), budgetMs: 0 }))).toEqual({
+      missing: vectorOf(2),
+    });
+    const request = { stamp: { acceptTime: 1, origin }, holders: 1, stable: true, budgetMs: 0 };
+    expect(await call('KeyValue', 'writeState', stock('WriteStateRequest', request))).toEqual({
+      holders: [origin],
+      waitsFor: [],
+      stable: true,
+    });
+  });
+
   test('may put and get __proto__', async () => {
     await put('__proto__', 'v', { client: '__proto__' });
     expect(await get('__proto__')).toMatchObject({ found: { value: 'v' } });

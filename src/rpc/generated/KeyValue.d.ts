@@ -28,6 +28,10 @@ import FoundReply = ttypes.FoundReply
 import AbsentReply = ttypes.AbsentReply
 import MissingReply = ttypes.MissingReply
 import GetReply = ttypes.GetReply
+import HoldsRequest = ttypes.HoldsRequest
+import HoldsReply = ttypes.HoldsReply
+import WriteStateRequest = ttypes.WriteStateRequest
+import WriteStateReply = ttypes.WriteStateReply
 import Empty = ttypes.Empty
 import ClusterTerms = ttypes.ClusterTerms
 import Resume = ttypes.Resume
@@ -92,6 +96,26 @@ declare class Client {
     get(request: GetRequest): Promise<GetReply>;
 
     get(request: GetRequest, callback?: (error: ttypes.Failure, response: GetReply)=>void): void;
+
+    /**
+     * Answers when the replica holds what is needed, or when the budget is spent.
+     */
+    holds(request: HoldsRequest): Promise<HoldsReply>;
+
+    /**
+     * Answers when the replica holds what is needed, or when the budget is spent.
+     */
+    holds(request: HoldsRequest, callback?: (error: ttypes.Failure, response: HoldsReply)=>void): void;
+
+    /**
+     * Answers when the write has come as far as is asked, or when the budget is spent.
+     */
+    writeState(request: WriteStateRequest): Promise<WriteStateReply>;
+
+    /**
+     * Answers when the write has come as far as is asked, or when the budget is spent.
+     */
+    writeState(request: WriteStateRequest, callback?: (error: ttypes.Failure, response: WriteStateReply)=>void): void;
   }
 
 declare class Processor {
@@ -102,4 +126,6 @@ declare class Processor {
     process_put(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_remove(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_get(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_holds(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_writeState(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

@@ -183,6 +183,45 @@ declare class GetReply {
   }
 
 /**
+ * Asks whether the replica holds something, and to wait until it does.
+ */
+declare class HoldsRequest {
+    public needs: VectorEntry[];
+    public budgetMs: number;
+
+      constructor(args?: { needs: VectorEntry[]; budgetMs: number; });
+  }
+
+declare class HoldsReply {
+    public missing?: VectorEntry[];
+
+      constructor(args?: { missing?: VectorEntry[]; });
+  }
+
+/**
+ * Asks how far a write has come, and to wait until it has come further.
+ */
+declare class WriteStateRequest {
+    public stamp: AcceptStamp;
+    public holders: number;
+    public stable: boolean;
+    public budgetMs: number;
+
+      constructor(args?: { stamp: AcceptStamp; holders: number; stable: boolean; budgetMs: number; });
+  }
+
+/**
+ * How far a write has come, as far as the replica knows.
+ */
+declare class WriteStateReply {
+    public holders: Origin[];
+    public waitsFor: Origin[];
+    public stable: boolean;
+
+      constructor(args?: { holders: Origin[]; waitsFor: Origin[]; stable: boolean; });
+  }
+
+/**
  * Nothing to say.
  */
 declare class Empty {

@@ -1164,6 +1164,384 @@ const GetReply = module.exports.GetReply = class {
   }
 
 };
+const HoldsRequest = module.exports.HoldsRequest = class {
+  constructor(args) {
+    this.needs = null;
+    this.budgetMs = null;
+    if (args) {
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field needs is unset!');
+      }
+      if (args.budgetMs !== undefined && args.budgetMs !== null) {
+        this.budgetMs = args.budgetMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field budgetMs is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp321 = input.readListBegin();
+          const _size20 = _rtmp321.size || 0;
+          for (let _i22 = 0; _i22 < _size20; ++_i22) {
+            let elem23 = null;
+            elem23 = new ttypes.VectorEntry();
+            elem23.read(input);
+            this.needs.push(elem23);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I32) {
+          this.budgetMs = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('HoldsRequest');
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter24 in this.needs) {
+        if (this.needs.hasOwnProperty(iter24)) {
+          iter24 = this.needs[iter24];
+          iter24.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.budgetMs !== null && this.budgetMs !== undefined) {
+      output.writeFieldBegin('budgetMs', Thrift.Type.I32, 2);
+      output.writeI32(this.budgetMs);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const HoldsReply = module.exports.HoldsReply = class {
+  constructor(args) {
+    this.missing = null;
+    if (args) {
+      if (args.missing !== undefined && args.missing !== null) {
+        this.missing = Thrift.copyList(args.missing, [ttypes.VectorEntry]);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.missing = [];
+          const _rtmp326 = input.readListBegin();
+          const _size25 = _rtmp326.size || 0;
+          for (let _i27 = 0; _i27 < _size25; ++_i27) {
+            let elem28 = null;
+            elem28 = new ttypes.VectorEntry();
+            elem28.read(input);
+            this.missing.push(elem28);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('HoldsReply');
+    if (this.missing !== null && this.missing !== undefined) {
+      output.writeFieldBegin('missing', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.missing.length);
+      for (let iter29 in this.missing) {
+        if (this.missing.hasOwnProperty(iter29)) {
+          iter29 = this.missing[iter29];
+          iter29.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WriteStateRequest = module.exports.WriteStateRequest = class {
+  constructor(args) {
+    this.stamp = null;
+    this.holders = null;
+    this.stable = null;
+    this.budgetMs = null;
+    if (args) {
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.holders !== undefined && args.holders !== null) {
+        this.holders = args.holders;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field holders is unset!');
+      }
+      if (args.stable !== undefined && args.stable !== null) {
+        this.stable = args.stable;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stable is unset!');
+      }
+      if (args.budgetMs !== undefined && args.budgetMs !== null) {
+        this.budgetMs = args.budgetMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field budgetMs is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I32) {
+          this.holders = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.stable = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.budgetMs = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WriteStateRequest');
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 1);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.holders !== null && this.holders !== undefined) {
+      output.writeFieldBegin('holders', Thrift.Type.I32, 2);
+      output.writeI32(this.holders);
+      output.writeFieldEnd();
+    }
+    if (this.stable !== null && this.stable !== undefined) {
+      output.writeFieldBegin('stable', Thrift.Type.BOOL, 3);
+      output.writeBool(this.stable);
+      output.writeFieldEnd();
+    }
+    if (this.budgetMs !== null && this.budgetMs !== undefined) {
+      output.writeFieldBegin('budgetMs', Thrift.Type.I32, 4);
+      output.writeI32(this.budgetMs);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WriteStateReply = module.exports.WriteStateReply = class {
+  constructor(args) {
+    this.holders = null;
+    this.waitsFor = null;
+    this.stable = null;
+    if (args) {
+      if (args.holders !== undefined && args.holders !== null) {
+        this.holders = Thrift.copyList(args.holders, [ttypes.Origin]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field holders is unset!');
+      }
+      if (args.waitsFor !== undefined && args.waitsFor !== null) {
+        this.waitsFor = Thrift.copyList(args.waitsFor, [ttypes.Origin]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field waitsFor is unset!');
+      }
+      if (args.stable !== undefined && args.stable !== null) {
+        this.stable = args.stable;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stable is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.holders = [];
+          const _rtmp331 = input.readListBegin();
+          const _size30 = _rtmp331.size || 0;
+          for (let _i32 = 0; _i32 < _size30; ++_i32) {
+            let elem33 = null;
+            elem33 = new ttypes.Origin();
+            elem33.read(input);
+            this.holders.push(elem33);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.waitsFor = [];
+          const _rtmp335 = input.readListBegin();
+          const _size34 = _rtmp335.size || 0;
+          for (let _i36 = 0; _i36 < _size34; ++_i36) {
+            let elem37 = null;
+            elem37 = new ttypes.Origin();
+            elem37.read(input);
+            this.waitsFor.push(elem37);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.stable = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WriteStateReply');
+    if (this.holders !== null && this.holders !== undefined) {
+      output.writeFieldBegin('holders', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.holders.length);
+      for (let iter38 in this.holders) {
+        if (this.holders.hasOwnProperty(iter38)) {
+          iter38 = this.holders[iter38];
+          iter38.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.waitsFor !== null && this.waitsFor !== undefined) {
+      output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
+      for (let iter39 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter39)) {
+          iter39 = this.waitsFor[iter39];
+          iter39.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.stable !== null && this.stable !== undefined) {
+      output.writeFieldBegin('stable', Thrift.Type.BOOL, 3);
+      output.writeBool(this.stable);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Empty = module.exports.Empty = class {
   constructor(args) {
   }
@@ -1345,13 +1723,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp321 = input.readListBegin();
-          const _size20 = _rtmp321.size || 0;
-          for (let _i22 = 0; _i22 < _size20; ++_i22) {
-            let elem23 = null;
-            elem23 = new ttypes.VectorEntry();
-            elem23.read(input);
-            this.received.push(elem23);
+          const _rtmp341 = input.readListBegin();
+          const _size40 = _rtmp341.size || 0;
+          for (let _i42 = 0; _i42 < _size40; ++_i42) {
+            let elem43 = null;
+            elem43 = new ttypes.VectorEntry();
+            elem43.read(input);
+            this.received.push(elem43);
           }
           input.readListEnd();
         } else {
@@ -1361,13 +1739,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp325 = input.readListBegin();
-          const _size24 = _rtmp325.size || 0;
-          for (let _i26 = 0; _i26 < _size24; ++_i26) {
-            let elem27 = null;
-            elem27 = new ttypes.VectorEntry();
-            elem27.read(input);
-            this.target.push(elem27);
+          const _rtmp345 = input.readListBegin();
+          const _size44 = _rtmp345.size || 0;
+          for (let _i46 = 0; _i46 < _size44; ++_i46) {
+            let elem47 = null;
+            elem47 = new ttypes.VectorEntry();
+            elem47.read(input);
+            this.target.push(elem47);
           }
           input.readListEnd();
         } else {
@@ -1388,10 +1766,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter28 in this.received) {
-        if (this.received.hasOwnProperty(iter28)) {
-          iter28 = this.received[iter28];
-          iter28.write(output);
+      for (let iter48 in this.received) {
+        if (this.received.hasOwnProperty(iter48)) {
+          iter48 = this.received[iter48];
+          iter48.write(output);
         }
       }
       output.writeListEnd();
@@ -1400,10 +1778,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter29 in this.target) {
-        if (this.target.hasOwnProperty(iter29)) {
-          iter29 = this.target[iter29];
-          iter29.write(output);
+      for (let iter49 in this.target) {
+        if (this.target.hasOwnProperty(iter49)) {
+          iter49 = this.target[iter49];
+          iter49.write(output);
         }
       }
       output.writeListEnd();
@@ -1596,13 +1974,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp331 = input.readListBegin();
-          const _size30 = _rtmp331.size || 0;
-          for (let _i32 = 0; _i32 < _size30; ++_i32) {
-            let elem33 = null;
-            elem33 = new ttypes.VectorEntry();
-            elem33.read(input);
-            this.seen.push(elem33);
+          const _rtmp351 = input.readListBegin();
+          const _size50 = _rtmp351.size || 0;
+          for (let _i52 = 0; _i52 < _size50; ++_i52) {
+            let elem53 = null;
+            elem53 = new ttypes.VectorEntry();
+            elem53.read(input);
+            this.seen.push(elem53);
           }
           input.readListEnd();
         } else {
@@ -1703,10 +2081,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter34 in this.seen) {
-        if (this.seen.hasOwnProperty(iter34)) {
-          iter34 = this.seen[iter34];
-          iter34.write(output);
+      for (let iter54 in this.seen) {
+        if (this.seen.hasOwnProperty(iter54)) {
+          iter54 = this.seen[iter54];
+          iter54.write(output);
         }
       }
       output.writeListEnd();
@@ -1989,13 +2367,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp336 = input.readListBegin();
-          const _size35 = _rtmp336.size || 0;
-          for (let _i37 = 0; _i37 < _size35; ++_i37) {
-            let elem38 = null;
-            elem38 = new ttypes.VectorEntry();
-            elem38.read(input);
-            this.vector.push(elem38);
+          const _rtmp356 = input.readListBegin();
+          const _size55 = _rtmp356.size || 0;
+          for (let _i57 = 0; _i57 < _size55; ++_i57) {
+            let elem58 = null;
+            elem58 = new ttypes.VectorEntry();
+            elem58.read(input);
+            this.vector.push(elem58);
           }
           input.readListEnd();
         } else {
@@ -2043,10 +2421,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter39 in this.vector) {
-        if (this.vector.hasOwnProperty(iter39)) {
-          iter39 = this.vector[iter39];
-          iter39.write(output);
+      for (let iter59 in this.vector) {
+        if (this.vector.hasOwnProperty(iter59)) {
+          iter59 = this.vector[iter59];
+          iter59.write(output);
         }
       }
       output.writeListEnd();
@@ -2210,13 +2588,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp341 = input.readListBegin();
-          const _size40 = _rtmp341.size || 0;
-          for (let _i42 = 0; _i42 < _size40; ++_i42) {
-            let elem43 = null;
-            elem43 = new ttypes.Attestation();
-            elem43.read(input);
-            this.attestations.push(elem43);
+          const _rtmp361 = input.readListBegin();
+          const _size60 = _rtmp361.size || 0;
+          for (let _i62 = 0; _i62 < _size60; ++_i62) {
+            let elem63 = null;
+            elem63 = new ttypes.Attestation();
+            elem63.read(input);
+            this.attestations.push(elem63);
           }
           input.readListEnd();
         } else {
@@ -2226,13 +2604,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp345 = input.readListBegin();
-          const _size44 = _rtmp345.size || 0;
-          for (let _i46 = 0; _i46 < _size44; ++_i46) {
-            let elem47 = null;
-            elem47 = new ttypes.Origin();
-            elem47.read(input);
-            this.retired.push(elem47);
+          const _rtmp365 = input.readListBegin();
+          const _size64 = _rtmp365.size || 0;
+          for (let _i66 = 0; _i66 < _size64; ++_i66) {
+            let elem67 = null;
+            elem67 = new ttypes.Origin();
+            elem67.read(input);
+            this.retired.push(elem67);
           }
           input.readListEnd();
         } else {
@@ -2253,10 +2631,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter48 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter48)) {
-          iter48 = this.attestations[iter48];
-          iter48.write(output);
+      for (let iter68 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter68)) {
+          iter68 = this.attestations[iter68];
+          iter68.write(output);
         }
       }
       output.writeListEnd();
@@ -2265,10 +2643,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter49 in this.retired) {
-        if (this.retired.hasOwnProperty(iter49)) {
-          iter49 = this.retired[iter49];
-          iter49.write(output);
+      for (let iter69 in this.retired) {
+        if (this.retired.hasOwnProperty(iter69)) {
+          iter69 = this.retired[iter69];
+          iter69.write(output);
         }
       }
       output.writeListEnd();
@@ -2370,13 +2748,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp351 = input.readListBegin();
-          const _size50 = _rtmp351.size || 0;
-          for (let _i52 = 0; _i52 < _size50; ++_i52) {
-            let elem53 = null;
-            elem53 = new ttypes.VectorEntry();
-            elem53.read(input);
-            this.seen.push(elem53);
+          const _rtmp371 = input.readListBegin();
+          const _size70 = _rtmp371.size || 0;
+          for (let _i72 = 0; _i72 < _size70; ++_i72) {
+            let elem73 = null;
+            elem73 = new ttypes.VectorEntry();
+            elem73.read(input);
+            this.seen.push(elem73);
           }
           input.readListEnd();
         } else {
@@ -2450,10 +2828,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter54 in this.seen) {
-        if (this.seen.hasOwnProperty(iter54)) {
-          iter54 = this.seen[iter54];
-          iter54.write(output);
+      for (let iter74 in this.seen) {
+        if (this.seen.hasOwnProperty(iter74)) {
+          iter74 = this.seen[iter74];
+          iter74.write(output);
         }
       }
       output.writeListEnd();
@@ -2556,13 +2934,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp356 = input.readListBegin();
-          const _size55 = _rtmp356.size || 0;
-          for (let _i57 = 0; _i57 < _size55; ++_i57) {
-            let elem58 = null;
-            elem58 = new ttypes.VectorEntry();
-            elem58.read(input);
-            this.fresh.push(elem58);
+          const _rtmp376 = input.readListBegin();
+          const _size75 = _rtmp376.size || 0;
+          for (let _i77 = 0; _i77 < _size75; ++_i77) {
+            let elem78 = null;
+            elem78 = new ttypes.VectorEntry();
+            elem78.read(input);
+            this.fresh.push(elem78);
           }
           input.readListEnd();
         } else {
@@ -2598,10 +2976,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter59 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter59)) {
-          iter59 = this.fresh[iter59];
-          iter59.write(output);
+      for (let iter79 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter79)) {
+          iter79 = this.fresh[iter79];
+          iter79.write(output);
         }
       }
       output.writeListEnd();
@@ -3207,13 +3585,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp361 = input.readListBegin();
-          const _size60 = _rtmp361.size || 0;
-          for (let _i62 = 0; _i62 < _size60; ++_i62) {
-            let elem63 = null;
-            elem63 = new ttypes.VectorEntry();
-            elem63.read(input);
-            this.seen.push(elem63);
+          const _rtmp381 = input.readListBegin();
+          const _size80 = _rtmp381.size || 0;
+          for (let _i82 = 0; _i82 < _size80; ++_i82) {
+            let elem83 = null;
+            elem83 = new ttypes.VectorEntry();
+            elem83.read(input);
+            this.seen.push(elem83);
           }
           input.readListEnd();
         } else {
@@ -3244,13 +3622,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp365 = input.readListBegin();
-          const _size64 = _rtmp365.size || 0;
-          for (let _i66 = 0; _i66 < _size64; ++_i66) {
-            let elem67 = null;
-            elem67 = new ttypes.Origin();
-            elem67.read(input);
-            this.waitsFor.push(elem67);
+          const _rtmp385 = input.readListBegin();
+          const _size84 = _rtmp385.size || 0;
+          for (let _i86 = 0; _i86 < _size84; ++_i86) {
+            let elem87 = null;
+            elem87 = new ttypes.Origin();
+            elem87.read(input);
+            this.waitsFor.push(elem87);
           }
           input.readListEnd();
         } else {
@@ -3260,13 +3638,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp369 = input.readListBegin();
-          const _size68 = _rtmp369.size || 0;
-          for (let _i70 = 0; _i70 < _size68; ++_i70) {
-            let elem71 = null;
-            elem71 = new ttypes.Origin();
-            elem71.read(input);
-            this.retired.push(elem71);
+          const _rtmp389 = input.readListBegin();
+          const _size88 = _rtmp389.size || 0;
+          for (let _i90 = 0; _i90 < _size88; ++_i90) {
+            let elem91 = null;
+            elem91 = new ttypes.Origin();
+            elem91.read(input);
+            this.retired.push(elem91);
           }
           input.readListEnd();
         } else {
@@ -3276,13 +3654,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp373 = input.readListBegin();
-          const _size72 = _rtmp373.size || 0;
-          for (let _i74 = 0; _i74 < _size72; ++_i74) {
-            let elem75 = null;
-            elem75 = new ttypes.LinkStatus();
-            elem75.read(input);
-            this.links.push(elem75);
+          const _rtmp393 = input.readListBegin();
+          const _size92 = _rtmp393.size || 0;
+          for (let _i94 = 0; _i94 < _size92; ++_i94) {
+            let elem95 = null;
+            elem95 = new ttypes.LinkStatus();
+            elem95.read(input);
+            this.links.push(elem95);
           }
           input.readListEnd();
         } else {
@@ -3313,10 +3691,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter76 in this.seen) {
-        if (this.seen.hasOwnProperty(iter76)) {
-          iter76 = this.seen[iter76];
-          iter76.write(output);
+      for (let iter96 in this.seen) {
+        if (this.seen.hasOwnProperty(iter96)) {
+          iter96 = this.seen[iter96];
+          iter96.write(output);
         }
       }
       output.writeListEnd();
@@ -3340,10 +3718,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter77 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter77)) {
-          iter77 = this.waitsFor[iter77];
-          iter77.write(output);
+      for (let iter97 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter97)) {
+          iter97 = this.waitsFor[iter97];
+          iter97.write(output);
         }
       }
       output.writeListEnd();
@@ -3352,10 +3730,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter78 in this.retired) {
-        if (this.retired.hasOwnProperty(iter78)) {
-          iter78 = this.retired[iter78];
-          iter78.write(output);
+      for (let iter98 in this.retired) {
+        if (this.retired.hasOwnProperty(iter98)) {
+          iter98 = this.retired[iter98];
+          iter98.write(output);
         }
       }
       output.writeListEnd();
@@ -3364,10 +3742,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter79 in this.links) {
-        if (this.links.hasOwnProperty(iter79)) {
-          iter79 = this.links[iter79];
-          iter79.write(output);
+      for (let iter99 in this.links) {
+        if (this.links.hasOwnProperty(iter99)) {
+          iter99 = this.links[iter99];
+          iter99.write(output);
         }
       }
       output.writeListEnd();
@@ -3414,12 +3792,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp381 = input.readListBegin();
-          const _size80 = _rtmp381.size || 0;
-          for (let _i82 = 0; _i82 < _size80; ++_i82) {
-            let elem83 = null;
-            elem83 = input.readString();
-            this.peers.push(elem83);
+          const _rtmp3101 = input.readListBegin();
+          const _size100 = _rtmp3101.size || 0;
+          for (let _i102 = 0; _i102 < _size100; ++_i102) {
+            let elem103 = null;
+            elem103 = input.readString();
+            this.peers.push(elem103);
           }
           input.readListEnd();
         } else {
@@ -3454,10 +3832,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter84 in this.peers) {
-        if (this.peers.hasOwnProperty(iter84)) {
-          iter84 = this.peers[iter84];
-          output.writeString(iter84);
+      for (let iter104 in this.peers) {
+        if (this.peers.hasOwnProperty(iter104)) {
+          iter104 = this.peers[iter104];
+          output.writeString(iter104);
         }
       }
       output.writeListEnd();
@@ -3611,13 +3989,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp386 = input.readListBegin();
-          const _size85 = _rtmp386.size || 0;
-          for (let _i87 = 0; _i87 < _size85; ++_i87) {
-            let elem88 = null;
-            elem88 = new ttypes.PullOutcome();
-            elem88.read(input);
-            this.outcomes.push(elem88);
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.PullOutcome();
+            elem108.read(input);
+            this.outcomes.push(elem108);
           }
           input.readListEnd();
         } else {
@@ -3627,13 +4005,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp390 = input.readListBegin();
-          const _size89 = _rtmp390.size || 0;
-          for (let _i91 = 0; _i91 < _size89; ++_i91) {
-            let elem92 = null;
-            elem92 = new ttypes.VectorEntry();
-            elem92.read(input);
-            this.seen.push(elem92);
+          const _rtmp3110 = input.readListBegin();
+          const _size109 = _rtmp3110.size || 0;
+          for (let _i111 = 0; _i111 < _size109; ++_i111) {
+            let elem112 = null;
+            elem112 = new ttypes.VectorEntry();
+            elem112.read(input);
+            this.seen.push(elem112);
           }
           input.readListEnd();
         } else {
@@ -3654,10 +4032,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter93 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter93)) {
-          iter93 = this.outcomes[iter93];
-          iter93.write(output);
+      for (let iter113 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter113)) {
+          iter113 = this.outcomes[iter113];
+          iter113.write(output);
         }
       }
       output.writeListEnd();
@@ -3666,10 +4044,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter94 in this.seen) {
-        if (this.seen.hasOwnProperty(iter94)) {
-          iter94 = this.seen[iter94];
-          iter94.write(output);
+      for (let iter114 in this.seen) {
+        if (this.seen.hasOwnProperty(iter114)) {
+          iter114 = this.seen[iter114];
+          iter114.write(output);
         }
       }
       output.writeListEnd();
@@ -3848,13 +4226,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp396 = input.readListBegin();
-          const _size95 = _rtmp396.size || 0;
-          for (let _i97 = 0; _i97 < _size95; ++_i97) {
-            let elem98 = null;
-            elem98 = new ttypes.StoreEntry();
-            elem98.read(input);
-            this.entries.push(elem98);
+          const _rtmp3116 = input.readListBegin();
+          const _size115 = _rtmp3116.size || 0;
+          for (let _i117 = 0; _i117 < _size115; ++_i117) {
+            let elem118 = null;
+            elem118 = new ttypes.StoreEntry();
+            elem118.read(input);
+            this.entries.push(elem118);
           }
           input.readListEnd();
         } else {
@@ -3882,10 +4260,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter99 in this.entries) {
-        if (this.entries.hasOwnProperty(iter99)) {
-          iter99 = this.entries[iter99];
-          iter99.write(output);
+      for (let iter119 in this.entries) {
+        if (this.entries.hasOwnProperty(iter119)) {
+          iter119 = this.entries[iter119];
+          iter119.write(output);
         }
       }
       output.writeListEnd();
@@ -4142,13 +4520,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3101 = input.readListBegin();
-          const _size100 = _rtmp3101.size || 0;
-          for (let _i102 = 0; _i102 < _size100; ++_i102) {
-            let elem103 = null;
-            elem103 = new ttypes.LogEntry();
-            elem103.read(input);
-            this.entries.push(elem103);
+          const _rtmp3121 = input.readListBegin();
+          const _size120 = _rtmp3121.size || 0;
+          for (let _i122 = 0; _i122 < _size120; ++_i122) {
+            let elem123 = null;
+            elem123 = new ttypes.LogEntry();
+            elem123.read(input);
+            this.entries.push(elem123);
           }
           input.readListEnd();
         } else {
@@ -4176,10 +4554,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter104 in this.entries) {
-        if (this.entries.hasOwnProperty(iter104)) {
-          iter104 = this.entries[iter104];
-          iter104.write(output);
+      for (let iter124 in this.entries) {
+        if (this.entries.hasOwnProperty(iter124)) {
+          iter124 = this.entries[iter124];
+          iter124.write(output);
         }
       }
       output.writeListEnd();
@@ -4245,13 +4623,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3106 = input.readListBegin();
-          const _size105 = _rtmp3106.size || 0;
-          for (let _i107 = 0; _i107 < _size105; ++_i107) {
-            let elem108 = null;
-            elem108 = new ttypes.VectorEntry();
-            elem108.read(input);
-            this.since.push(elem108);
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.VectorEntry();
+            elem128.read(input);
+            this.since.push(elem128);
           }
           input.readListEnd();
         } else {
@@ -4309,10 +4687,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter109 in this.since) {
-        if (this.since.hasOwnProperty(iter109)) {
-          iter109 = this.since[iter109];
-          iter109.write(output);
+      for (let iter129 in this.since) {
+        if (this.since.hasOwnProperty(iter129)) {
+          iter129 = this.since[iter129];
+          iter129.write(output);
         }
       }
       output.writeListEnd();
@@ -4479,13 +4857,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3111 = input.readListBegin();
-          const _size110 = _rtmp3111.size || 0;
-          for (let _i112 = 0; _i112 < _size110; ++_i112) {
-            let elem113 = null;
-            elem113 = new ttypes.VectorEntry();
-            elem113.read(input);
-            this.since.push(elem113);
+          const _rtmp3131 = input.readListBegin();
+          const _size130 = _rtmp3131.size || 0;
+          for (let _i132 = 0; _i132 < _size130; ++_i132) {
+            let elem133 = null;
+            elem133 = new ttypes.VectorEntry();
+            elem133.read(input);
+            this.since.push(elem133);
           }
           input.readListEnd();
         } else {
@@ -4495,13 +4873,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3115 = input.readListBegin();
-          const _size114 = _rtmp3115.size || 0;
-          for (let _i116 = 0; _i116 < _size114; ++_i116) {
-            let elem117 = null;
-            elem117 = new ttypes.VectorEntry();
-            elem117.read(input);
-            this.seen.push(elem117);
+          const _rtmp3135 = input.readListBegin();
+          const _size134 = _rtmp3135.size || 0;
+          for (let _i136 = 0; _i136 < _size134; ++_i136) {
+            let elem137 = null;
+            elem137 = new ttypes.VectorEntry();
+            elem137.read(input);
+            this.seen.push(elem137);
           }
           input.readListEnd();
         } else {
@@ -4532,10 +4910,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter118 in this.since) {
-        if (this.since.hasOwnProperty(iter118)) {
-          iter118 = this.since[iter118];
-          iter118.write(output);
+      for (let iter138 in this.since) {
+        if (this.since.hasOwnProperty(iter138)) {
+          iter138 = this.since[iter138];
+          iter138.write(output);
         }
       }
       output.writeListEnd();
@@ -4544,10 +4922,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter119 in this.seen) {
-        if (this.seen.hasOwnProperty(iter119)) {
-          iter119 = this.seen[iter119];
-          iter119.write(output);
+      for (let iter139 in this.seen) {
+        if (this.seen.hasOwnProperty(iter139)) {
+          iter139 = this.seen[iter139];
+          iter139.write(output);
         }
       }
       output.writeListEnd();
@@ -4769,13 +5147,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3121 = input.readListBegin();
-          const _size120 = _rtmp3121.size || 0;
-          for (let _i122 = 0; _i122 < _size120; ++_i122) {
-            let elem123 = null;
-            elem123 = new ttypes.VectorEntry();
-            elem123.read(input);
-            this.since.push(elem123);
+          const _rtmp3141 = input.readListBegin();
+          const _size140 = _rtmp3141.size || 0;
+          for (let _i142 = 0; _i142 < _size140; ++_i142) {
+            let elem143 = null;
+            elem143 = new ttypes.VectorEntry();
+            elem143.read(input);
+            this.since.push(elem143);
           }
           input.readListEnd();
         } else {
@@ -4806,10 +5184,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter124 in this.since) {
-        if (this.since.hasOwnProperty(iter124)) {
-          iter124 = this.since[iter124];
-          iter124.write(output);
+      for (let iter144 in this.since) {
+        if (this.since.hasOwnProperty(iter144)) {
+          iter144 = this.since[iter144];
+          iter144.write(output);
         }
       }
       output.writeListEnd();
@@ -4933,13 +5311,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = new ttypes.VectorEntry();
-            elem128.read(input);
-            this.seen.push(elem128);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = new ttypes.VectorEntry();
+            elem148.read(input);
+            this.seen.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -4983,10 +5361,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter129 in this.seen) {
-        if (this.seen.hasOwnProperty(iter129)) {
-          iter129 = this.seen[iter129];
-          iter129.write(output);
+      for (let iter149 in this.seen) {
+        if (this.seen.hasOwnProperty(iter149)) {
+          iter149 = this.seen[iter149];
+          iter149.write(output);
         }
       }
       output.writeListEnd();

@@ -1,0 +1,118 @@
+import type { BaristaError } from '../base/errors.js';
+import { compareIds, type Origin, type ReplicaId } from '../base/ids.js';
+import { type Done, fail, succeed } from '../base/outcome.js';
+import {
+  type LogReply,
+  type LogRequest,
+  PAGE_BYTES_MAX,
+  type Status,
+  type StoreReply,
+  type StoreRequest,
+} from '../bayou/admin-messages.js';
+import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
+import type { ReadReply, ReadRequest } from '../bayou/messages.js';
+import type { Replica } from '../bayou/replica.js';
+import type { VersionVector } from '../bayou/version-vector.js';
+import type { KvOperation } from '../machine/kv.js';
+import type { FlushGate } from './flush-gate.js';
+import type { Link } from './link.js';
+import { takePage } from './page.js';
+import type { Waits } from './waits.js';
+
+type Core = Replica<KvOperation, Uint8Array>;
+
+/** What the driver answers from what the replica holds, changing nothing: at once, when it is durable, or when it has come. */
+export class Answers {
+  readonly #replica: () => Core;
+  readonly #outage: () => BaristaError | null;
+  readonly #gate: FlushGate;
+  readonly #waits: Waits;
+  #awaitingStable = 0;
+
+  /** `replica` is the core of the moment; `outage` says why nothing can be read. */
+  constructor(replica: () => Core, outage: () => BaristaError | null, gate: FlushGate, waits: Waits) {
+    this.#replica = replica;
+    this.#outage = outage;
+    this.#gate = gate;
+    this.#waits = waits;
+  }
+
+  /** True while somebody waits for a write to become stable. */
+  get awaitsStable(): boolean {
+    return this.#awaitingStable > 0;
+  }
+
+  read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
+    const refusal = this.#outage() ?? this.#gate.overload();
+    if (refusal !== null) return done(fail(refusal));
+    // What others wrote is durable with them.
+    const reply = this.#replica().read(request);
+    this.#gate.answer(done, succeed(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
+  }
+
+  holds({ needs, budgetMs }: HoldsRequest, done: Done<HoldsReply>): void {
+    const look = () => {
+      const missing = this.#replica().reader.missing(needs);
+      return { value: { missing }, isEnough: missing === null };
+    };
+    this.#wait(budgetMs, look, done);
+  }
+
+  writeState(
+    { stamp, holders, stable, budgetMs }: WriteStateRequest,
+    links: ReadonlyMap<ReplicaId, Link<KvOperation>>,
+    done: Done<WriteState>,
+  ): void {
+    const look = () => {
+      const value = this.#replica().reader.stateOf(stamp, vectorsOf(links.values()));
+      return { value, isEnough: value.holders.length >= holders && (value.stable || !stable) };
+    };
+    if (stable) this.#awaitingStable += 1;
+    this.#wait(budgetMs, look, (outcome) => {
+      if (stable) this.#awaitingStable -= 1;
+      done(outcome);
+    });
+  }
+
+  status(all: Iterable<Link<KvOperation>>, done: Done<Status>): void {
+    const outage = this.#outage();
+    if (outage !== null) return done(fail(outage));
+    const links = [...all]
+      .map(({ peer, address, lastError, drift, progress }) => ({ peer, address, lastError, drift, progress }))
+      .sort((a, b) => compareIds(a.peer, b.peer));
+    const { origin, terms, logSize: writes, base, stable, waitsFor, retired } = this.#replica();
+    const seen = this.#replica().seen();
+    this.#gate.answer(done, succeed({ origin, terms, seen, writes, base, stable, waitsFor, retired, links }));
+  }
+
+  store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
+    const outage = this.#outage();
+    if (outage !== null) return done(fail(outage));
+    const entries = this.#replica().entries(request.after);
+    const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
+    const bytes = page.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
+  }
+
+  log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
+    const outage = this.#outage();
+    if (outage !== null) return done(fail(outage));
+    const replica = this.#replica();
+    const page = takePage(replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
+      replica.bytesOf(write),
+    );
+    const bytes = page.items.reduce((sum, write) => sum + replica.bytesOf(write), 0);
+    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
+  }
+
+  #wait<T>(budgetMs: number, look: () => { readonly value: T; readonly isEnough: boolean }, done: Done<T>): void {
+    const refusal = this.#outage() ?? this.#gate.overload();
+    if (refusal !== null) return done(fail(refusal));
+    const overload = this.#waits.wait(budgetMs, look, (value) => this.#gate.answer(done, succeed(value)));
+    if (overload !== null) done(fail(overload));
+  }
+}
+
+function* vectorsOf(links: Iterable<Link<KvOperation>>): Generator<readonly [Origin, VersionVector]> {
+  for (const { held } of links) if (held !== null) yield held;
+}

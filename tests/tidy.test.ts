@@ -16,8 +16,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'src/rpc': ['src/base', 'src/bayou', 'src/machine'],
   'src/driver': ['src/base', 'src/bayou', 'src/machine'],
   'src/bundle': ['src/base', 'src/bayou', 'src/machine', 'src/rpc'],
-  'src/server': ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/rpc', 'src/driver'],
-  'src/client': ['src/base', 'src/bayou', 'src/machine', 'src/rpc'],
+  'src/session': ['src/base', 'src/bayou', 'src/machine'],
+  'src/server': ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/rpc', 'src/driver', 'src/session'],
+  'src/client': ['src/base', 'src/bayou', 'src/machine', 'src/rpc', 'src/session'],
   'src/sim': ['src/base', 'src/bayou', 'src/machine', 'src/check', 'src/storage', 'src/driver', 'src/client'],
   master: ['src/base', 'src/bayou', 'src/machine', 'src/storage', 'src/rpc', 'src/driver', 'src/client', 'src/sim'],
   'src/cli': [

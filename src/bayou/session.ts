@@ -14,6 +14,21 @@ export const GUARANTEES: readonly Guarantee[] = [
 
 export const DEFAULT_GUARANTEES: readonly Guarantee[] = ['read-your-writes', 'monotonic-reads'];
 
+/** Needs are kept key by key for so many keys; beyond, those of the keys that were touched longest ago are put together. */
+const KEYS_MAX = 1_024;
+
+/** All that a session carries from one request to the next, beside its client id and time. */
+export interface SessionState {
+  readonly guarantees: readonly Guarantee[];
+  /** The highest accept time that it has read or written. */
+  readonly highest: number;
+  readonly writeNeeds: VersionVector;
+  /** What is needed under every key that `keyNeeds` does not name. */
+  readonly otherNeeds: VersionVector;
+  /** Those touched longest ago first. */
+  readonly keyNeeds: readonly (readonly [key: string, needs: VersionVector])[];
+}
+
 /**
  * What a client has seen and written, and so what a replica must hold to serve it (Terry et al., PDIS 1994). The read
  * guarantees are kept per key, and only what that key needs; the write guarantees over the whole session. A session that
@@ -25,7 +40,10 @@ export const DEFAULT_GUARANTEES: readonly Guarantee[] = ['read-your-writes', 'mo
 export class Session<Op> {
   readonly client: ClientId;
   readonly #guarantees: ReadonlySet<Guarantee>;
+  /** By key, those touched longest ago first. No vector in it is changed: a request under way may hold it. */
   readonly #needs = new Map<string, VersionVector>();
+  /** What every other key needs: more than it must, since it is what all keys need that were put together. */
+  #otherNeeds = new VersionVector();
   /** What writes need: the session's reads (writes-follow-reads) and writes (monotonic-writes), as asked for. */
   readonly #writeNeeds = new VersionVector();
   #clientTime = 0;
@@ -34,6 +52,29 @@ export class Session<Op> {
   constructor(client: ClientId, guarantees: readonly Guarantee[] = DEFAULT_GUARANTEES) {
     this.client = client;
     this.#guarantees = new Set(guarantees);
+  }
+
+  /**
+   * Goes on with what another session had seen and written. `client` must be new: the other may be in use still, and its
+   * client times too.
+   */
+  static resume<Op>(client: ClientId, state: SessionState): Session<Op> {
+    const session = new Session<Op>(client, state.guarantees);
+    session.#highest = state.highest;
+    session.#writeNeeds.merge(state.writeNeeds);
+    session.#otherNeeds = state.otherNeeds.clone();
+    for (const [key, needs] of state.keyNeeds) session.#needs.set(key, needs.clone());
+    return session;
+  }
+
+  get state(): SessionState {
+    return {
+      guarantees: GUARANTEES.filter((guarantee) => this.#guarantees.has(guarantee)),
+      highest: this.#highest,
+      writeNeeds: this.#writeNeeds.clone(),
+      otherNeeds: this.#otherNeeds.clone(),
+      keyNeeds: [...this.#needs],
+    };
   }
 
   /** The request for a new operation, under a client time of its own; a retry sends the same request again. */
@@ -45,33 +86,65 @@ export class Session<Op> {
       key,
       operation,
       after: this.#highest,
-      needs: this.#writeNeeds.size === 0 ? null : this.#writeNeeds.clone(),
+      needs: this.#allNeeds(),
     };
   }
 
   read(key: string): ReadRequest {
-    if (this.#guarantees.size < GUARANTEES.length) return { key, needs: this.#needs.get(key) ?? null };
-    return { key, needs: this.#writeNeeds.size === 0 ? null : this.#writeNeeds.clone() };
+    return { key, needs: this.#isCausal ? this.#allNeeds() : this.needsOf(key) };
   }
 
-  /** A write was accepted. A blind one replaces what its key needs; one that reads what it changes adds to it. */
-  wrote(key: string, stamp: AcceptStamp, blind: boolean): void {
+  /** What `key` needs, null if nothing: another object whenever that has changed. */
+  needsOf(key: string): VersionVector | null {
+    return this.#needs.get(key) ?? (this.#otherNeeds.size === 0 ? null : this.#otherNeeds);
+  }
+
+  /**
+   * A write was accepted. A blind one replaces what its key needs; one that reads what it changes adds to it. So does a blind
+   * one if the key's needs are no longer `before`, those when the request was made: something was answered in between.
+   */
+  wrote(key: string, stamp: AcceptStamp, blind: boolean, before = this.needsOf(key)): void {
     this.#highest = Math.max(this.#highest, stamp.acceptTime);
     if (this.#guarantees.has('monotonic-writes')) this.#writeNeeds.raise(stamp.origin, stamp.acceptTime);
-    if (this.#guarantees.has('read-your-writes')) this.#need(key, stamp, blind);
+    if (this.#guarantees.has('read-your-writes')) this.#need(key, stamp, blind && before === this.needsOf(key));
   }
 
-  /** A read returned the value that `stamp` wrote. A read that returned an error changes nothing. */
-  found(key: string, stamp: AcceptStamp): void {
+  /**
+   * A read returned the value that `stamp` wrote. A read that returned an error changes nothing. `before`: what the key needed
+   * when the request was made.
+   */
+  found(key: string, stamp: AcceptStamp, before = this.needsOf(key)): void {
     this.#highest = Math.max(this.#highest, stamp.acceptTime);
     if (this.#guarantees.has('writes-follow-reads')) this.#writeNeeds.raise(stamp.origin, stamp.acceptTime);
-    if (this.#guarantees.has('monotonic-reads')) this.#need(key, stamp, true);
+    if (this.#guarantees.has('monotonic-reads')) this.#need(key, stamp, before === this.needsOf(key));
+  }
+
+  get #isCausal(): boolean {
+    return this.#guarantees.size === GUARANTEES.length;
+  }
+
+  #allNeeds(): VersionVector | null {
+    return this.#writeNeeds.size === 0 ? null : this.#writeNeeds.clone();
   }
 
   #need(key: string, stamp: AcceptStamp, replace: boolean): void {
-    // A request under way holds the old vector, so the new one is another object.
-    const needs = replace ? new VersionVector() : (this.#needs.get(key)?.clone() ?? new VersionVector());
+    // What its writes need is then what its reads need.
+    if (this.#isCausal) return;
+    const needs = replace ? new VersionVector() : (this.needsOf(key)?.clone() ?? new VersionVector());
     needs.raise(stamp.origin, stamp.acceptTime);
+    this.#needs.delete(key);
     this.#needs.set(key, needs);
+    if (this.#needs.size > KEYS_MAX) this.#putTogether(KEYS_MAX / 2);
+  }
+
+  /** Puts the needs of the keys together that were touched longest ago, but for `left` keys. */
+  #putTogether(left: number): void {
+    const together = this.#otherNeeds.clone();
+    for (const [key, needs] of this.#needs) {
+      if (this.#needs.size <= left) break;
+      together.merge(needs);
+      this.#needs.delete(key);
+    }
+    this.#otherNeeds = together;
   }
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { quoted } from '../../master/format.js';
 import { didYouMean } from '../../master/nearest.js';
-import type { Address } from '../base/address.js';
+import { type Address, readAddress } from '../base/address.js';
 import { checkId } from '../base/checks.js';
 import { RETRY_WINDOW_MS_DEFAULT, RETRY_WINDOW_MS_MAX } from '../base/limits.js';
 
@@ -154,9 +154,8 @@ function parseAddress(text: string): Address {
   throw new InvalidArgumentError('An address is written HOST:PORT, like 127.0.0.1:7070 or [::1]:7070.');
 }
 
-/** Null if it is not `HOST:PORT`. The host of an IPv6 address stands in brackets. */
+/** Null if it is not `HOST:PORT`. */
 function addressOf(text: string): Address | null {
-  const [, bracketed, plain, number] = /^(?:\[([^\]]+)\]|([^:=[\]]+)):(\d+)$/s.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  return host === undefined || number === undefined ? null : { host, port: port(number) };
+  const address = readAddress(text);
+  return address === null ? null : { host: address.host, port: port(`${address.port}`) };
 }

@@ -76,4 +76,44 @@ describe('a session', () => {
     expect(writes(...GUARANTEES)).toBe('a#1:1 b#1:4');
     expect(writes('read-your-writes', 'monotonic-reads')).toBe('');
   });
+
+  test('an answer that comes after a later one adds to what the key needs, and takes nothing away', () => {
+    const s = session('read-your-writes', 'monotonic-reads');
+    s.wrote('k', at(A, 1), true);
+    const before = s.needsOf('k');
+    s.wrote('k', at(A, 7), true, before);
+    s.found('k', at(B, 3), before);
+    expect(needs(s, 'k')).toBe('a#1:7 b#1:3');
+    s.wrote('k', at(B, 2), true, before);
+    expect(needs(s, 'k')).toBe('a#1:7 b#1:3');
+    s.found('k', at(B, 8), s.needsOf('k'));
+    expect(needs(s, 'k')).toBe('b#1:8');
+  });
+
+  test('needs of more keys than are told apart are put together: no key needs less than it did', () => {
+    const s = session('read-your-writes', 'monotonic-reads');
+    for (let i = 1; i <= 3_000; i++) s.wrote(`k${i}`, at(i % 2 === 0 ? A : B, i), true);
+    const { keyNeeds, otherNeeds } = s.state;
+    expect(keyNeeds.length).toBeLessThanOrEqual(1_024);
+    for (let i = 1; i <= 3_000; i++) {
+      expect(s.needsOf(`k${i}`)?.covers(i % 2 === 0 ? A : B, i), `k${i}`).toBe(true);
+    }
+    expect(otherNeeds.highestTime()).toBe(3_000 - keyNeeds.length);
+    // What is written anew needs that alone, and what was never touched all that was put together.
+    s.wrote('k1', at(A, 4_000), true);
+    expect(needs(s, 'k1')).toBe('a#1:4000');
+    expect(needs(s, 'never')).toBe(otherNeeds.toString());
+  });
+
+  test('goes on elsewhere as it was, under another client id', () => {
+    const s = session('read-your-writes', 'monotonic-reads', 'monotonic-writes');
+    s.wrote('k', at(A, 1), true);
+    s.found('l', at(B, 4));
+    const resumed = Session.resume<string>('d' as ClientId, s.state);
+    expect(resumed.state).toEqual(s.state);
+    expect(resumed.write('m', 'op')).toEqual({ ...s.write('m', 'op'), client: 'd' });
+    // Neither changes the other.
+    resumed.wrote('k', at(A, 9), true);
+    expect(needs(s, 'k')).toBe('a#1:1');
+  });
 });

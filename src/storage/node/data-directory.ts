@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { assert } from '../../base/assert.js';
-import { BaristaError, type ErrorCode, messageOf } from '../../base/errors.js';
-import { type Done, succeed } from '../../base/outcome.js';
+import { BaristaError, type ErrorCode, messageOf, toBaristaError } from '../../base/errors.js';
+import { type Done, fail, succeed } from '../../base/outcome.js';
 import { DurableStorage } from '../durable.js';
 import type { OperationCodec } from '../operation-codec.js';
 import { makeDirectory, syncDirectory } from './directory.js';
@@ -105,10 +105,14 @@ export class DataDirectory<Op> {
     this.#identity = writeIdentity(this.#path, { ...this.#identity, incarnation });
   }
 
-  /** Makes everything durable and lets another process in. */
+  /** Makes everything durable and lets another process in; ERR_STORAGE if the lock cannot be let go of. */
   close(done: Done<void>): void {
     this.storage.close(() => {
-      this.#lock.release();
+      try {
+        this.#lock.release();
+      } catch (thrown) {
+        return done(fail(toBaristaError(thrown, 'ERR_STORAGE')));
+      }
       done(succeed(undefined));
     });
   }

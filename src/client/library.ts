@@ -1,0 +1,3 @@
+/** `import { connect } from 'barista/client'`: a client of replicas elsewhere. */
+export * from '../session/exports.js';
+export { type Client, type ConnectOptions, connect, type EndpointStatus } from './connect.js';

@@ -1,0 +1,21 @@
+/** What both faces of the library give. */
+export { BaristaError, type ErrorCode } from '../base/errors.js';
+export type { WriteState } from '../bayou/hold-messages.js';
+export type { Guarantee } from '../bayou/session.js';
+export type {
+  AcceptedWrite,
+  CallOptions,
+  Missing,
+  OnMissing,
+  Operation,
+  Read,
+  RefusedWrite,
+  Session,
+  SessionOptions,
+  Sessions,
+  Stamp,
+  StateOptions,
+  Write,
+  WriteProgress,
+} from './session.js';
+export { binary, type JsonValue, json, utf8, type ValueCodec } from './value-codec.js';

@@ -1,0 +1,20 @@
+/** Calls of one client, or of one replica's own sessions, that are under way at a time; beyond: ERR_OVERLOADED. */
+export const CALLS_MAX = 1_024;
+
+/** How long a call may take, unless it is said. */
+export const TIMEOUT_MS = 10_000;
+
+/** How long a call may wait for what a replica lacks, unless it is said; never beyond its time limit. */
+export const WAIT_MS = 5_000;
+
+/** How long to wait for a write to be replicated, or stable, unless it is said. */
+export const STATE_TIMEOUT_MS = 60_000;
+
+/** What a call may be given at most: an hour. */
+export const TIMEOUT_MS_MAX = 3_600_000;
+
+/** One request that waits at a replica does so no longer than this: who gives up leaves nothing behind for long. */
+export const SLICE_MS = 5_000;
+
+/** How much longer than it waits, at a replica, a request may take to be answered. */
+export const GRACE_MS = 2_000;

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import { checkKey, checkValue } from '../base/checks.js';
+import { BaristaError } from '../base/errors.js';
+import type { ClientId } from '../base/ids.js';
+import type { ReadReply, WriteReply } from '../bayou/messages.js';
+import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee, Session as Needs } from '../bayou/session.js';
+import type { VersionVector } from '../bayou/version-vector.js';
+import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { checkedMs, Deadline } from './deadline.js';
+import { SLICE_MS, TIMEOUT_MS, WAIT_MS } from './limits.js';
+import { encodeOperation } from './operations.js';
+import type { Ask, Route } from './route.js';
+import type {
+  CallOptions,
+  Missing,
+  OnMissing,
+  Operation,
+  Read,
+  Session,
+  SessionOptions,
+  Stamp,
+  Write,
+} from './session.js';
+import { decodeToken, encodeToken } from './token.js';
+import { decodeValue, utf8, type ValueCodec } from './value-codec.js';
+import { acceptedWrite, refusedWrite } from './write-progress.js';
+
+const ON_MISSING: readonly OnMissing[] = ['wait', 'try-another', 'report'];
+
+type Defaults = Required<Pick<CallOptions, 'timeoutMs' | 'onMissing' | 'waitMs'>>;
+
+/** A session over a route; without a codec its values are text. */
+export function openSession<V>(route: Route, options: SessionOptions<V>): Session<V> {
+  // With no codec, V is string: that is its default.
+  const codec = options.codec ?? (utf8 as unknown as ValueCodec<V>);
+  return new ReplicaSession(route, codec, options);
+}
+
+/** What it has seen and written is kept by the session of the protocol. */
+class ReplicaSession<V> implements Session<V> {
+  readonly #route: Route;
+  readonly #needs: Needs<KvOperation>;
+  readonly #codec: ValueCodec<V>;
+  readonly #defaults: Defaults;
+
+  /** Throws ERR_TOKEN for a token that is not good here, ERR_OPTION for an option that is not. */
+  constructor(route: Route, codec: ValueCodec<V>, options: SessionOptions<V>) {
+    this.#route = route;
+    this.#codec = codec;
+    const timeoutMs = checkedMs('timeoutMs', options.timeoutMs ?? TIMEOUT_MS);
+    this.#defaults = {
+      timeoutMs,
+      onMissing: checkedOnMissing(options.onMissing ?? 'wait'),
+      waitMs: checkedMs('waitMs', options.waitMs ?? Math.min(WAIT_MS, timeoutMs)),
+    };
+    this.#needs = openNeeds(route.cluster, options);
+  }
+
+  get guarantees(): readonly Guarantee[] {
+    return this.#needs.state.guarantees;
+  }
+
+  async get(key: string, options: CallOptions = {}): Promise<Read<V>> {
+    checkText(key);
+    const before = this.#needs.needsOf(key);
+    const request = this.#needs.read(key);
+    const reply = await this.#serve<ReadReply<Uint8Array>>('get', options, (connection, timeoutMs, done) =>
+      connection.read(request, timeoutMs, done),
+    );
+    if (reply.kind === 'absent') return reply;
+    if (reply.kind === 'missing') return missingOf(reply.missing);
+    const value = decodeValue(this.#codec, key, reply.value);
+    this.#needs.found(key, reply.stamp, before);
+    return { kind: 'found', value, stamp: reply.stamp };
+  }
+
+  put(key: string, value: V, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'put', value }, options);
+  }
+
+  delete(key: string, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'delete' }, options);
+  }
+
+  async write(key: string, operation: Operation<V>, options: CallOptions = {}): Promise<Write> {
+    checkText(key);
+    const encoded = encodeOperation(this.#codec, operation);
+    const tooLong = encoded.kind === 'put' ? checkValue(encoded.value) : null;
+    if (tooLong !== null) throw tooLong;
+    const before = this.#needs.needsOf(key);
+    const request = this.#needs.write(key, encoded);
+    const reply = await this.#serve<WriteReply>(
+      operation.kind,
+      options,
+      (connection, timeoutMs, done) => connection.write(request, timeoutMs, done),
+      true,
+    );
+    if (reply.kind === 'missing') return refusedWrite(key, missingOf(reply.missing));
+    this.#needs.wrote(key, reply.stamp, kvMachine.isBlind(encoded), before);
+    return acceptedWrite(this.#route, key, reply.stamp);
+  }
+
+  token(): string {
+    return encodeToken(this.#needs.state, this.#route.cluster);
+  }
+
+  /** Makes a request as `onMissing` says, until it is answered or its time is over. */
+  async #serve<T extends { readonly kind: string }>(
+    what: string,
+    options: CallOptions,
+    ask: Ask<T>,
+    isWrite = false,
+  ): Promise<T> {
+    const deadline = new Deadline(options.timeoutMs ?? this.#defaults.timeoutMs, options.signal);
+    const onMissing = checkedOnMissing(options.onMissing ?? this.#defaults.onMissing);
+    const waitMs = checkedMs('waitMs', options.waitMs ?? this.#defaults.waitMs);
+    const request = { what, deadline, isWrite };
+    if (onMissing === 'report') return this.#route.ask(ask, request);
+    if (onMissing === 'try-another') {
+      return this.#route.ask(ask, { ...request, isEnough: (reply) => reply.kind !== 'missing' });
+    }
+    const until = performance.now() + waitMs;
+    for (;;) {
+      const reply = await this.#route.ask(ask, request);
+      if (!isMissing(reply)) return reply;
+      const budgetMs = Math.min(until - performance.now(), deadline.leftMs, SLICE_MS);
+      if (budgetMs <= 0) return reply;
+      await this.#waitFor(reply.missing, Math.ceil(budgetMs), deadline);
+    }
+  }
+
+  #waitFor(needs: VersionVector, budgetMs: number, deadline: Deadline): Promise<unknown> {
+    return this.#route.ask((connection, timeoutMs, done) => connection.holds({ needs, budgetMs }, timeoutMs, done), {
+      what: 'waiting for what is missing',
+      deadline,
+      waitsMs: budgetMs,
+    });
+  }
+}
+
+function isMissing(reply: { readonly kind: string }): reply is { readonly kind: 'missing'; missing: VersionVector } {
+  return reply.kind === 'missing';
+}
+
+function missingOf(missing: VersionVector): Missing {
+  const stamps: Stamp[] = missing.sorted().map(([origin, acceptTime]) => ({ origin, acceptTime }));
+  return { kind: 'missing', code: 'ERR_DEP', missing: stamps };
+}
+
+/**
+ * Always under a client id of its own: two sessions that go on from one token, or the one that gave it, never name two writes
+ * alike.
+ */
+function openNeeds<V>(cluster: string, { token, guarantees }: SessionOptions<V>): Needs<KvOperation> {
+  const client = randomBytes(12).toString('base64url') as ClientId;
+  if (token === undefined) return new Needs(client, guaranteesOf(guarantees));
+  if (guarantees !== undefined) {
+    throw new BaristaError('ERR_OPTION', 'a session that goes on from a token keeps its guarantees: leave them out');
+  }
+  return Needs.resume(client, decodeToken(token, cluster));
+}
+
+function guaranteesOf(asked: SessionOptions['guarantees']): readonly Guarantee[] {
+  if (asked === undefined) return DEFAULT_GUARANTEES;
+  const wrong = asked.find((guarantee) => guarantee !== 'causal' && !GUARANTEES.includes(guarantee));
+  if (wrong !== undefined) {
+    throw new BaristaError(
+      'ERR_OPTION',
+      `there is no guarantee "${wrong}"; there are ${GUARANTEES.join(', ')} and causal`,
+    );
+  }
+  return GUARANTEES.filter((guarantee) => asked.includes(guarantee) || asked.includes('causal'));
+}
+
+function checkedOnMissing(onMissing: OnMissing): OnMissing {
+  if (ON_MISSING.includes(onMissing)) return onMissing;
+  throw new BaristaError('ERR_OPTION', `onMissing is ${onMissing}, where ${ON_MISSING.join(', ')} are allowed`);
+}
+
+function checkText(key: string): void {
+  const wrong =
+    typeof key === 'string' ? checkKey(key) : new BaristaError('ERR_INVALID_KEY', 'the key is not a string');
+  if (wrong !== null) throw wrong;
+}

@@ -1,0 +1,33 @@
+import type { Done } from '../base/outcome.js';
+import type { SessionConnection } from '../bayou/ports.js';
+import type { KvOperation } from '../machine/kv.js';
+import type { Deadline } from './deadline.js';
+
+export type Connection = SessionConnection<KvOperation, Uint8Array>;
+
+/** One request, as it is made of whichever replica. Answers within `timeoutMs`. */
+export type Ask<T> = (connection: Connection, timeoutMs: number, done: Done<T>) => void;
+
+/** What a route does with one request. */
+export interface AskOptions<T> {
+  /** What it is, for messages: "get". */
+  readonly what: string;
+  readonly deadline: Deadline;
+  /** How much longer than other requests this one may take, since it waits at the replica, in milliseconds. */
+  readonly waitsMs?: number;
+  /** True for a write: it is not sent again beyond the retry window of the cluster. */
+  readonly isWrite?: boolean;
+  /** False for an answer that another replica may better. Absent: the first answer is taken. */
+  readonly isEnough?: (reply: T) => boolean;
+}
+
+/**
+ * Where the requests of sessions go: to the replica in this process, or to one of several over the wire. A request may be
+ * made more than once, of the same or of another replica; a write carries what makes it take effect once.
+ */
+export interface Route {
+  /** Whose replicas these are. */
+  readonly cluster: string;
+  /** The first answer that is enough; if there is none, one that is not; if no replica answers, rejects. */
+  ask<T>(ask: Ask<T>, options: AskOptions<T>): Promise<T>;
+}

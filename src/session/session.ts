@@ -1,0 +1,120 @@
+import type { WriteState } from '../bayou/hold-messages.js';
+import type { Guarantee } from '../bayou/session.js';
+import type { AcceptStamp } from '../bayou/write.js';
+import type { ValueCodec } from './value-codec.js';
+
+/** Which write: the clock reading that a replica gave it, and the replica, as `id#incarnation`. */
+export type Stamp = AcceptStamp;
+
+/**
+ * What becomes of a request that a replica cannot serve yet, since it lacks what the session has seen or written:
+ *
+ * - `wait` until it has come, for `waitMs` at most;
+ * - `try-another`: ask the other replicas, in the order of their distance (with one replica, that is to report);
+ * - `report`.
+ *
+ * If that does not help, the answer is of kind `missing`.
+ */
+export type OnMissing = 'wait' | 'try-another' | 'report';
+
+/** Limits of one call. */
+export interface CallOptions {
+  /** How long it may take, in milliseconds; then it fails with ERR_TIMEOUT. Up to an hour. */
+  readonly timeoutMs?: number;
+  /** Fails with ERR_ABORTED when it fires. A write may take effect all the same. */
+  readonly signal?: AbortSignal;
+  readonly onMissing?: OnMissing;
+  /** How long `wait` waits, in milliseconds. */
+  readonly waitMs?: number;
+}
+
+/** How a session begins; what a call does not say goes by this. */
+export interface SessionOptions<V = string> extends Omit<CallOptions, 'signal'> {
+  /**
+   * Default: read-your-writes and monotonic-reads. `causal` is all four. A session that goes on from a token keeps those that
+   * it had.
+   */
+  readonly guarantees?: readonly (Guarantee | 'causal')[];
+  /** Goes on from `session.token()`, with all that that session had seen and written. */
+  readonly token?: string;
+  /** How values stand in the store. Default: utf8. */
+  readonly codec?: ValueCodec<V>;
+}
+
+/** The replica lacks what the session needs (ERR_DEP). */
+export interface Missing {
+  readonly kind: 'missing';
+  readonly code: 'ERR_DEP';
+  /** For each replica whose writes are lacking, the last one that is needed. */
+  readonly missing: readonly Stamp[];
+}
+
+/** How a read ended. */
+export type Read<V> =
+  | { readonly kind: 'found'; readonly value: V; readonly stamp: Stamp }
+  /** There is nothing under the key (ERR_KEY). */
+  | { readonly kind: 'absent' }
+  | Missing;
+
+/** What a write may be waited for. Each fails with ERR_TIMEOUT, by default after a minute, and ERR_ABORTED. */
+export interface WriteProgress {
+  /**
+   * Waits until so many replicas are known to hold the write on disk, the one that accepted it among them. Members that are
+   * away, or were retired, hold nothing.
+   */
+  replicated(replicas: number, options?: StateOptions): Promise<WriteState>;
+  /** Waits until every member of the cluster holds the write. One that is away keeps it from being stable; one that was retired does not. */
+  stable(options?: StateOptions): Promise<WriteState>;
+  /** How far the write has come, as far as the replica that is asked knows. */
+  state(options?: StateOptions): Promise<WriteState>;
+}
+
+export type StateOptions = Pick<CallOptions, 'timeoutMs' | 'signal'>;
+
+/** A write that a replica has accepted: it is on disk there. */
+export interface AcceptedWrite extends WriteProgress {
+  readonly kind: 'accepted';
+  readonly key: string;
+  readonly stamp: Stamp;
+}
+
+/** A write that was not made, since the session wants its writes to follow what the replica lacks. To wait for it fails with ERR_DEP. */
+export interface RefusedWrite extends WriteProgress, Missing {
+  readonly key: string;
+}
+
+export type Write = AcceptedWrite | RefusedWrite;
+
+/** What a write does to its key. */
+export type Operation<V> = { readonly kind: 'put'; readonly value: V } | { readonly kind: 'delete' };
+
+/**
+ * A program's view of the store: it sees its own writes, and never sees time run backwards, whichever replica serves it, as
+ * far as its guarantees say. The same in the process of a replica and over the wire.
+ *
+ * Calls may be made while others are under way; what order they take effect in is then open. What the protocol expects is a
+ * value; everything else rejects with a `BaristaError`.
+ */
+export interface Session<V = string> {
+  readonly guarantees: readonly Guarantee[];
+  get(key: string, options?: CallOptions): Promise<Read<V>>;
+  put(key: string, value: V, options?: CallOptions): Promise<Write>;
+  /** Makes the key absent. */
+  delete(key: string, options?: CallOptions): Promise<Write>;
+  /** A write of any kind. */
+  write(key: string, operation: Operation<V>, options?: CallOptions): Promise<Write>;
+  /**
+   * What the session has seen and written, as a short URL-safe string: `session({ token })` goes on from it, in this process or
+   * another, any number of times. Of at most about 1,400 characters, and 30 and one and a third times its id for each replica
+   * whose writes the session needs; however many keys it touched. Says nothing of calls under way.
+   */
+  token(): string;
+}
+
+/** What sessions are begun at: a replica in this process, or a client of several. */
+export interface Sessions {
+  /** Begins a session, or goes on with one from its token. Values are text. */
+  session(options?: SessionOptions): Session;
+  /** The same, with values of the codec's. */
+  session<V>(options: SessionOptions<V> & { readonly codec: ValueCodec<V> }): Session<V>;
+}

@@ -1,0 +1,357 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { binary, json, type Session, utf8, type ValueCodec } from '../../src/server/library.js';
+import { errorOf, type LibraryReplica, type LibraryWorld } from './world.js';
+
+interface Order {
+  readonly drink: string;
+  readonly shots: number;
+}
+
+const isOrder = (value: unknown): value is Order =>
+  typeof value === 'object' &&
+  value !== null &&
+  'drink' in value &&
+  typeof value.drink === 'string' &&
+  'shots' in value &&
+  typeof value.shots === 'number';
+
+/** What a program may count on, whichever world it lives in. */
+export function runLibrarySuite(make: () => LibraryWorld): void {
+  let world: LibraryWorld;
+  /** Two replicas that exchange writes only when told to. */
+  let a: LibraryReplica;
+  let b: LibraryReplica;
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): number => rejections.push(reason);
+
+  beforeAll(async () => {
+    process.on('unhandledRejection', note);
+    world = make();
+    [a, b] = await Promise.all([world.start('a'), world.start('b')]);
+    await world.link(a, b);
+    await world.sync(a, b);
+    await world.sync(b, a);
+  });
+
+  afterAll(async () => {
+    await world.close();
+    process.off('unhandledRejection', note);
+    expect(rejections).toEqual([]);
+  });
+
+  describe('a session', () => {
+    test('reads what it wrote, and nothing after it deleted it', async () => {
+      const session = a.sessions.session();
+      expect(await session.get('own')).toEqual({ kind: 'absent' });
+      const write = await session.put('own', 'espresso');
+      if (write.kind !== 'accepted') throw new Error('refused');
+      expect(write).toMatchObject({ kind: 'accepted', key: 'own' });
+      expect(write.stamp.origin).toMatch(/^a#\d+$/);
+      expect(await session.get('own')).toEqual({ kind: 'found', value: 'espresso', stamp: write.stamp });
+      const deleted = await session.delete('own');
+      expect(deleted.kind).toBe('accepted');
+      expect(await session.get('own')).toEqual({ kind: 'absent' });
+    });
+
+    test('takes an operation as a value', async () => {
+      const session = a.sessions.session();
+      await session.write('operation', { kind: 'put', value: 'v' });
+      expect(await session.get('operation')).toMatchObject({ value: 'v' });
+      await session.write('operation', { kind: 'delete' });
+      expect(await session.get('operation')).toEqual({ kind: 'absent' });
+      expect(await errorOf(session.write('operation', { kind: 'explode' } as never))).toMatchObject({
+        code: 'ERR_OPTION',
+      });
+    });
+
+    test('any number of its calls may be under way', async () => {
+      const session = a.sessions.session();
+      const keys = Array.from({ length: 200 }, (_, i) => `many/${i}`);
+      await Promise.all(keys.map((key) => session.put(key, key)));
+      const reads = await Promise.all(keys.map((key) => session.get(key)));
+      expect(reads.map((read) => read.kind === 'found' && read.value)).toEqual(keys);
+    });
+
+    test('beyond so many it is told so, and the others are served', async () => {
+      const session = a.sessions.session();
+      const calls = await Promise.allSettled(Array.from({ length: 1_100 }, (_, i) => session.put('busy', `${i}`)));
+      const failed = calls.filter((call) => call.status === 'rejected');
+      expect(failed.length).toBe(1_100 - 1_024);
+      for (const { reason } of failed) expect(reason).toMatchObject({ name: 'BaristaError', code: 'ERR_OVERLOADED' });
+      expect(await session.get('busy')).toMatchObject({ kind: 'found' });
+    });
+
+    test('tells of its guarantees; causal is all four', () => {
+      expect(a.sessions.session().guarantees).toEqual(['read-your-writes', 'monotonic-reads']);
+      expect(a.sessions.session({ guarantees: [] }).guarantees).toEqual([]);
+      expect(a.sessions.session({ guarantees: ['causal'] }).guarantees).toHaveLength(4);
+    });
+  });
+
+  describe('values', () => {
+    const roundTrip = async <V>(key: string, codec: ValueCodec<V>, value: V): Promise<V> => {
+      const session: Session<V> = a.sessions.session({ codec });
+      await session.put(key, value);
+      const read = await session.get(key);
+      if (read.kind !== 'found') throw new Error(read.kind);
+      return read.value;
+    };
+
+    test('are text, JSON, bytes, or what a codec of the program makes of them', async () => {
+      expect(await roundTrip('text', utf8, 'é日😀\0')).toBe('é日😀\0');
+      expect(await roundTrip('empty', utf8, '')).toBe('');
+      expect(await roundTrip('json', json(), { a: [1, null, 'x'] })).toEqual({ a: [1, null, 'x'] });
+      expect(await roundTrip('order', json(isOrder), { drink: 'ristretto', shots: 1 })).toEqual({
+        drink: 'ristretto',
+        shots: 1,
+      });
+      expect(await roundTrip('bytes', binary, new Uint8Array([0, 255]))).toEqual(new Uint8Array([0, 255]));
+      const date: ValueCodec<Date> = {
+        name: 'date',
+        encode: (value) => utf8.encode(value.toISOString()),
+        decode: (bytes) => new Date(utf8.decode(bytes)),
+      };
+      expect(await roundTrip('date', date, new Date(77))).toEqual(new Date(77));
+    });
+
+    test('that are changed after they were handed in, or read, change nothing', async () => {
+      const session = a.sessions.session({ codec: binary });
+      const bytes = new Uint8Array([1, 2, 3]);
+      const write = session.put('own bytes', bytes);
+      bytes.fill(9);
+      await write;
+      const first = await session.get('own bytes');
+      if (first.kind !== 'found') throw new Error(first.kind);
+      first.value.fill(9);
+      expect(await session.get('own bytes')).toMatchObject({ value: new Uint8Array([1, 2, 3]) });
+    });
+
+    test('of a wrong type are refused where they enter, and what others stored where it is read', async () => {
+      const text = a.sessions.session();
+      for (const wrong of [12, null, undefined, new Uint8Array(1), {}]) {
+        const error = await errorOf(text.put('typed', wrong as never));
+        expect(error).toMatchObject({ code: 'ERR_INVALID_VALUE', cause: expect.any(TypeError) });
+        expect(error.advice).toContain('codec');
+      }
+      for (const wrong of [undefined, Number.NaN, () => 1, [undefined], { at: Number.POSITIVE_INFINITY }, 1n]) {
+        expect(await errorOf(a.sessions.session({ codec: json() }).put('typed', wrong as never))).toMatchObject({
+          code: 'ERR_INVALID_VALUE',
+        });
+      }
+      const orders = a.sessions.session({ codec: json(isOrder) });
+      expect(await errorOf(orders.put('typed', { drink: 1 } as never))).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+      expect(await errorOf(text.put('typed', '\ud800'))).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+      expect(await errorOf(text.put('typed', 'x'.repeat(2 ** 20 + 1)))).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+      expect(await text.get('typed')).toEqual({ kind: 'absent' });
+      await text.put('typed', 'not JSON');
+      expect(await errorOf(orders.get('typed'))).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+      await a.sessions.session({ codec: binary }).put('typed', new Uint8Array([0xff]));
+      expect(await errorOf(text.get('typed'))).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+    });
+  });
+
+  describe('what cannot be', () => {
+    test('keys are refused', async () => {
+      const session = a.sessions.session();
+      for (const key of ['', 'x'.repeat(4_097), '\ud800', 12, null, undefined]) {
+        for (const call of [session.get(key as never), session.put(key as never, 'v'), session.delete(key as never)]) {
+          expect(await errorOf(call)).toMatchObject({ code: 'ERR_INVALID_KEY' });
+        }
+      }
+    });
+
+    test('options are refused', async () => {
+      for (const options of [
+        { guarantees: ['most'] },
+        { onMissing: 'cry' },
+        { timeoutMs: -1 },
+        { timeoutMs: Number.NaN },
+        { waitMs: 'long' },
+      ]) {
+        expect(() => a.sessions.session(options as never)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
+      }
+      const session = a.sessions.session();
+      for (const options of [{ timeoutMs: 1e9 }, { onMissing: 'cry' }, { waitMs: -1 }, { signal: 'stop' }]) {
+        expect(await errorOf(session.get('k', options as never))).toMatchObject({ code: 'ERR_OPTION' });
+      }
+      const write = await session.put('k', 'v');
+      for (const replicas of [0, -1, 1.5, '2']) {
+        expect(await errorOf(write.replicated(replicas as never))).toMatchObject({ code: 'ERR_OPTION' });
+      }
+    });
+  });
+
+  describe('a replica that lacks what a session has seen', () => {
+    /** A session that has written `key` at a, and goes on at b. */
+    const moved = async (key: string, options: object = {}): Promise<Session> => {
+      const first = a.sessions.session(options);
+      await first.put(key, 'new');
+      return b.sessions.session({ token: first.token() });
+    };
+
+    test('says so, and names what it lacks', async () => {
+      const session = await moved('lacking');
+      const read = await session.get('lacking', { onMissing: 'report' });
+      if (read.kind !== 'missing') throw new Error(read.kind);
+      expect(read.code).toBe('ERR_DEP');
+      expect(read.missing.map(({ origin }) => origin)).toEqual([expect.stringMatching(/^a#/)]);
+      expect(read.missing[0]?.acceptTime).toBeGreaterThan(0);
+      expect(await session.get('lacking', { onMissing: 'try-another' })).toEqual(read);
+    });
+
+    test('serves other keys', async () => {
+      const session = await moved('one');
+      expect(await session.get('other', { onMissing: 'report' })).toEqual({ kind: 'absent' });
+    });
+
+    test('is waited for, so long as the caller says', async () => {
+      const session = await moved('awaited');
+      expect(await session.get('awaited', { waitMs: 50 })).toMatchObject({ kind: 'missing' });
+      const read = session.get('awaited', { waitMs: 20_000, timeoutMs: 30_000 });
+      await world.sync(a, b);
+      expect(await read).toMatchObject({ kind: 'found', value: 'new' });
+    });
+
+    test('is not waited for when the caller aborts, or when the time is over', async () => {
+      const session = await moved('aborted');
+      const controller = new AbortController();
+      const read = session.get('aborted', { waitMs: 20_000, timeoutMs: 30_000, signal: controller.signal });
+      controller.abort(new Error('the guest left'));
+      expect(await errorOf(read)).toMatchObject({ code: 'ERR_ABORTED', cause: new Error('the guest left') });
+      expect(await errorOf(session.get('aborted', { signal: AbortSignal.abort() }))).toMatchObject({
+        code: 'ERR_ABORTED',
+      });
+      expect(await errorOf(session.get('aborted', { waitMs: 20_000, timeoutMs: 100 }))).toMatchObject({
+        code: 'ERR_TIMEOUT',
+      });
+    });
+
+    test('refuses writes that are to follow, as a value', async () => {
+      const session = await moved('before', { guarantees: ['causal'] });
+      const write = await session.put('after', 'v', { onMissing: 'report' });
+      expect(write).toMatchObject({ kind: 'missing', code: 'ERR_DEP', missing: [expect.anything()] });
+      for (const wait of [write.replicated(1), write.stable(), write.state()]) {
+        expect(await errorOf(wait)).toMatchObject({ code: 'ERR_DEP' });
+      }
+      await world.sync(a, b);
+      expect(await session.put('after', 'v')).toMatchObject({ kind: 'accepted' });
+    });
+
+    test('a causal session is served nothing before all it knows of is there', async () => {
+      const session = await moved('question', { guarantees: ['causal'] });
+      expect(await session.get('elsewhere', { onMissing: 'report' })).toMatchObject({ kind: 'missing' });
+      await world.sync(a, b);
+      expect(await session.get('elsewhere', { onMissing: 'report' })).toEqual({ kind: 'absent' });
+    });
+  });
+
+  describe('a token', () => {
+    test('is short and URL-safe, and carries guarantees, needs and the highest time', async () => {
+      const session = a.sessions.session({ guarantees: ['causal'] });
+      const write = await session.put('carried', 'v');
+      const token = session.token();
+      expect(token).toMatch(/^[\w-]{20,100}$/);
+      const resumed = b.sessions.session({ token });
+      expect(resumed.guarantees).toEqual(session.guarantees);
+      expect(resumed.token()).toBe(token);
+      await world.sync(a, b);
+      const later = await resumed.put('carried', 'w');
+      if (write.kind !== 'accepted' || later.kind !== 'accepted') throw new Error('refused');
+      expect(later.stamp.acceptTime).toBeGreaterThan(write.stamp.acceptTime);
+    });
+
+    test('stays bounded, and keeps every guarantee, however many keys were touched', async () => {
+      const session = a.sessions.session();
+      const keys = Array.from({ length: 1_500 }, (_, i) => `touched/${'x'.repeat(i % 50)}/${i}`);
+      for (let i = 0; i < keys.length; i += 500) {
+        await Promise.all(keys.slice(i, i + 500).map((key) => session.put(key, 'v')));
+      }
+      const token = session.token();
+      expect(token.length).toBeLessThan(1_600);
+      const resumed = b.sessions.session({ token });
+      for (const key of [keys[0], keys[700], keys.at(-1)] as string[]) {
+        expect(await resumed.get(key, { onMissing: 'report' }), key).toMatchObject({ kind: 'missing' });
+      }
+      await world.sync(a, b);
+      for (const key of keys.slice(0, 20)) expect(await resumed.get(key)).toMatchObject({ kind: 'found' });
+    });
+
+    test('may be used twice, and beside its session: no two writes have one name', async () => {
+      const session = a.sessions.session();
+      const token = session.token();
+      const others = [session, a.sessions.session({ token }), a.sessions.session({ token })];
+      const writes = await Promise.all(others.map((one, i) => one.put('named', `by ${i}`)));
+      expect(writes.map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted']);
+      const stamps = writes.map((write) => write.kind === 'accepted' && write.stamp.acceptTime);
+      expect(new Set(stamps).size).toBe(3);
+    });
+
+    test('that is damaged, cut or not one is refused', async () => {
+      const session = a.sessions.session();
+      await session.put('token', 'v');
+      const token = session.token();
+      const changed = [...token].map(
+        (letter, i) => `${token.slice(0, i)}${letter === 'A' ? 'B' : 'A'}${token.slice(i + 1)}`,
+      );
+      const cut = [...token].map((_, i) => token.slice(0, i));
+      for (const wrong of [...changed, ...cut, `${token}A`, ` ${token}`, 'token', '€', 12, null, {}]) {
+        if (Buffer.from(`${wrong}`, 'base64url').equals(Buffer.from(token, 'base64url'))) continue;
+        expect(() => a.sessions.session({ token: wrong as never }), `${wrong}`).toThrow(
+          expect.objectContaining({ code: 'ERR_TOKEN' }),
+        );
+      }
+      expect(() => a.sessions.session({ token, guarantees: [] })).toThrow(
+        expect.objectContaining({ code: 'ERR_OPTION' }),
+      );
+    });
+
+    test('of another cluster is refused', async () => {
+      const other = await world.start('other', { cluster: 'elsewhere' });
+      const token = other.sessions.session().token();
+      expect(() => a.sessions.session({ token })).toThrow(expect.objectContaining({ code: 'ERR_TOKEN' }));
+    });
+  });
+
+  describe('a write', () => {
+    test('is on the replica that accepted it, and on another once that has it', async () => {
+      const write = await a.sessions.session().put('states', 'v');
+      expect(await write.state()).toMatchObject({ holders: [expect.stringMatching(/^a#/)], stable: false });
+      expect(await write.replicated(1)).toMatchObject({ holders: [expect.stringMatching(/^a#/)] });
+      const error = await errorOf(write.replicated(2, { timeoutMs: 50 }));
+      expect(error).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringMatching(/on a#\d+, and .* on b#\d+/) });
+      await world.sync(a, b);
+      await world.sync(b, a);
+      expect((await write.replicated(2)).holders).toHaveLength(2);
+    });
+
+    test('is replicated by itself where replicas exchange writes by themselves', async () => {
+      const [c, d] = await Promise.all(
+        ['c', 'd'].map((id) => world.start(id, { antiEntropyMs: 60_000, cluster: 'two' })),
+      );
+      if (c === undefined || d === undefined) throw new Error();
+      await world.link(c, d);
+      const write = await c.sessions.session().put('k', 'v');
+      const { holders } = await write.replicated(2, { timeoutMs: 30_000 });
+      expect(holders).toEqual([expect.stringMatching(/^c#/), expect.stringMatching(/^d#/)]);
+    });
+
+    test('is stable once every member attests that it holds it', async () => {
+      const write = await a.sessions.session().put('stable', 'v');
+      expect(await errorOf(write.stable({ timeoutMs: 10 }))).toMatchObject({ code: 'ERR_TIMEOUT' });
+      const stable = write.stable({ timeoutMs: 30_000 });
+      for (let i = 0; i < 4; i++) {
+        await world.sync(a, b, true);
+        await world.sync(b, a, true);
+      }
+      expect(await stable).toMatchObject({ waitsFor: [], stable: true });
+    });
+
+    test('is waited for no longer than the caller wants', async () => {
+      const write = await a.sessions.session().put('patience', 'v');
+      const controller = new AbortController();
+      const waiting = write.stable({ signal: controller.signal });
+      controller.abort();
+      expect(await errorOf(waiting)).toMatchObject({ code: 'ERR_ABORTED' });
+    });
+  });
+}

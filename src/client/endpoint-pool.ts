@@ -18,6 +18,9 @@ const TRY_NEXT: ReadonlySet<ErrorCode> = new Set([
   'ERR_CLOCK_DRIFT',
 ]);
 
+/** What asking each replica once came to. */
+type Round<T> = { readonly reply: T } | { readonly error: BaristaError | null };
+
 export interface PoolOptions {
   readonly addresses: readonly Address[];
   /** Whose replicas they must be; null: those of the one that answers first. */
@@ -68,11 +71,12 @@ export class EndpointPool implements Route {
     // So that it takes effect once, a write is not sent again when the replicas may have forgotten that they have it.
     const until = options.isWrite === true ? performance.now() + this.#retryWindowMs : Number.POSITIVE_INFINITY;
     try {
-      for (;;) {
-        const round = await this.#askEach(ask, options, until);
+      for (let error: BaristaError | null = null; ; ) {
+        const round: Round<T> = await this.#askEach(ask, options, until, error);
         if ('reply' in round) return round.reply;
-        if (performance.now() >= until) throw failed(options.what, options.deadline, round.error);
-        await this.#pause(options.what, options.deadline, round.error);
+        error = round.error;
+        if (performance.now() >= until) throw failed(options.what, options.deadline, error);
+        await this.#pause(options.what, options.deadline, error);
       }
     } finally {
       this.#calls -= 1;
@@ -91,9 +95,10 @@ export class EndpointPool implements Route {
     ask: Ask<T>,
     { what, deadline, waitsMs = 0, isEnough }: AskOptions<T>,
     until: number,
-  ): Promise<{ readonly reply: T } | { readonly error: BaristaError | null }> {
+    before: BaristaError | null,
+  ): Promise<Round<T>> {
     let lacking: { readonly reply: T } | null = null;
-    let error: BaristaError | null = null;
+    let error = before;
     for (const endpoint of this.#awake()) {
       if (this.#closed) throw closed();
       if (deadline.leftMs <= 0 || (error !== null && performance.now() >= until)) break;
@@ -104,11 +109,16 @@ export class EndpointPool implements Route {
         if (isEnough?.(reply) !== false) return { reply };
         lacking = { reply };
       } catch (thrown) {
-        error = toBaristaError(thrown);
-        if (!TRY_NEXT.has(error.code)) throw error;
+        const failure = toBaristaError(thrown);
+        if (!TRY_NEXT.has(failure.code)) throw failure;
         if (this.#closed) throw closed();
-        // A caller in a hurry says nothing of the replica.
-        if (error.code !== 'ERR_TIMEOUT' || deadline.leftMs > 0) endpoint.failed(error);
+        // When a caller's time is over that says nothing of the replica, nor of what kept it from serving before.
+        if (failure.code === 'ERR_TIMEOUT' && deadline.leftMs <= 0) {
+          error ??= failure;
+          continue;
+        }
+        error = failure;
+        endpoint.failed(failure);
       }
     }
     return lacking ?? { error };
@@ -131,8 +141,9 @@ export class EndpointPool implements Route {
     // Of the others one may be heard from at any time.
     const isInVain = known.length === this.endpoints.length && delayMs >= deadline.leftMs;
     const leftMs = deadline.leftMs - 1;
-    if (isInVain || leftMs <= 0) throw failed(what, deadline, error ?? this.#latestError());
-    await deadline.run<void>(what, (done) => {
+    const inVain = (): BaristaError => failed(what, deadline, error ?? this.#latestError());
+    if (isInVain || leftMs <= 0) throw inVain();
+    const paused = deadline.run<void>(what, (done) => {
       if (this.#closed) return done(fail(closed()));
       const wake = (): void => {
         clearTimeout(timer);
@@ -143,6 +154,9 @@ export class EndpointPool implements Route {
       const timer = setTimeout(wake, Math.min(delayMs, leftMs));
       deadline.signal?.addEventListener('abort', wake);
       this.#sleepers.add(wake);
+    });
+    await paused.catch((thrown: BaristaError) => {
+      throw thrown.code === 'ERR_TIMEOUT' ? inVain() : thrown;
     });
   }
 

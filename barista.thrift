@@ -127,6 +127,73 @@ union GetReply {
   3: MissingReply missing
 }
 
+/** Reads several keys as they are in one state. */
+struct GetManyRequest {
+  /** At most 1,024. */
+  1: required list<string> keys
+  /** What the session needs for all of them. */
+  2: optional VersionVector needs
+}
+
+/** Exactly one field is set. */
+union Lookup {
+  1: FoundReply found
+  2: AbsentReply absent
+}
+
+struct Lookups {
+  /** One for each key, as they were asked for. */
+  1: required list<Lookup> lookups
+}
+
+/** Exactly one field is set. Values of more than 8 MiB together are refused with ERR_FRAME_TOO_LARGE. */
+union GetManyReply {
+  1: Lookups values
+  2: MissingReply missing
+}
+
+/** Asks for the next page of a range of keys, by their UTF-8 bytes. */
+struct ScanRequest {
+  /** Absent: from the first key there is. */
+  1: optional string atLeast
+  /** Absent: to the last key there is. */
+  2: optional string below
+  /** True: from the last key of the range on. */
+  3: required bool reverse
+  /** `upTo` of the page before; absent for the first page. */
+  4: optional string after
+  /** At most so many entries, from 1 (more than 4,096 means 4,096); a page also ends at about 1 MiB. */
+  5: required i32 entriesMax
+  /** True to have the pages that follow show the state that this one does. */
+  6: required bool hold
+  /** `snapshot` of the page before: the state to go on in. Refused with ERR_SNAPSHOT if it is not held any more. */
+  7: optional i64 snapshot
+  /** What the session needs for the range; not looked at with a snapshot. */
+  8: optional VersionVector needs
+}
+
+struct ScanEntry {
+  1: required string key
+  2: required binary value
+  3: required AcceptStamp stamp
+}
+
+/** All of one state. */
+struct ScanPage {
+  /** In the order that was asked for. There may be none, though keys are left. */
+  1: required list<ScanEntry> entries
+  /** The last key the page speaks for; absent if no key is left. */
+  2: optional string upTo
+  /** Names the state, which is held for a minute, if that was asked for and keys are left. */
+  3: optional i64 snapshot
+}
+
+/** Exactly one field is set. */
+union ScanReply {
+  1: ScanPage page
+  2: MissingReply missing
+}
+
 /** Asks whether the replica holds something, and to wait until it does. */
 struct HoldsRequest {
   1: required VersionVector needs
@@ -166,6 +233,8 @@ service KeyValue {
   /** Deletes a key (`delete` is a reserved word). Deleting what is absent is a write like any other. */
   WriteReply remove(1: DeleteRequest request) throws (1: Failure failure)
   GetReply get(1: GetRequest request) throws (1: Failure failure)
+  GetManyReply getMany(1: GetManyRequest request) throws (1: Failure failure)
+  ScanReply scan(1: ScanRequest request) throws (1: Failure failure)
   /** Answers when the replica holds what is needed, or when the budget is spent. */
   HoldsReply holds(1: HoldsRequest request) throws (1: Failure failure)
   /** Answers when the write has come as far as is asked, or when the budget is spent. */

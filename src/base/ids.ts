@@ -45,6 +45,11 @@ export function compareKeys(a: string, b: string): number {
   return a.length - b.length;
 }
 
+/** The other way round. */
+export function compareKeysDown(a: string, b: string): number {
+  return compareKeys(b, a);
+}
+
 /** Surrogates stand for code points above every other code unit. */
 function rankCodeUnit(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;

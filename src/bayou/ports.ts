@@ -26,6 +26,7 @@ import type {
   WriteReply,
   WriteRequest,
 } from './messages.js';
+import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
 import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 
@@ -61,6 +62,8 @@ export interface ReplicaStorage<Op> {
   count(origin: Origin, after: number, upTo: number): number;
   /** The keys that have a history or a base, ascending by code point, after `after` if it is given. */
   keys(after?: string): Iterator<string>;
+  /** The same descending, before `before` if it is given. Used up, or let go of, before the next change. */
+  keysDown(before?: string): Iterator<string>;
   /** The number of writes in the log: those in histories, without the bases. */
   readonly size: number;
   /** About how many keys there are. */
@@ -133,6 +136,8 @@ export interface ClientConnection<Op, Value> {
 
 /** How a program's sessions reach one replica. */
 export interface SessionConnection<Op, Value> extends ClientConnection<Op, Value> {
+  readMany(request: ReadManyRequest, timeoutMs: number, done: Done<ReadManyReply<Value>>): void;
+  scan(request: ScanRequest, timeoutMs: number, done: Done<ScanReply<Value>>): void;
   holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void;
   writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void;
 }
@@ -161,6 +166,8 @@ export interface BundleConnection<Op> {
 export interface ReplicaService<Op, Value> {
   write(request: WriteRequest<Op>, done: Done<WriteReply>): void;
   read(request: ReadRequest, done: Done<ReadReply<Value>>): void;
+  readMany(request: ReadManyRequest, done: Done<ReadManyReply<Value>>): void;
+  scan(request: ScanRequest, done: Done<ScanReply<Value>>): void;
   holds(request: HoldsRequest, done: Done<HoldsReply>): void;
   writeState(request: WriteStateRequest, done: Done<WriteState>): void;
   pull(request: PullRequest, done: Done<PullBatch<Op>>): void;

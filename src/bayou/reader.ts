@@ -1,15 +1,19 @@
+import { hashText } from '../base/hash.js';
 import { compareOrigins, type Origin } from '../base/ids.js';
 import type { AcceptClock } from './clock.js';
 import type { WriteState } from './hold-messages.js';
 import type { Integration } from './integration.js';
 import type { Membership } from './membership.js';
-import type { ReadReply, ReadRequest } from './messages.js';
+import type { ReadReply, ReadRequest, Refused } from './messages.js';
+import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
+import { Snapshots } from './snapshots.js';
 import type { VersionVector } from './version-vector.js';
 import type { AcceptStamp } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 interface ReaderParts<Op, Value> {
   readonly self: Origin;
+  readonly life: number;
   readonly log: WriteLog<Op, Value>;
   readonly members: Membership;
   readonly integration: Integration<Op, Value>;
@@ -19,9 +23,16 @@ interface ReaderParts<Op, Value> {
 /** What a replica answers from what it holds, changing nothing. */
 export class Reader<Op, Value> {
   readonly #parts: ReaderParts<Op, Value>;
+  readonly #snapshots: Snapshots<Value>;
 
   constructor(parts: ReaderParts<Op, Value>) {
     this.#parts = parts;
+    let named = 0;
+    this.#snapshots = new Snapshots({
+      read: (key) => this.#find(key),
+      keys: () => parts.log.storage,
+      name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),
+    });
   }
 
   /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */
@@ -35,10 +46,26 @@ export class Reader<Op, Value> {
   read(request: ReadRequest): ReadReply<Value> {
     const missing = this.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const folded = this.#parts.log.read(request.key);
-    if (folded === null) return { kind: 'absent' };
-    const { origin, acceptTime } = folded.last;
-    return { kind: 'found', value: folded.value, stamp: { origin, acceptTime } };
+    const found = this.#find(request.key);
+    return found === null ? { kind: 'absent' } : { kind: 'found', ...found };
+  }
+
+  /** Several keys, as they are in one state. */
+  readMany({ keys, needs }: ReadManyRequest): ReadManyReply<Value> {
+    const missing = this.missing(needs);
+    if (missing !== null) return { kind: 'missing', missing };
+    return { kind: 'values', values: keys.map((key) => this.#find(key)) };
+  }
+
+  /** A page of a range. What a session needs is looked at when its state is taken. */
+  scan(request: ScanRequest, now: number): ScanReply<Value> | Refused {
+    const missing = request.snapshot === null ? this.missing(request.needs) : null;
+    return missing === null ? this.#snapshots.scan(request, now) : { kind: 'missing', missing };
+  }
+
+  /** What is under `key` is about to change. */
+  changing(key: string): void {
+    this.#snapshots.changing(key);
   }
 
   /** The value of every present key, ascending by key, after `after` if it is not null. */
@@ -69,5 +96,12 @@ export class Reader<Op, Value> {
       waitsFor: stable ? [] : view.filter((member) => !holders.has(member)),
       stable,
     };
+  }
+
+  #find(key: string): FoundValue<Value> | null {
+    const folded = this.#parts.log.read(key);
+    if (folded === null) return null;
+    const { origin, acceptTime } = folded.last;
+    return { value: folded.value, stamp: { origin, acceptTime } };
   }
 }

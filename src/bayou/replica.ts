@@ -21,6 +21,7 @@ import {
   type WriteReply,
   type WriteRequest,
 } from './messages.js';
+import { ObservedStorage } from './observed-storage.js';
 import type { ReplicaStorage } from './ports.js';
 import { Reader } from './reader.js';
 import { checkRequest } from './refusals.js';
@@ -104,7 +105,8 @@ export class Replica<Op, Value> {
   #pinned: { until: number; readonly since: number } | null = null;
 
   constructor(config: ReplicaConfig<Op, Value>) {
-    const { origin, terms, machine, storage } = config;
+    const { origin, terms, machine } = config;
+    const storage = new ObservedStorage(config.storage, (key) => this.reader.changing(key));
     this.origin = origin;
     this.id = replicaIdOf(origin);
     this.terms = terms;
@@ -134,6 +136,7 @@ export class Replica<Op, Value> {
     });
     this.reader = new Reader({
       self: origin,
+      life: this.#life,
       log: this.#log,
       members: this.#members,
       integration: this.#integration,

@@ -94,6 +94,19 @@ export class Session<Op> {
     return { key, needs: this.#isCausal ? this.#allNeeds() : this.needsOf(key) };
   }
 
+  /** What all of `keys` need together; null if nothing. */
+  readMany(keys: readonly string[]): VersionVector | null {
+    if (this.#isCausal) return this.#allNeeds();
+    return together(keys.map((key) => this.needsOf(key)));
+  }
+
+  /** What every key needs that `isIn` the range, whether it was touched or not; null if nothing. */
+  readRange(isIn: (key: string) => boolean): VersionVector | null {
+    if (this.#isCausal) return this.#allNeeds();
+    const touched = [...this.#needs].map(([key, needs]) => (isIn(key) ? needs : null));
+    return together([this.#otherNeeds, ...touched]);
+  }
+
   /** What `key` needs, null if nothing: another object whenever that has changed. */
   needsOf(key: string): VersionVector | null {
     return this.#needs.get(key) ?? (this.#otherNeeds.size === 0 ? null : this.#otherNeeds);
@@ -147,4 +160,10 @@ export class Session<Op> {
     }
     this.#otherNeeds = together;
   }
+}
+
+function together(all: readonly (VersionVector | null)[]): VersionVector | null {
+  const merged = new VersionVector();
+  for (const needs of all) if (needs !== null) merged.merge(needs);
+  return merged.size === 0 ? null : merged;
 }

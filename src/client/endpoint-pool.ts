@@ -76,7 +76,7 @@ export class EndpointPool implements Route {
         if ('reply' in round) return round.reply;
         error = round.error;
         if (performance.now() >= until) throw failed(options.what, options.deadline, error);
-        await this.#pause(options.what, options.deadline, error);
+        await this.#pause(options.what, options.deadline, error, options.pin?.to);
       }
     } finally {
       this.#calls -= 1;
@@ -93,19 +93,21 @@ export class EndpointPool implements Route {
   /** Asks each replica that may be asked now, the nearest first: the first answer that is enough, the last that is not, or why none. */
   async #askEach<T>(
     ask: Ask<T>,
-    { what, deadline, waitsMs = 0, isEnough }: AskOptions<T>,
+    { what, deadline, waitsMs = 0, isEnough, pin }: AskOptions<T>,
     until: number,
     before: BaristaError | null,
   ): Promise<Round<T>> {
     let lacking: { readonly reply: T } | null = null;
     let error = before;
     for (const endpoint of this.#awake()) {
+      if (pin !== undefined && pin.to !== null && pin.to !== endpoint) continue;
       if (this.#closed) throw closed();
       if (deadline.leftMs <= 0 || (error !== null && performance.now() >= until)) break;
       const timeoutMs = Math.ceil(Math.min(this.#attemptMs + waitsMs, Math.max(deadline.leftMs, 1)));
       try {
         const reply = await deadline.run<T>(what, (done) => ask(endpoint.connection, timeoutMs, done));
         endpoint.served();
+        if (pin !== undefined) pin.to = endpoint;
         if (isEnough?.(reply) !== false) return { reply };
         lacking = { reply };
       } catch (thrown) {
@@ -135,11 +137,12 @@ export class EndpointPool implements Route {
    * Waits until a replica may be asked again. Rejects with `error`, or why else no replica serves, as soon as it is clear that
    * none may before the deadline.
    */
-  async #pause(what: string, deadline: Deadline, error: BaristaError | null): Promise<void> {
-    const known = this.endpoints.filter(({ id }) => id !== null);
+  async #pause(what: string, deadline: Deadline, error: BaristaError | null, pinnedTo?: object | null): Promise<void> {
+    const candidates = this.endpoints.filter((endpoint) => pinnedTo == null || endpoint === pinnedTo);
+    const known = candidates.filter(({ id }) => id !== null);
     const delayMs = Math.max(Math.min(...known.map(({ asleepUntil }) => asleepUntil)) - performance.now(), 1);
     // Of the others one may be heard from at any time.
-    const isInVain = known.length === this.endpoints.length && delayMs >= deadline.leftMs;
+    const isInVain = known.length === candidates.length && delayMs >= deadline.leftMs;
     const leftMs = deadline.leftMs - 1;
     const inVain = (): BaristaError => failed(what, deadline, error ?? this.#latestError());
     if (isInVain || leftMs <= 0) throw inVain();

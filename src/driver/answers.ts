@@ -1,4 +1,4 @@
-import type { BaristaError } from '../base/errors.js';
+import { BaristaError } from '../base/errors.js';
 import { compareIds, type Origin, type ReplicaId } from '../base/ids.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import {
@@ -11,13 +11,18 @@ import {
 } from '../bayou/admin-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type { ReadReply, ReadRequest } from '../bayou/messages.js';
+import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { FlushGate } from './flush-gate.js';
 import type { Link } from './link.js';
+import { outcomeOf } from './outcome-of.js';
 import { takePage } from './page.js';
 import type { Waits } from './waits.js';
+
+/** What the values of one reply that is not a page take together. */
+const VALUES_BYTES_MAX = 8 * 1024 * 1024;
 
 type Core = Replica<KvOperation, Uint8Array>;
 
@@ -48,6 +53,25 @@ export class Answers {
     // What others wrote is durable with them.
     const reply = this.#replica().read(request);
     this.#gate.answer(done, succeed(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
+  }
+
+  readMany(request: ReadManyRequest, done: Done<ReadManyReply<Uint8Array>>): void {
+    const refusal = this.#outage() ?? this.#gate.overload();
+    if (refusal !== null) return done(fail(refusal));
+    const reply = this.#replica().reader.readMany(request);
+    const bytes = reply.kind === 'values' ? bytesOf(reply.values) : 0;
+    if (bytes > VALUES_BYTES_MAX) {
+      const message = `the values of ${request.keys.length} keys take ${bytes} bytes, the limit is ${VALUES_BYTES_MAX}`;
+      return done(fail(new BaristaError('ERR_FRAME_TOO_LARGE', message)));
+    }
+    this.#gate.answer(done, succeed(reply), 'own writes', bytes);
+  }
+
+  scan(request: ScanRequest, now: number, done: Done<ScanReply<Uint8Array>>): void {
+    const refusal = this.#outage() ?? this.#gate.overload();
+    if (refusal !== null) return done(fail(refusal));
+    const reply = this.#replica().reader.scan(request, now);
+    this.#gate.answer(done, outcomeOf(reply), 'own writes', reply.kind === 'page' ? bytesOf(reply.entries) : 0);
   }
 
   holds({ needs, budgetMs }: HoldsRequest, done: Done<HoldsReply>): void {
@@ -115,4 +139,8 @@ export class Answers {
 
 function* vectorsOf(links: Iterable<Link<KvOperation>>): Generator<readonly [Origin, VersionVector]> {
   for (const { held } of links) if (held !== null) yield held;
+}
+
+function bytesOf(values: readonly (FoundValue<Uint8Array> | null)[]): number {
+  return values.reduce((sum, found) => sum + (found?.value.length ?? 0), 0);
 }

@@ -28,6 +28,7 @@ import type {
   WriteRequest,
 } from '../bayou/messages.js';
 import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
+import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
@@ -154,6 +155,14 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
 
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
     this.#answers.read(request, done);
+  }
+
+  readMany(request: ReadManyRequest, done: Done<ReadManyReply<Uint8Array>>): void {
+    this.#answers.readMany(request, done);
+  }
+
+  scan(request: ScanRequest, done: Done<ScanReply<Uint8Array>>): void {
+    this.#answers.scan(request, this.#config.clock.now(), done);
   }
 
   holds(request: HoldsRequest, done: Done<HoldsReply>): void {

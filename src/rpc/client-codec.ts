@@ -49,9 +49,9 @@ function afterOf(request: KvWrite): number | null {
   return request.after === 0 ? null : request.after;
 }
 
-type Missing = { readonly kind: 'missing'; readonly missing: VersionVector };
+export type Missing = { readonly kind: 'missing'; readonly missing: VersionVector };
 
-const missingReply: Codec<Missing> = structOf<Missing>('MissingReply')
+export const missingReply: Codec<Missing> = structOf<Missing>('MissingReply')
   .required(1, 'missing', versionVector, (reply) => reply.missing)
   .build((missing) => ({ kind: 'missing', missing }));
 
@@ -75,16 +75,16 @@ export const getRequest: Codec<ReadRequest> = structOf<ReadRequest>('GetRequest'
   .optional(2, 'needs', versionVector, (request) => request.needs)
   .build((key, needs) => ({ key, needs }));
 
-type GetReply = ReadReply<Uint8Array>;
+export type GetReply = ReadReply<Uint8Array>;
 type Found = Extract<GetReply, { kind: 'found' }>;
 type Absent = Extract<GetReply, { kind: 'absent' }>;
 
-const foundReply: Codec<Found> = structOf<Found>('FoundReply')
+export const foundReply: Codec<Found> = structOf<Found>('FoundReply')
   .required(1, 'value', value, (reply) => reply.value)
   .required(2, 'stamp', acceptStamp, (reply) => reply.stamp)
   .build((value, stamp) => ({ kind: 'found', value, stamp }));
 
-const absentReply: Codec<Absent> = structOf<Absent>('AbsentReply').build(() => ({ kind: 'absent' }));
+export const absentReply: Codec<Absent> = structOf<Absent>('AbsentReply').build(() => ({ kind: 'absent' }));
 
 export const getReply: Codec<GetReply> = unionOf<GetReply>('GetReply')
   .arm(1, 'found', foundReply, (reply) => reply.kind === 'found')

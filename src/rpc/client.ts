@@ -25,6 +25,7 @@ import type {
   WriteRequest,
 } from '../bayou/messages.js';
 import type { AdminConnection, BundleConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
+import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
 import { ClientSocket } from './client-socket.js';
@@ -87,6 +88,14 @@ export class ReplicaConnection
 
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Uint8Array>>): void {
     this.#call(METHODS.get, request, timeoutMs, done);
+  }
+
+  readMany(request: ReadManyRequest, timeoutMs: number, done: Done<ReadManyReply<Uint8Array>>): void {
+    this.#call(METHODS.getMany, request, timeoutMs, done);
+  }
+
+  scan(request: ScanRequest, timeoutMs: number, done: Done<ScanReply<Uint8Array>>): void {
+    this.#call(METHODS.scan, request, timeoutMs, done);
   }
 
   holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void {

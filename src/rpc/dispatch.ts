@@ -34,6 +34,8 @@ export function servedMethods(service: KvService): readonly ServedMethod[] {
     served(METHODS.get, (request, done) => service.read(request, done)),
     served(METHODS.put, (request, done) => service.write(request, done)),
     served(METHODS.remove, (request, done) => service.write(request, done)),
+    served(METHODS.getMany, (request, done) => service.readMany(request, done)),
+    served(METHODS.scan, (request, done) => service.scan(request, done)),
     served(METHODS.holds, (request, done) => service.holds(request, done)),
     served(METHODS.writeState, (request, done) => service.writeState(request, done)),
     served(METHODS.pull, (request, done) => service.pull(request, done)),

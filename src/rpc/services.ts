@@ -29,6 +29,7 @@ import { malformed } from './field-error.js';
 import { messageHead } from './message-header.js';
 import { newsRequest } from './news-codec.js';
 import { pullBatch, pullRequest } from './pull-codec.js';
+import { getManyReply, getManyRequest, scanReply, scanRequest } from './read-codec.js';
 import { type Codec, structOf } from './schema.js';
 import { MessageType } from './thrift.js';
 
@@ -54,6 +55,8 @@ export const METHODS = {
   put: method('KeyValue', 'put', putRequest, writeReply),
   remove: method('KeyValue', 'remove', deleteRequest, writeReply),
   get: method('KeyValue', 'get', getRequest, getReply),
+  getMany: method('KeyValue', 'getMany', getManyRequest, getManyReply),
+  scan: method('KeyValue', 'scan', scanRequest, scanReply),
   holds: method('KeyValue', 'holds', holdsRequest, holdsReply),
   writeState: method('KeyValue', 'writeState', writeStateRequest, writeStateReply),
   pull: method('Replication', 'pull', pullRequest, pullBatch),

@@ -17,6 +17,8 @@ export class LocalRoute implements Route {
     this.#connection = {
       write: (request, _timeoutMs, done) => service.write(request, done),
       read: (request, _timeoutMs, done) => service.read(request, done),
+      readMany: (request, _timeoutMs, done) => service.readMany(request, done),
+      scan: (request, _timeoutMs, done) => service.scan(request, done),
       holds: (request, _timeoutMs, done) => service.holds(request, done),
       writeState: (request, _timeoutMs, done) => service.writeState(request, done),
       close: () => this.close(),

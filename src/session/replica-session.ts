@@ -3,29 +3,39 @@ import { checkKey, checkValue } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientId } from '../base/ids.js';
 import type { ReadReply, WriteReply } from '../bayou/messages.js';
+import { READ_KEYS_MAX, type ReadManyReply, type ScanReply, type ScanRequest } from '../bayou/read-messages.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee, Session as Needs } from '../bayou/session.js';
-import type { VersionVector } from '../bayou/version-vector.js';
+import { VersionVector } from '../bayou/version-vector.js';
 import { type KvOperation, kvMachine } from '../machine/kv.js';
 import { checkedMs, Deadline } from './deadline.js';
 import { SLICE_MS, TIMEOUT_MS, WAIT_MS } from './limits.js';
 import { encodeOperation } from './operations.js';
-import type { Ask, Route } from './route.js';
+import type { Ask, AskOptions, Pin, Route } from './route.js';
+import { isInRange, positionOf } from './scan-range.js';
 import type {
   CallOptions,
+  Found,
   Missing,
   OnMissing,
   Operation,
   Read,
+  ReadMany,
+  Scan,
+  ScanOptions,
   Session,
   SessionOptions,
   Stamp,
   Write,
 } from './session.js';
+import { SessionScan } from './session-scan.js';
 import { decodeToken, encodeToken } from './token.js';
 import { decodeValue, utf8, type ValueCodec } from './value-codec.js';
 import { acceptedWrite, refusedWrite } from './write-progress.js';
 
 const ON_MISSING: readonly OnMissing[] = ['wait', 'try-another', 'report'];
+
+/** What no key ever needed. */
+const ANOTHER = new VersionVector();
 
 type Defaults = Required<Pick<CallOptions, 'timeoutMs' | 'onMissing' | 'waitMs'>>;
 
@@ -74,6 +84,58 @@ class ReplicaSession<V> implements Session<V> {
     return { kind: 'found', value, stamp: reply.stamp };
   }
 
+  async getMany(keys: readonly string[], options: CallOptions = {}): Promise<ReadMany<V>> {
+    if (!Array.isArray(keys) || keys.length > READ_KEYS_MAX) {
+      throw new BaristaError('ERR_OPTION', `getMany takes at most ${READ_KEYS_MAX} keys, in an array`);
+    }
+    const asked = keys.slice();
+    asked.forEach(checkText);
+    const before = asked.map((key) => this.#needs.needsOf(key));
+    const request = { keys: asked, needs: this.#needs.readMany(asked) };
+    const reply = await this.#serve<ReadManyReply<Uint8Array>>('getMany', options, (connection, timeoutMs, done) =>
+      connection.readMany(request, timeoutMs, done),
+    );
+    if (reply.kind === 'missing') return missingOf(reply.missing);
+    const values = new Map<string, Found<V>>();
+    for (const [i, key] of asked.entries()) {
+      const found = reply.values[i] ?? null;
+      if (found === null || values.has(key)) continue;
+      values.set(key, { value: decodeValue(this.#codec, key, found.value), stamp: found.stamp });
+      this.#needs.found(key, found.stamp, before[i] ?? null);
+    }
+    return { kind: 'found', values };
+  }
+
+  async scan(options: ScanOptions = {}): Promise<Scan<V> | Missing> {
+    const position = positionOf(options);
+    const limit = options.limit ?? Number.POSITIVE_INFINITY;
+    if (!(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 1))) {
+      throw new BaristaError('ERR_OPTION', `limit is ${limit}, not a whole number from 1`);
+    }
+    const pin: Pin = { to: null };
+    const hold = options.snapshot !== false;
+    const steps = {
+      page: async (asked: Omit<ScanRequest, 'needs'>) => {
+        const needs = this.#needs.readRange((key) => isInRange(asked.range, key));
+        const request = { ...asked, needs };
+        const reply = await this.#serve<ScanReply<Uint8Array>>(
+          'scan',
+          options,
+          (connection, timeoutMs, done) => connection.scan(request, timeoutMs, done),
+          hold ? { pin } : {},
+        );
+        return reply.kind === 'missing' ? missingOf(reply.missing) : reply;
+      },
+      read: ({ key, value, stamp }: { key: string; value: Uint8Array; stamp: Stamp }) => {
+        const entry = { key, value: decodeValue(this.#codec, key, value), stamp };
+        // The state may be older than what was read since, so this adds to what the key needs.
+        this.#needs.found(key, stamp, ANOTHER);
+        return entry;
+      },
+    };
+    return SessionScan.begin<V>(steps, position, { limit, hold });
+  }
+
   put(key: string, value: V, options?: CallOptions): Promise<Write> {
     return this.write(key, { kind: 'put', value }, options);
   }
@@ -93,7 +155,7 @@ class ReplicaSession<V> implements Session<V> {
       operation.kind,
       options,
       (connection, timeoutMs, done) => connection.write(request, timeoutMs, done),
-      true,
+      { isWrite: true },
     );
     if (reply.kind === 'missing') return refusedWrite(key, missingOf(reply.missing));
     this.#needs.wrote(key, reply.stamp, kvMachine.isBlind(encoded), before);
@@ -109,12 +171,12 @@ class ReplicaSession<V> implements Session<V> {
     what: string,
     options: CallOptions,
     ask: Ask<T>,
-    isWrite = false,
+    how: Pick<AskOptions<T>, 'isWrite' | 'pin'> = {},
   ): Promise<T> {
     const deadline = new Deadline(options.timeoutMs ?? this.#defaults.timeoutMs, options.signal);
     const onMissing = checkedOnMissing(options.onMissing ?? this.#defaults.onMissing);
     const waitMs = checkedMs('waitMs', options.waitMs ?? this.#defaults.waitMs);
-    const request = { what, deadline, isWrite };
+    const request = { what, deadline, ...how };
     if (onMissing === 'report') return this.#route.ask(ask, request);
     if (onMissing === 'try-another') {
       return this.#route.ask(ask, { ...request, isEnough: (reply) => reply.kind !== 'missing' });
@@ -125,15 +187,16 @@ class ReplicaSession<V> implements Session<V> {
       if (!isMissing(reply)) return reply;
       const budgetMs = Math.min(until - performance.now(), deadline.leftMs, SLICE_MS);
       if (budgetMs <= 0) return reply;
-      await this.#waitFor(reply.missing, Math.ceil(budgetMs), deadline);
+      await this.#waitFor(reply.missing, Math.ceil(budgetMs), deadline, how.pin);
     }
   }
 
-  #waitFor(needs: VersionVector, budgetMs: number, deadline: Deadline): Promise<unknown> {
+  #waitFor(needs: VersionVector, budgetMs: number, deadline: Deadline, pin: Pin | undefined): Promise<unknown> {
     return this.#route.ask((connection, timeoutMs, done) => connection.holds({ needs, budgetMs }, timeoutMs, done), {
       what: 'waiting for what is missing',
       deadline,
       waitsMs: budgetMs,
+      ...(pin === undefined ? {} : { pin }),
     });
   }
 }

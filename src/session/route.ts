@@ -8,6 +8,11 @@ export type Connection = SessionConnection<KvOperation, Uint8Array>;
 /** One request, as it is made of whichever replica. Answers within `timeoutMs`. */
 export type Ask<T> = (connection: Connection, timeoutMs: number, done: Done<T>) => void;
 
+/** A replica that several requests go to, as the route knows it; null until one has answered. */
+export interface Pin {
+  to: object | null;
+}
+
 /** What a route does with one request. */
 export interface AskOptions<T> {
   /** What it is, for messages: "get". */
@@ -15,6 +20,8 @@ export interface AskOptions<T> {
   readonly deadline: Deadline;
   /** How much longer than other requests this one may take, since it waits at the replica, in milliseconds. */
   readonly waitsMs?: number;
+  /** Holds the requests that share it to the replica that answers the first of them. */
+  readonly pin?: Pin;
   /** True for a write: it is not sent again beyond the retry window of the cluster. */
   readonly isWrite?: boolean;
   /** False for an answer that another replica may better. Absent: the first answer is taken. */

@@ -56,6 +56,53 @@ export type Read<V> =
   | { readonly kind: 'absent' }
   | Missing;
 
+/** A value, and the write it comes from. */
+export interface Found<V> {
+  readonly value: V;
+  readonly stamp: Stamp;
+}
+
+/** How a read of several keys ended: all of it is of one state. */
+export type ReadMany<V> =
+  /** By key; those that are absent are not in it. */
+  { readonly kind: 'found'; readonly values: ReadonlyMap<string, Found<V>> } | Missing;
+
+/** Which keys a scan goes through, in the order of their UTF-8 bytes. */
+export interface ScanOptions extends CallOptions {
+  /** Keys that begin so. */
+  readonly prefix?: string;
+  /** Keys from this one on. */
+  readonly from?: string;
+  /** Keys before this one. */
+  readonly before?: string;
+  /** From the last key on. */
+  readonly reverse?: boolean;
+  /** At most so many entries. */
+  readonly limit?: number;
+  /** Goes on behind where `scan.cursor` stood, with the keys and the order of that scan; then only `limit` may be said anew. */
+  readonly cursor?: string;
+  /**
+   * True, the default: all pages show the state that the first one did. That costs the replica what changes under keys that are
+   * still to come; it holds a state for a minute after each page, and the next page fails with ERR_SNAPSHOT if it could not.
+   * False: each page (4,096 entries, or about 1 MiB) shows one state, no older than that of the page before.
+   */
+  readonly snapshot?: boolean;
+}
+
+export interface ScanEntry<V> extends Found<V> {
+  readonly key: string;
+}
+
+/**
+ * What is under a range of keys, page by page, as it is asked for: memory holds a page, however many there are. To be gone
+ * through once; to leave the loop lets go of the state. Limits of the call are those of each page.
+ */
+export interface Scan<V> extends AsyncIterable<ScanEntry<V>> {
+  readonly kind: 'scan';
+  /** Where it stands, behind the entry that was given last, for a scan that goes on later or elsewhere. */
+  readonly cursor: string;
+}
+
 /** What a write may be waited for. Each fails with ERR_TIMEOUT, by default after a minute, and ERR_ABORTED. */
 export interface WriteProgress {
   /**
@@ -98,6 +145,10 @@ export type Operation<V> = { readonly kind: 'put'; readonly value: V } | { reado
 export interface Session<V = string> {
   readonly guarantees: readonly Guarantee[];
   get(key: string, options?: CallOptions): Promise<Read<V>>;
+  /** Several keys as they are in one state; at most 1,024, and 8 MiB of values. */
+  getMany(keys: readonly string[], options?: CallOptions): Promise<ReadMany<V>>;
+  /** A range of keys. `missing` if the replica lacks what the session needs for any key of the range. */
+  scan(options?: ScanOptions): Promise<Scan<V> | Missing>;
   put(key: string, value: V, options?: CallOptions): Promise<Write>;
   /** Makes the key absent. */
   delete(key: string, options?: CallOptions): Promise<Write>;

@@ -1,14 +1,14 @@
-import { crc32 } from 'node:zlib';
 import { BaristaError } from '../base/errors.js';
 import { hashText } from '../base/hash.js';
 import { incarnationOf, type Origin, originOf, type ReplicaId, replicaIdOf } from '../base/ids.js';
 import { DEFAULT_LIMITS, ORIGINS_MAX } from '../base/limits.js';
 import { GUARANTEES, type SessionState } from '../bayou/session.js';
 import { VersionVector } from '../bayou/version-vector.js';
-import { ByteReader, ByteWriter } from './token-bytes.js';
+import { open, seal } from './sealed.js';
+import { type ByteReader, ByteWriter } from './token-bytes.js';
 
 /*
- * A session as a string, for another process to go on with. URL-safe base64 of: the version, 1; the guarantees, a bit each; the
+ * A session as a string, for another process to go on with. URL-safe base64 of: the letter s; the version, 1; the guarantees, a bit each; the
  * cluster's hash; the highest accept time; the origins that follow, each once; what writes need; what reads need under any
  * other key; the keys with needs of their own, those touched longest ago first; a CRC-32 of all that. Times are told by how far
  * they are below the highest.
@@ -20,9 +20,6 @@ const VERSION = 1;
 
 /** The keys with needs of their own take so many bytes at most; those touched longest ago are put together first. */
 export const TOKEN_KEYS_BYTES_MAX = 1_024;
-
-/** A token for as many origins as a vector can have, with the longest ids. */
-export const TOKEN_CHARS_MAX = 8 * 1024 * 1024;
 
 export function encodeToken(state: SessionState, cluster: string): string {
   const { guarantees, highest, writeNeeds } = state;
@@ -68,27 +65,12 @@ export function encodeToken(state: SessionState, cluster: string): string {
   const count = new ByteWriter();
   count.number(keys.length);
   const body = Buffer.concat([head.toBuffer(), ...needs, count.toBuffer(), ...keys.reverse()]);
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc32(body));
-  return Buffer.concat([body, checksum]).toString('base64url');
+  return seal('token', body);
 }
 
 /** Throws ERR_TOKEN for what is damaged, of another version, or of another cluster. */
 export function decodeToken(token: string, cluster: string): SessionState {
-  if (typeof token !== 'string' || token.length > TOKEN_CHARS_MAX || !/^[\w-]+$/.test(token)) {
-    throw new BaristaError('ERR_TOKEN', 'the token is not a string of the letters that tokens are made of');
-  }
-  const bytes = Buffer.from(token, 'base64url');
-  const body = bytes.subarray(0, -4);
-  if (bytes.length < 5 || bytes.readUInt32BE(bytes.length - 4) !== crc32(body)) {
-    throw new BaristaError('ERR_TOKEN', 'the token is damaged: its checksum does not match');
-  }
-  try {
-    return decodeBody(new ByteReader(body), cluster);
-  } catch (thrown) {
-    if (thrown instanceof BaristaError) throw thrown;
-    throw new BaristaError('ERR_TOKEN', 'the token says what cannot be', { cause: thrown });
-  }
+  return open('token', token, (bytes) => decodeBody(bytes, cluster));
 }
 
 function decodeBody(bytes: ByteReader, cluster: string): SessionState {
@@ -117,7 +99,6 @@ function decodeBody(bytes: ByteReader, cluster: string): SessionState {
   const writeNeeds = vector();
   const otherNeeds = vector();
   const keyNeeds = bytes.list(TOKEN_KEYS_BYTES_MAX, () => [bytes.text(DEFAULT_LIMITS.keyBytesMax), vector()] as const);
-  if (bytes.left > 0) throw new RangeError('bytes after its end');
   return {
     guarantees: GUARANTEES.filter((_, i) => (bits & (1 << i)) !== 0),
     highest,

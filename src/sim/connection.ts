@@ -22,6 +22,7 @@ import type {
   WriteRequest,
 } from '../bayou/messages.js';
 import type { AdminConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
+import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { Channel } from './network.js';
 
@@ -47,6 +48,24 @@ export class SimConnection
       'read',
       timeoutMs,
       (service, reply: Done<ReadReply<Uint8Array>>) => service.read(request, reply),
+      done,
+    );
+  }
+
+  readMany(request: ReadManyRequest, timeoutMs: number, done: Done<ReadManyReply<Uint8Array>>): void {
+    this.#channel.call(
+      'readMany',
+      timeoutMs,
+      (service, reply: Done<ReadManyReply<Uint8Array>>) => service.readMany(request, reply),
+      done,
+    );
+  }
+
+  scan(request: ScanRequest, timeoutMs: number, done: Done<ScanReply<Uint8Array>>): void {
+    this.#channel.call(
+      'scan',
+      timeoutMs,
+      (service, reply: Done<ScanReply<Uint8Array>>) => service.scan(request, reply),
       done,
     );
   }

@@ -317,6 +317,8 @@ export class Machine {
           done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome);
         });
       },
+      readMany: (request, done) => driver.readMany(request, done),
+      scan: (request, done) => driver.scan(request, done),
       holds: (request, done) => driver.holds(request, done),
       writeState: (request, done) => driver.writeState(request, done),
       pull: (request, done) => driver.pull(request, this.#maybeLying(request, done)),

@@ -1,5 +1,5 @@
 import { BaristaError, toBaristaError } from '../base/errors.js';
-import { compareKeys, type Origin } from '../base/ids.js';
+import type { Origin } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
@@ -8,9 +8,8 @@ import { Checkpoint } from './checkpoint.js';
 import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
 import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
 import { EntryCache } from './entry-cache.js';
-import { Layer } from './layer.js';
+import { Layer, presentKeys, presentKeysDown } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
-import { mergeByRank } from './merge.js';
 import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
 import { type Change, keyOf, RecordFormat } from './record-format.js';
@@ -197,14 +196,12 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return Math.max(0, this.#config.table.count(place, after, upTo) + live + frozen);
   }
 
-  *keys(after?: string): Generator<string, undefined> {
-    const layers = [this.#live, ...(this.#frozen === null ? [] : [this.#frozen])];
-    const sequences = [...layers.map((layer) => layer.keys(after)), this.#config.table.keys(after)];
-    for (const key of mergeByRank(sequences, compareKeys)) {
-      const entry = this.#live.entries.get(key) ?? this.#frozen?.entries.get(key);
-      if (entry === undefined || !isEmpty(entry)) yield key;
-    }
-    return undefined;
+  keys(after?: string): Generator<string> {
+    return presentKeys(this.#config.table, [this.#live, this.#frozen], after);
+  }
+
+  keysDown(before?: string): Generator<string> {
+    return presentKeysDown(this.#config.table, [this.#live, this.#frozen], before);
   }
 
   /** One sync for everything changed before; begins a checkpoint when it is due. */

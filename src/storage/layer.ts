@@ -1,8 +1,10 @@
-import type { Origin } from '../base/ids.js';
+import { compareKeys, compareKeysDown, type Origin } from '../base/ids.js';
 import type { Write } from '../bayou/write.js';
-import type { Entry } from './entry.js';
+import { type Entry, isEmpty } from './entry.js';
+import { mergeByRank } from './merge.js';
 import { SortedKeys } from './sorted-keys.js';
 import { byNumber, SortedMap } from './sorted-map.js';
+import type { KeySource } from './table.js';
 
 /** One origin's changes in a layer. */
 export class LayerRun<Op> {
@@ -101,7 +103,38 @@ export class Layer<Op> {
   }
 
   /** The changed keys, ascending, after `after`. */
-  keys(after: string | undefined): Generator<string> {
+  keys(after?: string): Generator<string> {
     return this.#sortedKeys.after(after);
+  }
+
+  /** The changed keys, descending, before `before`. */
+  keysDown(before?: string): Generator<string> {
+    return this.#sortedKeys.before(before);
+  }
+}
+
+/** The keys that there is something for in the layers, the uppermost first, and the table below them; after `after`. */
+export function presentKeys<Op>(table: KeySource, layers: Layers<Op>, after?: string): Generator<string> {
+  return present(table, layers, (source) => source.keys(after), compareKeys);
+}
+
+/** The same descending, before `before`. */
+export function presentKeysDown<Op>(table: KeySource, layers: Layers<Op>, before?: string): Generator<string> {
+  return present(table, layers, (source) => source.keysDown(before), compareKeysDown);
+}
+
+/** Null: there is no such layer. */
+type Layers<Op> = readonly (Layer<Op> | null)[];
+
+function* present<Op>(
+  table: KeySource,
+  all: Layers<Op>,
+  keysOf: (source: KeySource) => Iterator<string>,
+  compare: (a: string, b: string) => number,
+): Generator<string> {
+  const layers = all.filter((layer) => layer !== null);
+  for (const key of mergeByRank([...layers, table].map(keysOf), compare)) {
+    const entry = layers.find(({ entries }) => entries.has(key))?.entries.get(key);
+    if (entry === undefined || !isEmpty(entry)) yield key;
   }
 }

@@ -95,6 +95,10 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     return this.#sortedKeys.after(after);
   }
 
+  keysDown(before?: string): Generator<string> {
+    return this.#sortedKeys.before(before);
+  }
+
   loadSeen(): VersionVector {
     return this.#seen.clone();
   }

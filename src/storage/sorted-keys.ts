@@ -26,17 +26,28 @@ export class SortedKeys {
 
   /** Those after `after`, all if it is not given. Stays valid while keys come and go; may leave out what comes. */
   *after(after: string | undefined): Generator<string, undefined> {
-    if (this.#sorted.size > UNSORTED_MIN + 2 * this.#map.size) this.#startAnew();
-    // In order they all go to the end of an empty map.
-    if (this.#sorted.size === 0) this.#unsorted.sort(compareKeys);
-    for (const key of this.#unsorted) this.#sorted.set(key, null);
-    this.#unsorted = [];
+    this.#sort();
     const cursor = this.#sorted.cursor(after);
     for (let key = cursor.key(); key !== undefined; key = cursor.key()) {
       cursor.take();
       if (this.#map.has(key)) yield key;
     }
     return undefined;
+  }
+
+  /** Those before `before`, all if it is not given, from the last on. Used up before keys come and go. */
+  *before(before: string | undefined): Generator<string, undefined> {
+    this.#sort();
+    for (const key of this.#sorted.keysDown(before)) if (this.#map.has(key)) yield key;
+    return undefined;
+  }
+
+  #sort(): void {
+    if (this.#sorted.size > UNSORTED_MIN + 2 * this.#map.size) this.#startAnew();
+    // In order they all go to the end of an empty map.
+    if (this.#sorted.size === 0) this.#unsorted.sort(compareKeys);
+    for (const key of this.#unsorted) this.#sorted.set(key, null);
+    this.#unsorted = [];
   }
 
   #startAnew(): void {

@@ -123,6 +123,19 @@ export class SortedMap<K, V> {
     };
   }
 
+  /** Down from the last below `before`, or from the last of all. Used up before the next change. */
+  *keysDown(before?: K): Generator<K, undefined> {
+    let place = before === undefined ? this.#chunks.length - 1 : this.#chunkOf(before);
+    let chunk = this.#chunks[place];
+    let at = chunk === undefined ? 0 : before === undefined ? chunk.keys.length : this.#firstFrom(chunk, before);
+    while (chunk !== undefined) {
+      while (at > 0) yield chunk.keys[--at] as K;
+      chunk = this.#chunks[--place];
+      at = chunk?.keys.length ?? 0;
+    }
+    return undefined;
+  }
+
   *entries(): Generator<readonly [key: K, value: V], undefined> {
     for (const { keys, values } of this.#chunks) {
       for (let at = 0; at < keys.length; at++) yield [keys[at] as K, values[at] as V];

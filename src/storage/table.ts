@@ -5,11 +5,9 @@ import { type Done, succeed } from '../base/outcome.js';
  * Where checkpoints of a replica's storage live: an ordered, transactional table on disk. Reads are synchronous and see
  * the last commit. An iterator is used up before the caller gives up control, so no commit comes in between.
  */
-export interface Table {
+export interface Table extends KeySource {
   /** What was committed for `key`, good until the next read; undefined if nothing is. */
   entry(key: string): FoundEntry | undefined;
-  /** Ascending by code point, after `after` if it is given. */
-  keys(after?: string): Iterator<string>;
   /** The accept times and keys of the live writes of the origin at `place`, above `after` and up to `upTo`, ascending. */
   run(place: number, after: number, upTo: number): Iterator<readonly [acceptTime: number, key: string]>;
   /** About how many `run` would give. */
@@ -25,12 +23,21 @@ export interface Table {
 export const EMPTY_TABLE: Table = {
   entry: () => undefined,
   keys: () => [].values(),
+  keysDown: () => [].values(),
   run: () => [].values(),
   count: () => 0,
   meta: () => undefined,
   commit: () => assert(false, 'an empty table is only read'),
   close: (done) => done(succeed(undefined)),
 };
+
+/** What keys come from, in their order. */
+export interface KeySource {
+  /** Ascending by code point, after `after` if it is given. */
+  keys(after?: string): Iterator<string>;
+  /** Descending, before `before` if it is given. */
+  keysDown(before?: string): Iterator<string>;
+}
 
 export interface FoundEntry {
   /** May go on behind the entry. */

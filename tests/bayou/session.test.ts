@@ -116,4 +116,21 @@ describe('a session', () => {
     resumed.wrote('k', at(A, 9), true);
     expect(needs(s, 'k')).toBe('a#1:1');
   });
+
+  test('a read of several keys needs what each of them does, and a range what each key in it does', () => {
+    const s = session('read-your-writes', 'monotonic-reads');
+    s.wrote('a1', at(A, 1), true);
+    s.wrote('a2', at(B, 5), true);
+    s.wrote('b', at(A, 9), true);
+    expect(`${s.readMany(['a1', 'a2', 'none'])}`).toBe('a#1:1 b#1:5');
+    expect(s.readMany(['none'])).toBeNull();
+    expect(`${s.readRange((key) => key.startsWith('a'))}`).toBe('a#1:1 b#1:5');
+    expect(s.readRange((key) => key.startsWith('c'))).toBeNull();
+    for (let i = 0; i < 2_000; i++) s.wrote(`k${i}`, at(A, 10), true);
+    expect(`${s.readRange((key) => key.startsWith('c'))}`).toBe('a#1:10 b#1:5');
+    expect(`${s.readMany(['none'])}`).toBe('a#1:10 b#1:5');
+    const causal = session(...GUARANTEES);
+    causal.wrote('a1', at(A, 1), true);
+    expect(`${causal.readRange(() => false)} ${causal.readMany([])}`).toBe('a#1:1 a#1:1');
+  });
 });

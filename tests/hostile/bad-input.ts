@@ -41,6 +41,8 @@ const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   put: 'client',
   remove: 'client',
   get: 'client',
+  getMany: 'client',
+  scan: 'client',
   holds: 'client',
   writeState: 'client',
   pull: 'replication',

@@ -84,6 +84,10 @@ const KEYS: readonly Place[] = [
   place('pull', 'store.after', (value) => ({ 6: struct({ 1: i64(1), 2: value }) })),
   place('store', 'after', (value) => ({ 1: value })),
   place('exportBatch', 'store.after', (value) => ({ 3: struct({ 1: i64(1), 2: value }) })),
+  place('getMany', 'keys[0]', (value) => ({ 1: list(WireType.string, [value]) })),
+  place('scan', 'atLeast', (value) => ({ 1: value })),
+  place('scan', 'below', (value) => ({ 2: value })),
+  place('scan', 'after', (value) => ({ 4: value })),
 ];
 
 const IDS: readonly Place[] = [
@@ -91,6 +95,8 @@ const IDS: readonly Place[] = [
   place('put', 'needs[0].origin.id', (value) => ({ 6: vector(entryOf(value)) })),
   place('remove', 'client', (value) => ({ 1: value })),
   place('get', 'needs[0].origin.id', (value) => ({ 2: vector(entryOf(value)) })),
+  place('getMany', 'needs[0].origin.id', (value) => ({ 2: vector(entryOf(value)) })),
+  place('scan', 'needs[0].origin.id', (value) => ({ 8: vector(entryOf(value)) })),
   place('holds', 'needs[0].origin.id', (value) => ({ 1: vector(entryOf(value)) })),
   place('writeState', 'stamp.origin.id', (value) => ({ 1: struct({ 1: i64(1), 2: originOf(value) }) })),
   place('pull', 'terms.cluster', (value) => ({ 1: terms({ 2: value }) })),
@@ -211,6 +217,7 @@ const NUMBERS: readonly (readonly [Place, readonly number[]])[] = [
   [place('pull', 'writesMax', (value) => ({ 10: value })), [0, -1, I32_MIN]],
   [place('pull', 'bytesMax', (value) => ({ 11: value })), [0, -1, I32_MIN]],
   [place('link', 'port', (value) => ({ 3: value })), [0, -1, 65_536, I32_MIN, I32_MAX]],
+  [place('scan', 'entriesMax', (value) => ({ 5: value })), [0, -1, I32_MIN]],
   [place('holds', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('writeState', 'holders', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('writeState', 'budgetMs', (value) => ({ 4: value })), [-1, I32_MIN]],
@@ -223,6 +230,8 @@ const BOOLS: readonly Place[] = [
   place('pull', 'report', (value) => ({ 7: value })),
   place('pull', 'outside', (value) => ({ 12: value })),
   place('pull', 'inflates', (value) => ({ 13: value })),
+  place('scan', 'reverse', (value) => ({ 3: value })),
+  place('scan', 'hold', (value) => ({ 6: value })),
   place('writeState', 'stable', (value) => ({ 3: value })),
   place('stabilize', 'compact', (value) => ({ 3: value })),
 ];

@@ -64,6 +64,17 @@ export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
   put: { 1: text('c'), 2: i64(1), 3: text('k'), 4: text('v'), 5: i64(1), 6: vector(entry('nobody', 1)) },
   remove: { 1: text('c'), 2: i64(1), 3: text('k'), 4: i64(1), 5: vector(entry('nobody', 1)) },
   get: { 1: text('k'), 2: vector(entry('nobody', 1)) },
+  getMany: { 1: list(WireType.string, [text('k')]), 2: vector(entry('nobody', 1)) },
+  scan: {
+    1: text('a'),
+    2: text('z'),
+    3: bool(true),
+    4: text('k'),
+    5: i32(1),
+    6: bool(false),
+    7: i64(1),
+    8: vector(entry('nobody', 1)),
+  },
   holds: { 1: vector(entry('nobody', 1)), 2: i32(1) },
   writeState: { 1: stamp('nobody', 1), 2: i32(1), 3: bool(true), 4: i32(1) },
   pull: {

@@ -152,6 +152,63 @@ describe('a client', () => {
   });
 });
 
+describe('a scan', () => {
+  const pages = (keys: readonly string[], snapshot: number | null) =>
+    counting({
+      scan: ({ after, snapshot: asked }, done) => {
+        const at = after === null ? 0 : keys.indexOf(after) + 1;
+        if (after !== null && asked !== snapshot) return done(fail(new BaristaError('ERR_SNAPSHOT', 'gone')));
+        const key = keys[at] as string;
+        const entry = { key, value: Buffer.from('v'), stamp: { origin: ORIGIN, acceptTime: 1 } };
+        const upTo = at < keys.length - 1 ? key : null;
+        done(succeed({ kind: 'page', entries: [entry], upTo, snapshot: upTo === null ? null : snapshot }));
+      },
+    });
+  const keysOf = async (client: Client, snapshot: boolean): Promise<string[]> => {
+    const scan = await client.session().scan({ snapshot, timeoutMs: 1_000 });
+    if (scan.kind === 'missing') throw new Error();
+    const keys: string[] = [];
+    for await (const { key } of scan) keys.push(key);
+    return keys;
+  };
+
+  test('stays with the replica that holds its state, also when another is nearer by then', async () => {
+    const client = await open([await serve(farAway(pages(['a', 'b', 'c'], 7).service, 20))]);
+    expect(await keysOf(client, true)).toEqual(['a', 'b', 'c']);
+    const [near, far] = [pages(['a', 'b'], 7), pages(['a', 'b'], 8)];
+    const both = await open([await serve(near.service), await serve(farAway(far.service, 30))]);
+    await eventually('both are measured', () => both.endpoints.every(({ roundTripMs }) => roundTripMs !== null));
+    for (let i = 0; i < 3; i++) expect(await keysOf(both, true)).toEqual(['a', 'b']);
+  });
+
+  test('says so when the state is gone', async () => {
+    const { service } = pages(['a', 'b'], 7);
+    const gone: KvService = {
+      ...service,
+      scan: (request, done) => service.scan(request.after === null ? request : { ...request, snapshot: 9 }, done),
+    };
+    const client = await open([await serve(gone)]);
+    expect(await errorOf(keysOf(client, true))).toMatchObject({ code: 'ERR_SNAPSHOT' });
+  });
+
+  test('without a snapshot goes on at another replica', async () => {
+    const first = pages(['a', 'b', 'c'], null);
+    const listener = await promised<Listener>((done) =>
+      listen({ host: '127.0.0.1', port: 0, service: first.service }, done),
+    );
+    const client = await open([listener, await serve(farAway(pages(['a', 'b', 'c'], null).service, 30))]);
+    await eventually('both are measured', () => client.endpoints.every(({ roundTripMs }) => roundTripMs !== null));
+    const scan = await client.session().scan({ snapshot: false });
+    if (scan.kind === 'missing') throw new Error();
+    const keys: string[] = [];
+    for await (const { key } of scan) {
+      keys.push(key);
+      if (key === 'a') await promised<void>((done) => listener.close(done));
+    }
+    expect(keys).toEqual(['a', 'b', 'c']);
+  });
+});
+
 describe('a replica that lacks what a session needs', () => {
   const lacking: ReadReply<Uint8Array> = { kind: 'missing', missing: new VersionVector([[ORIGIN, 9]]) };
   const both = async () => {

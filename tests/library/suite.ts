@@ -88,6 +88,149 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
     });
   });
 
+  describe('reading several keys', () => {
+    const keysOf = async <V>(scan: Awaited<ReturnType<Session<V>['scan']>>): Promise<string[]> => {
+      if (scan.kind === 'missing') throw new Error('missing');
+      const keys: string[] = [];
+      for await (const { key } of scan) keys.push(key);
+      return keys;
+    };
+
+    test('by name: of one state, without those that are absent', async () => {
+      const session = a.sessions.session();
+      const write = await session.put('some/1', 'one');
+      await session.put('some/2', 'two');
+      const read = await session.getMany(['some/2', 'some/none', 'some/1', 'some/2']);
+      if (read.kind !== 'found' || write.kind !== 'accepted') throw new Error(read.kind);
+      expect([...read.values.keys()]).toEqual(['some/2', 'some/1']);
+      expect(read.values.get('some/1')).toEqual({ value: 'one', stamp: write.stamp });
+      expect(await session.getMany([])).toEqual({ kind: 'found', values: new Map() });
+      expect(await errorOf(session.getMany(Array.from({ length: 1_025 }, () => 'k')))).toMatchObject({
+        code: 'ERR_OPTION',
+      });
+      expect(await errorOf(session.getMany(['k', '']))).toMatchObject({ code: 'ERR_INVALID_KEY' });
+    });
+
+    test('by name: no more than fits into an answer', async () => {
+      const session = a.sessions.session({ codec: binary });
+      const keys = Array.from({ length: 9 }, (_, i) => `large/${i}`);
+      for (const key of keys) await session.put(key, new Uint8Array(1024 * 1024));
+      expect(await session.getMany(keys.slice(0, 8))).toMatchObject({ kind: 'found' });
+      expect(await errorOf(session.getMany(keys))).toMatchObject({ code: 'ERR_FRAME_TOO_LARGE' });
+      for (const key of keys) await session.delete(key);
+    });
+
+    test('by prefix and range, either way, up to a limit, and on from a cursor', async () => {
+      const session = a.sessions.session();
+      const names = ['scan', 'scan/a', 'scan/b', 'scan/é', 'scan/日', 'scan/😀', 'scan0'];
+      for (const name of names) await session.put(name, name);
+      await session.put('scan/gone', '');
+      await session.delete('scan/gone');
+      const within = names.slice(1, 6);
+      expect(await keysOf(await session.scan({ prefix: 'scan/' }))).toEqual(within);
+      expect(await keysOf(await session.scan({ prefix: 'scan/', reverse: true }))).toEqual(within.toReversed());
+      expect(await keysOf(await session.scan({ from: 'scan/b', before: 'scan/😀' }))).toEqual(within.slice(1, 4));
+      expect(await keysOf(await session.scan({ prefix: 'scan/', from: 'scan/a0', limit: 2 }))).toEqual(
+        within.slice(1, 3),
+      );
+      expect(await keysOf(await session.scan({ prefix: 'nothing' }))).toEqual([]);
+
+      const found: string[] = [];
+      let cursor: string | undefined;
+      for (let i = 0; i < 4; i++) {
+        const scan = await session.scan(
+          cursor === undefined ? { prefix: 'scan/', reverse: true, limit: 2 } : { cursor, limit: 2 },
+        );
+        found.push(...(await keysOf(scan)));
+        if (scan.kind === 'scan') cursor = scan.cursor;
+      }
+      expect(found).toEqual(within.toReversed());
+      expect(cursor).toMatch(/^[\w-]+$/);
+    });
+
+    test('a scan of many pages shows one state; without a snapshot each page does', async () => {
+      const session = a.sessions.session();
+      const keys = Array.from({ length: 2_500 }, (_, i) => `pages/${String(i).padStart(4, '0')}`);
+      const writeAll = async (value: string): Promise<void> => {
+        for (let i = 0; i < keys.length; i += 500) {
+          await Promise.all(keys.slice(i, i + 500).map((key) => session.put(key, value)));
+        }
+      };
+      await writeAll('old');
+      for (const snapshot of [true, false]) {
+        const scan = await session.scan({ prefix: 'pages/', snapshot });
+        if (scan.kind === 'missing') throw new Error();
+        const values: string[] = [];
+        for await (const { key, value } of scan) {
+          expect(key).toBe(keys[values.length]);
+          values.push(value);
+          if (values.length === 1) {
+            await writeAll(snapshot ? 'new' : 'newest');
+            // It comes before the others, and after the scan began.
+            await session.delete(keys.at(-1) as string);
+            await session.put('pages/00005', 'between');
+            await session.delete('pages/00005');
+            await session.put(keys.at(-1) as string, 'again');
+          }
+        }
+        expect(values).toHaveLength(keys.length);
+        const counts = new Set(values);
+        if (snapshot) expect([...counts]).toEqual(['old']);
+        else expect([...counts]).toEqual(['new', 'newest', 'again']);
+      }
+      expect(await session.get(keys.at(-1) as string)).toMatchObject({ value: 'again' });
+    });
+
+    test('lacks what the session needs for any key of the range, and no other', async () => {
+      const first = a.sessions.session();
+      await first.put('range/k', 'v');
+      const session = b.sessions.session({ token: first.token() });
+      const report = { onMissing: 'report' } as const;
+      expect(await session.scan({ prefix: 'range/', ...report })).toMatchObject({ kind: 'missing', code: 'ERR_DEP' });
+      expect(await session.getMany(['other', 'range/k'], report)).toMatchObject({ kind: 'missing' });
+      expect(await session.scan({ prefix: 'range/l', ...report })).toMatchObject({ kind: 'scan' });
+      expect(await session.getMany(['other'], report)).toMatchObject({ kind: 'found' });
+      const waiting = session.scan({ prefix: 'range/', waitMs: 20_000, timeoutMs: 30_000 });
+      await world.sync(a, b);
+      expect(await keysOf(await waiting)).toEqual(['range/k']);
+    });
+
+    test('what a scan, or a read of several keys, has shown is needed from then on', async () => {
+      await a.sessions.session().put('shown/1', 'v');
+      await a.sessions.session().put('shown/2', 'v');
+      const session = a.sessions.session();
+      await keysOf(await session.scan({ prefix: 'shown/1' }));
+      await session.getMany(['shown/2']);
+      const elsewhere = b.sessions.session({ token: session.token() });
+      for (const key of ['shown/1', 'shown/2']) {
+        expect(await elsewhere.get(key, { onMissing: 'report' })).toMatchObject({ kind: 'missing' });
+      }
+    });
+
+    test('is refused for what cannot be', async () => {
+      const session = a.sessions.session();
+      for (const limit of [0, -1, 1.5, '2']) {
+        expect(await errorOf(session.scan({ limit } as never))).toMatchObject({ code: 'ERR_OPTION' });
+      }
+      for (const bounds of [{ prefix: 12 }, { from: '\ud800' }, { before: '' }, { before: 'x'.repeat(4_097) }]) {
+        expect(await errorOf(session.scan(bounds as never))).toMatchObject({ code: 'ERR_INVALID_KEY' });
+      }
+      const scan = await session.scan({ prefix: 'scan/' });
+      if (scan.kind === 'missing') throw new Error();
+      const { cursor } = scan;
+      expect(await errorOf(session.scan({ cursor, reverse: true }))).toMatchObject({ code: 'ERR_OPTION' });
+      for (const wrong of [`${cursor}A`, cursor.slice(1), session.token(), '']) {
+        expect(await errorOf(session.scan({ cursor: wrong }))).toMatchObject({ code: 'ERR_TOKEN' });
+      }
+      await keysOf(scan);
+      expect(await errorOf(keysOf(scan))).toMatchObject({ code: 'ERR_OPTION' });
+      // The longest prefix there is, which no key is longer than.
+      const longest = `${'x'.repeat(4_095)}\x7f`;
+      await session.put(longest, 'v');
+      expect(await keysOf(await session.scan({ prefix: longest }))).toEqual([longest]);
+    });
+  });
+
   describe('values', () => {
     const roundTrip = async <V>(key: string, codec: ValueCodec<V>, value: V): Promise<V> => {
       const session: Session<V> = a.sessions.session({ codec });
@@ -295,7 +438,6 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       );
       const cut = [...token].map((_, i) => token.slice(0, i));
       for (const wrong of [...changed, ...cut, `${token}A`, ` ${token}`, 'token', '€', 12, null, {}]) {
-        if (Buffer.from(`${wrong}`, 'base64url').equals(Buffer.from(token, 'base64url'))) continue;
         expect(() => a.sessions.session({ token: wrong as never }), `${wrong}`).toThrow(
           expect.objectContaining({ code: 'ERR_TOKEN' }),
         );

@@ -238,6 +238,9 @@ class Mirror implements ReplicaStorage<KvOperation> {
   keys(after?: string): Iterator<string> {
     return this.#storage.keys(after);
   }
+  keysDown(before?: string): Iterator<string> {
+    return this.#storage.keysDown(before);
+  }
   loadSeen(): VersionVector {
     return this.#storage.loadSeen();
   }

@@ -61,6 +61,31 @@ export const getReply = fc.oneof(
   missing,
 );
 
+export const getManyRequest = fc.record({ keys: fc.array(key, { maxLength: 5 }), needs: orNull(vector) });
+const foundValue = fc.record({ value, stamp });
+export const getManyReply = fc.oneof(
+  fc.record({ kind: fc.constant('values' as const), values: fc.array(orNull(foundValue), { maxLength: 5 }) }),
+  missing,
+);
+export const scanRequest = fc.record({
+  range: fc.record({ from: orNull(key), before: orNull(key) }),
+  reverse: fc.boolean(),
+  after: orNull(key),
+  entriesMax: fc.integer({ min: 1, max: 65_536 }),
+  hold: fc.boolean(),
+  snapshot: orNull(time),
+  needs: orNull(vector),
+});
+export const scanReply = fc.oneof(
+  fc.record({
+    kind: fc.constant('page' as const),
+    entries: fc.array(fc.record({ key, value, stamp }), { maxLength: 4 }),
+    upTo: orNull(key),
+    snapshot: orNull(time),
+  }),
+  missing,
+);
+
 const budgetMs = fc.nat({ max: 2 ** 31 - 1 });
 export const holdsRequest = fc.record({ needs: vector, budgetMs });
 export const holdsReply = fc.record({ missing: orNull(vector) });

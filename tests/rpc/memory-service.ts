@@ -3,6 +3,7 @@ import { succeed } from '../../src/base/outcome.js';
 import type { Status } from '../../src/bayou/admin-messages.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Standing } from '../../src/bayou/messages.js';
 import type { ReplicaService } from '../../src/bayou/ports.js';
+import type { FoundValue } from '../../src/bayou/read-messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -54,6 +55,21 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       if (write === undefined || write.operation.kind === 'delete') return done(succeed({ kind: 'absent' }));
       const { origin, acceptTime } = write;
       done(succeed({ kind: 'found', value: write.operation.value, stamp: { origin, acceptTime } }));
+    },
+    readMany: ({ keys }, done) => {
+      const values = keys.map((key) => foundIn(lastOf(key)));
+      done(succeed({ kind: 'values', values }));
+    },
+    scan: ({ range, after, entriesMax }, done) => {
+      const keys = [...new Set(writes.map((write) => write.key))].sort().filter((key) => {
+        return (after === null || key > after) && key >= (range.from ?? '') && (range.before ?? key + 1) > key;
+      });
+      const entries = keys.slice(0, entriesMax).flatMap((key) => {
+        const found = foundIn(lastOf(key));
+        return found === null ? [] : [{ key, ...found }];
+      });
+      const upTo = keys.length > entriesMax ? (keys[entriesMax - 1] ?? null) : null;
+      done(succeed({ kind: 'page', entries, upTo, snapshot: null }));
     },
     holds: ({ needs }, done) => done(succeed({ missing: seen().missing(needs) })),
     writeState: ({ stamp }, done) => {
@@ -121,4 +137,10 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
     shutdown: (done) => done(succeed(undefined)),
     ...overrides,
   };
+}
+
+function foundIn(write: Write<KvOperation> | undefined): FoundValue<Uint8Array> | null {
+  if (write?.operation.kind !== 'put') return null;
+  const { origin, acceptTime } = write;
+  return { value: write.operation.value, stamp: { origin, acceptTime } };
 }

@@ -5,6 +5,7 @@ import * as client from '../../src/rpc/client-codec.js';
 import { failure } from '../../src/rpc/failure-codec.js';
 import { newsRequest } from '../../src/rpc/news-codec.js';
 import * as pull from '../../src/rpc/pull-codec.js';
+import * as read from '../../src/rpc/read-codec.js';
 import type { Codec } from '../../src/rpc/schema.js';
 import * as arbitrary from './arbitraries.js';
 
@@ -27,6 +28,10 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.writeReply, arbitrary.writeReply),
   messageCase(client.getRequest, arbitrary.getRequest),
   messageCase(client.getReply, arbitrary.getReply),
+  messageCase(read.getManyRequest, arbitrary.getManyRequest),
+  messageCase(read.getManyReply, arbitrary.getManyReply),
+  messageCase(read.scanRequest, arbitrary.scanRequest),
+  messageCase(read.scanReply, arbitrary.scanReply),
   messageCase(client.holdsRequest, arbitrary.holdsRequest),
   messageCase(client.holdsReply, arbitrary.holdsReply),
   messageCase(client.writeStateRequest, arbitrary.writeStateRequest),

@@ -35,6 +35,20 @@ export const CALLS = [
     frame: callFrame(METHODS.remove, { ...putRequest('k', ''), operation: { kind: 'delete' }, needs }),
   },
   { name: 'get', method: METHODS.get, frame: callFrame(METHODS.get, { key: '__proto__', needs }) },
+  { name: 'getMany', method: METHODS.getMany, frame: callFrame(METHODS.getMany, { keys: ['k', 'l'], needs }) },
+  {
+    name: 'scan',
+    method: METHODS.scan,
+    frame: callFrame(METHODS.scan, {
+      range: { from: 'a', before: 'z' },
+      reverse: true,
+      after: 'k',
+      entriesMax: 9,
+      hold: true,
+      snapshot: 7,
+      needs,
+    }),
+  },
   { name: 'holds', method: METHODS.holds, frame: callFrame(METHODS.holds, { needs, budgetMs: 1 }) },
   {
     name: 'writeState',

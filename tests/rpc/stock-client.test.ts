@@ -79,6 +79,22 @@ describe('a stock client', () => {
     expect(await put('k', 'v', { needs: vectorOf(9) })).toEqual(missing);
   });
 
+  test('reads several keys, and a range of keys', async () => {
+    await put('a', '1');
+    await put('b', '2');
+    const stampOf = (acceptTime: number) => ({ acceptTime, origin });
+    expect(await call('KeyValue', 'getMany', stock('GetManyRequest', { keys: ['b', 'c'] }))).toEqual({
+      values: { lookups: [{ found: { value: '2', stamp: stampOf(2) } }, { absent: {} }] },
+    });
+    const range = { atLeast: 'a', below: 'z', reverse: false, entriesMax: 1, hold: false };
+    expect(await call('KeyValue', 'scan', stock('ScanRequest', range))).toEqual({
+      page: { entries: [{ key: 'a', value: '1', stamp: stampOf(1) }], upTo: 'a' },
+    });
+    expect(await call('KeyValue', 'scan', stock('ScanRequest', { ...range, after: 'a' }))).toEqual({
+      page: { entries: [{ key: 'b', value: '2', stamp: stampOf(2) }] },
+    });
+  });
+
   test('asks whether a replica holds something, and how far a write has come', async () => {
     await put('k', 'v');
     expect(await call('KeyValue', 'holds', stock('HoldsRequest', { needs: vectorOf(1), budgetMs: 0 }))).toEqual({});

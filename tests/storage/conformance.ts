@@ -72,6 +72,10 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
       expect(all(storage.keys('ab'))).toEqual(['b', 'z', '\uffff', '😀']);
       expect(all(storage.keys('aa'))).toEqual(sorted.slice(1));
       expect(all(storage.keys('😀'))).toEqual([]);
+      expect(all(storage.keysDown())).toEqual(sorted.toReversed());
+      expect(all(storage.keysDown('z'))).toEqual(['b', 'ab', 'a']);
+      expect(all(storage.keysDown('y'))).toEqual(['b', 'ab', 'a']);
+      expect(all(storage.keysDown('a'))).toEqual([]);
     });
 
     test('a run holds one origin, between two times', () => {

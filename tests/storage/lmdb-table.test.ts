@@ -102,7 +102,10 @@ describe('checkpoints in LMDB', () => {
     for (const [i, key] of sorted.entries()) {
       expect(text(key)).toBe(key.slice(-3));
       expect(all(table.keys(key))).toEqual(sorted.slice(i + 1));
+      expect(all(table.keysDown(key))).toEqual(sorted.slice(0, i).reverse());
     }
+    expect(all(table.keysDown())).toEqual(sorted.toReversed());
+    expect(all(table.keysDown(`${long}bb`))).toEqual(sorted.slice(0, sorted.indexOf(`${long}c`)).reverse());
     await commit({ entries: [[`${long}a`, null]] });
     expect([text(`${long}a`), text(`${long}b`)]).toEqual([undefined, 'xxb']);
   });
@@ -147,6 +150,7 @@ describe('checkpoints in LMDB', () => {
       expect(table.run(A, i, 1_000).next().value).toEqual([i + 1, keys[i]]);
     }
     expect(all(table.keys('k0299'))).toEqual(keys.slice(300));
+    expect(all(table.keysDown('k0700'))).toEqual(keys.slice(0, 700).reverse());
   });
 
   test('a file that became much longer than what is in it is written anew, while the table is in use', async () => {

@@ -28,6 +28,14 @@ import FoundReply = ttypes.FoundReply
 import AbsentReply = ttypes.AbsentReply
 import MissingReply = ttypes.MissingReply
 import GetReply = ttypes.GetReply
+import GetManyRequest = ttypes.GetManyRequest
+import Lookup = ttypes.Lookup
+import Lookups = ttypes.Lookups
+import GetManyReply = ttypes.GetManyReply
+import ScanRequest = ttypes.ScanRequest
+import ScanEntry = ttypes.ScanEntry
+import ScanPage = ttypes.ScanPage
+import ScanReply = ttypes.ScanReply
 import HoldsRequest = ttypes.HoldsRequest
 import HoldsReply = ttypes.HoldsReply
 import WriteStateRequest = ttypes.WriteStateRequest
@@ -97,6 +105,14 @@ declare class Client {
 
     get(request: GetRequest, callback?: (error: ttypes.Failure, response: GetReply)=>void): void;
 
+    getMany(request: GetManyRequest): Promise<GetManyReply>;
+
+    getMany(request: GetManyRequest, callback?: (error: ttypes.Failure, response: GetManyReply)=>void): void;
+
+    scan(request: ScanRequest): Promise<ScanReply>;
+
+    scan(request: ScanRequest, callback?: (error: ttypes.Failure, response: ScanReply)=>void): void;
+
     /**
      * Answers when the replica holds what is needed, or when the budget is spent.
      */
@@ -126,6 +142,8 @@ declare class Processor {
     process_put(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_remove(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_get(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_getMany(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_scan(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_holds(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_writeState(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

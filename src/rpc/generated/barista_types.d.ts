@@ -183,6 +183,87 @@ declare class GetReply {
   }
 
 /**
+ * Reads several keys as they are in one state.
+ */
+declare class GetManyRequest {
+    public keys: string[];
+    public needs?: VectorEntry[];
+
+      constructor(args?: { keys: string[]; needs?: VectorEntry[]; });
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class Lookup {
+    public found?: FoundReply;
+    public absent?: AbsentReply;
+
+      constructor(args?: { found?: FoundReply; absent?: AbsentReply; });
+  }
+
+declare class Lookups {
+    public lookups: Lookup[];
+
+      constructor(args?: { lookups: Lookup[]; });
+  }
+
+/**
+ * Exactly one field is set. Values of more than 8 MiB together are refused with ERR_FRAME_TOO_LARGE.
+ */
+declare class GetManyReply {
+    public values?: Lookups;
+    public missing?: MissingReply;
+
+      constructor(args?: { values?: Lookups; missing?: MissingReply; });
+  }
+
+/**
+ * Asks for the next page of a range of keys, by their UTF-8 bytes.
+ */
+declare class ScanRequest {
+    public atLeast?: string;
+    public below?: string;
+    public reverse: boolean;
+    public after?: string;
+    public entriesMax: number;
+    public hold: boolean;
+    public snapshot?: Int64;
+    public needs?: VectorEntry[];
+
+      constructor(args?: { atLeast?: string; below?: string; reverse: boolean; after?: string; entriesMax: number; hold: boolean; snapshot?: Int64; needs?: VectorEntry[]; });
+  }
+
+declare class ScanEntry {
+    public key: string;
+    public value: Buffer;
+    public stamp: AcceptStamp;
+
+      constructor(args?: { key: string; value: Buffer; stamp: AcceptStamp; });
+  }
+
+/**
+ * All of one state.
+ */
+declare class ScanPage {
+    public entries: ScanEntry[];
+    public upTo?: string;
+    public snapshot?: Int64;
+
+      constructor(args?: { entries: ScanEntry[]; upTo?: string; snapshot?: Int64; });
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class ScanReply {
+    public page?: ScanPage;
+    public missing?: MissingReply;
+
+      constructor(args?: { page?: ScanPage; missing?: MissingReply; });
+  }
+
+/**
  * Asks whether the replica holds something, and to wait until it does.
  */
 declare class HoldsRequest {

@@ -1164,6 +1164,745 @@ const GetReply = module.exports.GetReply = class {
   }
 
 };
+const GetManyRequest = module.exports.GetManyRequest = class {
+  constructor(args) {
+    this.keys = null;
+    this.needs = null;
+    if (args) {
+      if (args.keys !== undefined && args.keys !== null) {
+        this.keys = Thrift.copyList(args.keys, [null]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field keys is unset!');
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.keys = [];
+          const _rtmp321 = input.readListBegin();
+          const _size20 = _rtmp321.size || 0;
+          for (let _i22 = 0; _i22 < _size20; ++_i22) {
+            let elem23 = null;
+            elem23 = input.readString();
+            this.keys.push(elem23);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp325 = input.readListBegin();
+          const _size24 = _rtmp325.size || 0;
+          for (let _i26 = 0; _i26 < _size24; ++_i26) {
+            let elem27 = null;
+            elem27 = new ttypes.VectorEntry();
+            elem27.read(input);
+            this.needs.push(elem27);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('GetManyRequest');
+    if (this.keys !== null && this.keys !== undefined) {
+      output.writeFieldBegin('keys', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRING, this.keys.length);
+      for (let iter28 in this.keys) {
+        if (this.keys.hasOwnProperty(iter28)) {
+          iter28 = this.keys[iter28];
+          output.writeString(iter28);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter29 in this.needs) {
+        if (this.needs.hasOwnProperty(iter29)) {
+          iter29 = this.needs[iter29];
+          iter29.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Lookup = module.exports.Lookup = class {
+  constructor(args) {
+    this.found = null;
+    this.absent = null;
+    if (args) {
+      if (args.found !== undefined && args.found !== null) {
+        this.found = new ttypes.FoundReply(args.found);
+      }
+      if (args.absent !== undefined && args.absent !== null) {
+        this.absent = new ttypes.AbsentReply(args.absent);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.found = new ttypes.FoundReply();
+          this.found.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.absent = new ttypes.AbsentReply();
+          this.absent.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Lookup');
+    if (this.found !== null && this.found !== undefined) {
+      output.writeFieldBegin('found', Thrift.Type.STRUCT, 1);
+      this.found.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.absent !== null && this.absent !== undefined) {
+      output.writeFieldBegin('absent', Thrift.Type.STRUCT, 2);
+      this.absent.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Lookups = module.exports.Lookups = class {
+  constructor(args) {
+    this.lookups = null;
+    if (args) {
+      if (args.lookups !== undefined && args.lookups !== null) {
+        this.lookups = Thrift.copyList(args.lookups, [ttypes.Lookup]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field lookups is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.lookups = [];
+          const _rtmp331 = input.readListBegin();
+          const _size30 = _rtmp331.size || 0;
+          for (let _i32 = 0; _i32 < _size30; ++_i32) {
+            let elem33 = null;
+            elem33 = new ttypes.Lookup();
+            elem33.read(input);
+            this.lookups.push(elem33);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Lookups');
+    if (this.lookups !== null && this.lookups !== undefined) {
+      output.writeFieldBegin('lookups', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.lookups.length);
+      for (let iter34 in this.lookups) {
+        if (this.lookups.hasOwnProperty(iter34)) {
+          iter34 = this.lookups[iter34];
+          iter34.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const GetManyReply = module.exports.GetManyReply = class {
+  constructor(args) {
+    this.values = null;
+    this.missing = null;
+    if (args) {
+      if (args.values !== undefined && args.values !== null) {
+        this.values = new ttypes.Lookups(args.values);
+      }
+      if (args.missing !== undefined && args.missing !== null) {
+        this.missing = new ttypes.MissingReply(args.missing);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.values = new ttypes.Lookups();
+          this.values.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.missing = new ttypes.MissingReply();
+          this.missing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('GetManyReply');
+    if (this.values !== null && this.values !== undefined) {
+      output.writeFieldBegin('values', Thrift.Type.STRUCT, 1);
+      this.values.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.missing !== null && this.missing !== undefined) {
+      output.writeFieldBegin('missing', Thrift.Type.STRUCT, 2);
+      this.missing.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ScanRequest = module.exports.ScanRequest = class {
+  constructor(args) {
+    this.atLeast = null;
+    this.below = null;
+    this.reverse = null;
+    this.after = null;
+    this.entriesMax = null;
+    this.hold = null;
+    this.snapshot = null;
+    this.needs = null;
+    if (args) {
+      if (args.atLeast !== undefined && args.atLeast !== null) {
+        this.atLeast = args.atLeast;
+      }
+      if (args.below !== undefined && args.below !== null) {
+        this.below = args.below;
+      }
+      if (args.reverse !== undefined && args.reverse !== null) {
+        this.reverse = args.reverse;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field reverse is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = args.after;
+      }
+      if (args.entriesMax !== undefined && args.entriesMax !== null) {
+        this.entriesMax = args.entriesMax;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field entriesMax is unset!');
+      }
+      if (args.hold !== undefined && args.hold !== null) {
+        this.hold = args.hold;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field hold is unset!');
+      }
+      if (args.snapshot !== undefined && args.snapshot !== null) {
+        this.snapshot = args.snapshot;
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.atLeast = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.below = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.reverse = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRING) {
+          this.after = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.I32) {
+          this.entriesMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.BOOL) {
+          this.hold = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 7:
+        if (ftype == Thrift.Type.I64) {
+          this.snapshot = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 8:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp336 = input.readListBegin();
+          const _size35 = _rtmp336.size || 0;
+          for (let _i37 = 0; _i37 < _size35; ++_i37) {
+            let elem38 = null;
+            elem38 = new ttypes.VectorEntry();
+            elem38.read(input);
+            this.needs.push(elem38);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ScanRequest');
+    if (this.atLeast !== null && this.atLeast !== undefined) {
+      output.writeFieldBegin('atLeast', Thrift.Type.STRING, 1);
+      output.writeString(this.atLeast);
+      output.writeFieldEnd();
+    }
+    if (this.below !== null && this.below !== undefined) {
+      output.writeFieldBegin('below', Thrift.Type.STRING, 2);
+      output.writeString(this.below);
+      output.writeFieldEnd();
+    }
+    if (this.reverse !== null && this.reverse !== undefined) {
+      output.writeFieldBegin('reverse', Thrift.Type.BOOL, 3);
+      output.writeBool(this.reverse);
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.STRING, 4);
+      output.writeString(this.after);
+      output.writeFieldEnd();
+    }
+    if (this.entriesMax !== null && this.entriesMax !== undefined) {
+      output.writeFieldBegin('entriesMax', Thrift.Type.I32, 5);
+      output.writeI32(this.entriesMax);
+      output.writeFieldEnd();
+    }
+    if (this.hold !== null && this.hold !== undefined) {
+      output.writeFieldBegin('hold', Thrift.Type.BOOL, 6);
+      output.writeBool(this.hold);
+      output.writeFieldEnd();
+    }
+    if (this.snapshot !== null && this.snapshot !== undefined) {
+      output.writeFieldBegin('snapshot', Thrift.Type.I64, 7);
+      output.writeI64(this.snapshot);
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 8);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter39 in this.needs) {
+        if (this.needs.hasOwnProperty(iter39)) {
+          iter39 = this.needs[iter39];
+          iter39.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ScanEntry = module.exports.ScanEntry = class {
+  constructor(args) {
+    this.key = null;
+    this.value = null;
+    this.stamp = null;
+    if (args) {
+      if (args.key !== undefined && args.key !== null) {
+        this.key = args.key;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
+      }
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.key = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ScanEntry');
+    if (this.key !== null && this.key !== undefined) {
+      output.writeFieldBegin('key', Thrift.Type.STRING, 1);
+      output.writeString(this.key);
+      output.writeFieldEnd();
+    }
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 2);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 3);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ScanPage = module.exports.ScanPage = class {
+  constructor(args) {
+    this.entries = null;
+    this.upTo = null;
+    this.snapshot = null;
+    if (args) {
+      if (args.entries !== undefined && args.entries !== null) {
+        this.entries = Thrift.copyList(args.entries, [ttypes.ScanEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field entries is unset!');
+      }
+      if (args.upTo !== undefined && args.upTo !== null) {
+        this.upTo = args.upTo;
+      }
+      if (args.snapshot !== undefined && args.snapshot !== null) {
+        this.snapshot = args.snapshot;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.entries = [];
+          const _rtmp341 = input.readListBegin();
+          const _size40 = _rtmp341.size || 0;
+          for (let _i42 = 0; _i42 < _size40; ++_i42) {
+            let elem43 = null;
+            elem43 = new ttypes.ScanEntry();
+            elem43.read(input);
+            this.entries.push(elem43);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.upTo = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.snapshot = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ScanPage');
+    if (this.entries !== null && this.entries !== undefined) {
+      output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
+      for (let iter44 in this.entries) {
+        if (this.entries.hasOwnProperty(iter44)) {
+          iter44 = this.entries[iter44];
+          iter44.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.upTo !== null && this.upTo !== undefined) {
+      output.writeFieldBegin('upTo', Thrift.Type.STRING, 2);
+      output.writeString(this.upTo);
+      output.writeFieldEnd();
+    }
+    if (this.snapshot !== null && this.snapshot !== undefined) {
+      output.writeFieldBegin('snapshot', Thrift.Type.I64, 3);
+      output.writeI64(this.snapshot);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ScanReply = module.exports.ScanReply = class {
+  constructor(args) {
+    this.page = null;
+    this.missing = null;
+    if (args) {
+      if (args.page !== undefined && args.page !== null) {
+        this.page = new ttypes.ScanPage(args.page);
+      }
+      if (args.missing !== undefined && args.missing !== null) {
+        this.missing = new ttypes.MissingReply(args.missing);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.page = new ttypes.ScanPage();
+          this.page.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.missing = new ttypes.MissingReply();
+          this.missing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ScanReply');
+    if (this.page !== null && this.page !== undefined) {
+      output.writeFieldBegin('page', Thrift.Type.STRUCT, 1);
+      this.page.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.missing !== null && this.missing !== undefined) {
+      output.writeFieldBegin('missing', Thrift.Type.STRUCT, 2);
+      this.missing.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const HoldsRequest = module.exports.HoldsRequest = class {
   constructor(args) {
     this.needs = null;
@@ -1195,13 +1934,13 @@ const HoldsRequest = module.exports.HoldsRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp321 = input.readListBegin();
-          const _size20 = _rtmp321.size || 0;
-          for (let _i22 = 0; _i22 < _size20; ++_i22) {
-            let elem23 = null;
-            elem23 = new ttypes.VectorEntry();
-            elem23.read(input);
-            this.needs.push(elem23);
+          const _rtmp346 = input.readListBegin();
+          const _size45 = _rtmp346.size || 0;
+          for (let _i47 = 0; _i47 < _size45; ++_i47) {
+            let elem48 = null;
+            elem48 = new ttypes.VectorEntry();
+            elem48.read(input);
+            this.needs.push(elem48);
           }
           input.readListEnd();
         } else {
@@ -1229,10 +1968,10 @@ const HoldsRequest = module.exports.HoldsRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter24 in this.needs) {
-        if (this.needs.hasOwnProperty(iter24)) {
-          iter24 = this.needs[iter24];
-          iter24.write(output);
+      for (let iter49 in this.needs) {
+        if (this.needs.hasOwnProperty(iter49)) {
+          iter49 = this.needs[iter49];
+          iter49.write(output);
         }
       }
       output.writeListEnd();
@@ -1272,13 +2011,13 @@ const HoldsReply = module.exports.HoldsReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.missing = [];
-          const _rtmp326 = input.readListBegin();
-          const _size25 = _rtmp326.size || 0;
-          for (let _i27 = 0; _i27 < _size25; ++_i27) {
-            let elem28 = null;
-            elem28 = new ttypes.VectorEntry();
-            elem28.read(input);
-            this.missing.push(elem28);
+          const _rtmp351 = input.readListBegin();
+          const _size50 = _rtmp351.size || 0;
+          for (let _i52 = 0; _i52 < _size50; ++_i52) {
+            let elem53 = null;
+            elem53 = new ttypes.VectorEntry();
+            elem53.read(input);
+            this.missing.push(elem53);
           }
           input.readListEnd();
         } else {
@@ -1302,10 +2041,10 @@ const HoldsReply = module.exports.HoldsReply = class {
     if (this.missing !== null && this.missing !== undefined) {
       output.writeFieldBegin('missing', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.missing.length);
-      for (let iter29 in this.missing) {
-        if (this.missing.hasOwnProperty(iter29)) {
-          iter29 = this.missing[iter29];
-          iter29.write(output);
+      for (let iter54 in this.missing) {
+        if (this.missing.hasOwnProperty(iter54)) {
+          iter54 = this.missing[iter54];
+          iter54.write(output);
         }
       }
       output.writeListEnd();
@@ -1460,13 +2199,13 @@ const WriteStateReply = module.exports.WriteStateReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.holders = [];
-          const _rtmp331 = input.readListBegin();
-          const _size30 = _rtmp331.size || 0;
-          for (let _i32 = 0; _i32 < _size30; ++_i32) {
-            let elem33 = null;
-            elem33 = new ttypes.Origin();
-            elem33.read(input);
-            this.holders.push(elem33);
+          const _rtmp356 = input.readListBegin();
+          const _size55 = _rtmp356.size || 0;
+          for (let _i57 = 0; _i57 < _size55; ++_i57) {
+            let elem58 = null;
+            elem58 = new ttypes.Origin();
+            elem58.read(input);
+            this.holders.push(elem58);
           }
           input.readListEnd();
         } else {
@@ -1476,13 +2215,13 @@ const WriteStateReply = module.exports.WriteStateReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp335 = input.readListBegin();
-          const _size34 = _rtmp335.size || 0;
-          for (let _i36 = 0; _i36 < _size34; ++_i36) {
-            let elem37 = null;
-            elem37 = new ttypes.Origin();
-            elem37.read(input);
-            this.waitsFor.push(elem37);
+          const _rtmp360 = input.readListBegin();
+          const _size59 = _rtmp360.size || 0;
+          for (let _i61 = 0; _i61 < _size59; ++_i61) {
+            let elem62 = null;
+            elem62 = new ttypes.Origin();
+            elem62.read(input);
+            this.waitsFor.push(elem62);
           }
           input.readListEnd();
         } else {
@@ -1510,10 +2249,10 @@ const WriteStateReply = module.exports.WriteStateReply = class {
     if (this.holders !== null && this.holders !== undefined) {
       output.writeFieldBegin('holders', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.holders.length);
-      for (let iter38 in this.holders) {
-        if (this.holders.hasOwnProperty(iter38)) {
-          iter38 = this.holders[iter38];
-          iter38.write(output);
+      for (let iter63 in this.holders) {
+        if (this.holders.hasOwnProperty(iter63)) {
+          iter63 = this.holders[iter63];
+          iter63.write(output);
         }
       }
       output.writeListEnd();
@@ -1522,10 +2261,10 @@ const WriteStateReply = module.exports.WriteStateReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter39 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter39)) {
-          iter39 = this.waitsFor[iter39];
-          iter39.write(output);
+      for (let iter64 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter64)) {
+          iter64 = this.waitsFor[iter64];
+          iter64.write(output);
         }
       }
       output.writeListEnd();
@@ -1723,13 +2462,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp341 = input.readListBegin();
-          const _size40 = _rtmp341.size || 0;
-          for (let _i42 = 0; _i42 < _size40; ++_i42) {
-            let elem43 = null;
-            elem43 = new ttypes.VectorEntry();
-            elem43.read(input);
-            this.received.push(elem43);
+          const _rtmp366 = input.readListBegin();
+          const _size65 = _rtmp366.size || 0;
+          for (let _i67 = 0; _i67 < _size65; ++_i67) {
+            let elem68 = null;
+            elem68 = new ttypes.VectorEntry();
+            elem68.read(input);
+            this.received.push(elem68);
           }
           input.readListEnd();
         } else {
@@ -1739,13 +2478,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp345 = input.readListBegin();
-          const _size44 = _rtmp345.size || 0;
-          for (let _i46 = 0; _i46 < _size44; ++_i46) {
-            let elem47 = null;
-            elem47 = new ttypes.VectorEntry();
-            elem47.read(input);
-            this.target.push(elem47);
+          const _rtmp370 = input.readListBegin();
+          const _size69 = _rtmp370.size || 0;
+          for (let _i71 = 0; _i71 < _size69; ++_i71) {
+            let elem72 = null;
+            elem72 = new ttypes.VectorEntry();
+            elem72.read(input);
+            this.target.push(elem72);
           }
           input.readListEnd();
         } else {
@@ -1766,10 +2505,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter48 in this.received) {
-        if (this.received.hasOwnProperty(iter48)) {
-          iter48 = this.received[iter48];
-          iter48.write(output);
+      for (let iter73 in this.received) {
+        if (this.received.hasOwnProperty(iter73)) {
+          iter73 = this.received[iter73];
+          iter73.write(output);
         }
       }
       output.writeListEnd();
@@ -1778,10 +2517,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter49 in this.target) {
-        if (this.target.hasOwnProperty(iter49)) {
-          iter49 = this.target[iter49];
-          iter49.write(output);
+      for (let iter74 in this.target) {
+        if (this.target.hasOwnProperty(iter74)) {
+          iter74 = this.target[iter74];
+          iter74.write(output);
         }
       }
       output.writeListEnd();
@@ -1974,13 +2713,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp351 = input.readListBegin();
-          const _size50 = _rtmp351.size || 0;
-          for (let _i52 = 0; _i52 < _size50; ++_i52) {
-            let elem53 = null;
-            elem53 = new ttypes.VectorEntry();
-            elem53.read(input);
-            this.seen.push(elem53);
+          const _rtmp376 = input.readListBegin();
+          const _size75 = _rtmp376.size || 0;
+          for (let _i77 = 0; _i77 < _size75; ++_i77) {
+            let elem78 = null;
+            elem78 = new ttypes.VectorEntry();
+            elem78.read(input);
+            this.seen.push(elem78);
           }
           input.readListEnd();
         } else {
@@ -2081,10 +2820,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter54 in this.seen) {
-        if (this.seen.hasOwnProperty(iter54)) {
-          iter54 = this.seen[iter54];
-          iter54.write(output);
+      for (let iter79 in this.seen) {
+        if (this.seen.hasOwnProperty(iter79)) {
+          iter79 = this.seen[iter79];
+          iter79.write(output);
         }
       }
       output.writeListEnd();
@@ -2367,13 +3106,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp356 = input.readListBegin();
-          const _size55 = _rtmp356.size || 0;
-          for (let _i57 = 0; _i57 < _size55; ++_i57) {
-            let elem58 = null;
-            elem58 = new ttypes.VectorEntry();
-            elem58.read(input);
-            this.vector.push(elem58);
+          const _rtmp381 = input.readListBegin();
+          const _size80 = _rtmp381.size || 0;
+          for (let _i82 = 0; _i82 < _size80; ++_i82) {
+            let elem83 = null;
+            elem83 = new ttypes.VectorEntry();
+            elem83.read(input);
+            this.vector.push(elem83);
           }
           input.readListEnd();
         } else {
@@ -2421,10 +3160,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter59 in this.vector) {
-        if (this.vector.hasOwnProperty(iter59)) {
-          iter59 = this.vector[iter59];
-          iter59.write(output);
+      for (let iter84 in this.vector) {
+        if (this.vector.hasOwnProperty(iter84)) {
+          iter84 = this.vector[iter84];
+          iter84.write(output);
         }
       }
       output.writeListEnd();
@@ -2588,13 +3327,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp361 = input.readListBegin();
-          const _size60 = _rtmp361.size || 0;
-          for (let _i62 = 0; _i62 < _size60; ++_i62) {
-            let elem63 = null;
-            elem63 = new ttypes.Attestation();
-            elem63.read(input);
-            this.attestations.push(elem63);
+          const _rtmp386 = input.readListBegin();
+          const _size85 = _rtmp386.size || 0;
+          for (let _i87 = 0; _i87 < _size85; ++_i87) {
+            let elem88 = null;
+            elem88 = new ttypes.Attestation();
+            elem88.read(input);
+            this.attestations.push(elem88);
           }
           input.readListEnd();
         } else {
@@ -2604,13 +3343,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp365 = input.readListBegin();
-          const _size64 = _rtmp365.size || 0;
-          for (let _i66 = 0; _i66 < _size64; ++_i66) {
-            let elem67 = null;
-            elem67 = new ttypes.Origin();
-            elem67.read(input);
-            this.retired.push(elem67);
+          const _rtmp390 = input.readListBegin();
+          const _size89 = _rtmp390.size || 0;
+          for (let _i91 = 0; _i91 < _size89; ++_i91) {
+            let elem92 = null;
+            elem92 = new ttypes.Origin();
+            elem92.read(input);
+            this.retired.push(elem92);
           }
           input.readListEnd();
         } else {
@@ -2631,10 +3370,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter68 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter68)) {
-          iter68 = this.attestations[iter68];
-          iter68.write(output);
+      for (let iter93 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter93)) {
+          iter93 = this.attestations[iter93];
+          iter93.write(output);
         }
       }
       output.writeListEnd();
@@ -2643,10 +3382,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter69 in this.retired) {
-        if (this.retired.hasOwnProperty(iter69)) {
-          iter69 = this.retired[iter69];
-          iter69.write(output);
+      for (let iter94 in this.retired) {
+        if (this.retired.hasOwnProperty(iter94)) {
+          iter94 = this.retired[iter94];
+          iter94.write(output);
         }
       }
       output.writeListEnd();
@@ -2748,13 +3487,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp371 = input.readListBegin();
-          const _size70 = _rtmp371.size || 0;
-          for (let _i72 = 0; _i72 < _size70; ++_i72) {
-            let elem73 = null;
-            elem73 = new ttypes.VectorEntry();
-            elem73.read(input);
-            this.seen.push(elem73);
+          const _rtmp396 = input.readListBegin();
+          const _size95 = _rtmp396.size || 0;
+          for (let _i97 = 0; _i97 < _size95; ++_i97) {
+            let elem98 = null;
+            elem98 = new ttypes.VectorEntry();
+            elem98.read(input);
+            this.seen.push(elem98);
           }
           input.readListEnd();
         } else {
@@ -2828,10 +3567,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter74 in this.seen) {
-        if (this.seen.hasOwnProperty(iter74)) {
-          iter74 = this.seen[iter74];
-          iter74.write(output);
+      for (let iter99 in this.seen) {
+        if (this.seen.hasOwnProperty(iter99)) {
+          iter99 = this.seen[iter99];
+          iter99.write(output);
         }
       }
       output.writeListEnd();
@@ -2934,13 +3673,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp376 = input.readListBegin();
-          const _size75 = _rtmp376.size || 0;
-          for (let _i77 = 0; _i77 < _size75; ++_i77) {
-            let elem78 = null;
-            elem78 = new ttypes.VectorEntry();
-            elem78.read(input);
-            this.fresh.push(elem78);
+          const _rtmp3101 = input.readListBegin();
+          const _size100 = _rtmp3101.size || 0;
+          for (let _i102 = 0; _i102 < _size100; ++_i102) {
+            let elem103 = null;
+            elem103 = new ttypes.VectorEntry();
+            elem103.read(input);
+            this.fresh.push(elem103);
           }
           input.readListEnd();
         } else {
@@ -2976,10 +3715,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter79 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter79)) {
-          iter79 = this.fresh[iter79];
-          iter79.write(output);
+      for (let iter104 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter104)) {
+          iter104 = this.fresh[iter104];
+          iter104.write(output);
         }
       }
       output.writeListEnd();
@@ -3585,13 +4324,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp381 = input.readListBegin();
-          const _size80 = _rtmp381.size || 0;
-          for (let _i82 = 0; _i82 < _size80; ++_i82) {
-            let elem83 = null;
-            elem83 = new ttypes.VectorEntry();
-            elem83.read(input);
-            this.seen.push(elem83);
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.VectorEntry();
+            elem108.read(input);
+            this.seen.push(elem108);
           }
           input.readListEnd();
         } else {
@@ -3622,13 +4361,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp385 = input.readListBegin();
-          const _size84 = _rtmp385.size || 0;
-          for (let _i86 = 0; _i86 < _size84; ++_i86) {
-            let elem87 = null;
-            elem87 = new ttypes.Origin();
-            elem87.read(input);
-            this.waitsFor.push(elem87);
+          const _rtmp3110 = input.readListBegin();
+          const _size109 = _rtmp3110.size || 0;
+          for (let _i111 = 0; _i111 < _size109; ++_i111) {
+            let elem112 = null;
+            elem112 = new ttypes.Origin();
+            elem112.read(input);
+            this.waitsFor.push(elem112);
           }
           input.readListEnd();
         } else {
@@ -3638,13 +4377,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp389 = input.readListBegin();
-          const _size88 = _rtmp389.size || 0;
-          for (let _i90 = 0; _i90 < _size88; ++_i90) {
-            let elem91 = null;
-            elem91 = new ttypes.Origin();
-            elem91.read(input);
-            this.retired.push(elem91);
+          const _rtmp3114 = input.readListBegin();
+          const _size113 = _rtmp3114.size || 0;
+          for (let _i115 = 0; _i115 < _size113; ++_i115) {
+            let elem116 = null;
+            elem116 = new ttypes.Origin();
+            elem116.read(input);
+            this.retired.push(elem116);
           }
           input.readListEnd();
         } else {
@@ -3654,13 +4393,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp393 = input.readListBegin();
-          const _size92 = _rtmp393.size || 0;
-          for (let _i94 = 0; _i94 < _size92; ++_i94) {
-            let elem95 = null;
-            elem95 = new ttypes.LinkStatus();
-            elem95.read(input);
-            this.links.push(elem95);
+          const _rtmp3118 = input.readListBegin();
+          const _size117 = _rtmp3118.size || 0;
+          for (let _i119 = 0; _i119 < _size117; ++_i119) {
+            let elem120 = null;
+            elem120 = new ttypes.LinkStatus();
+            elem120.read(input);
+            this.links.push(elem120);
           }
           input.readListEnd();
         } else {
@@ -3691,10 +4430,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter96 in this.seen) {
-        if (this.seen.hasOwnProperty(iter96)) {
-          iter96 = this.seen[iter96];
-          iter96.write(output);
+      for (let iter121 in this.seen) {
+        if (this.seen.hasOwnProperty(iter121)) {
+          iter121 = this.seen[iter121];
+          iter121.write(output);
         }
       }
       output.writeListEnd();
@@ -3718,10 +4457,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter97 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter97)) {
-          iter97 = this.waitsFor[iter97];
-          iter97.write(output);
+      for (let iter122 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter122)) {
+          iter122 = this.waitsFor[iter122];
+          iter122.write(output);
         }
       }
       output.writeListEnd();
@@ -3730,10 +4469,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter98 in this.retired) {
-        if (this.retired.hasOwnProperty(iter98)) {
-          iter98 = this.retired[iter98];
-          iter98.write(output);
+      for (let iter123 in this.retired) {
+        if (this.retired.hasOwnProperty(iter123)) {
+          iter123 = this.retired[iter123];
+          iter123.write(output);
         }
       }
       output.writeListEnd();
@@ -3742,10 +4481,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter99 in this.links) {
-        if (this.links.hasOwnProperty(iter99)) {
-          iter99 = this.links[iter99];
-          iter99.write(output);
+      for (let iter124 in this.links) {
+        if (this.links.hasOwnProperty(iter124)) {
+          iter124 = this.links[iter124];
+          iter124.write(output);
         }
       }
       output.writeListEnd();
@@ -3792,12 +4531,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3101 = input.readListBegin();
-          const _size100 = _rtmp3101.size || 0;
-          for (let _i102 = 0; _i102 < _size100; ++_i102) {
-            let elem103 = null;
-            elem103 = input.readString();
-            this.peers.push(elem103);
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = input.readString();
+            this.peers.push(elem128);
           }
           input.readListEnd();
         } else {
@@ -3832,10 +4571,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter104 in this.peers) {
-        if (this.peers.hasOwnProperty(iter104)) {
-          iter104 = this.peers[iter104];
-          output.writeString(iter104);
+      for (let iter129 in this.peers) {
+        if (this.peers.hasOwnProperty(iter129)) {
+          iter129 = this.peers[iter129];
+          output.writeString(iter129);
         }
       }
       output.writeListEnd();
@@ -3989,13 +4728,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3106 = input.readListBegin();
-          const _size105 = _rtmp3106.size || 0;
-          for (let _i107 = 0; _i107 < _size105; ++_i107) {
-            let elem108 = null;
-            elem108 = new ttypes.PullOutcome();
-            elem108.read(input);
-            this.outcomes.push(elem108);
+          const _rtmp3131 = input.readListBegin();
+          const _size130 = _rtmp3131.size || 0;
+          for (let _i132 = 0; _i132 < _size130; ++_i132) {
+            let elem133 = null;
+            elem133 = new ttypes.PullOutcome();
+            elem133.read(input);
+            this.outcomes.push(elem133);
           }
           input.readListEnd();
         } else {
@@ -4005,13 +4744,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3110 = input.readListBegin();
-          const _size109 = _rtmp3110.size || 0;
-          for (let _i111 = 0; _i111 < _size109; ++_i111) {
-            let elem112 = null;
-            elem112 = new ttypes.VectorEntry();
-            elem112.read(input);
-            this.seen.push(elem112);
+          const _rtmp3135 = input.readListBegin();
+          const _size134 = _rtmp3135.size || 0;
+          for (let _i136 = 0; _i136 < _size134; ++_i136) {
+            let elem137 = null;
+            elem137 = new ttypes.VectorEntry();
+            elem137.read(input);
+            this.seen.push(elem137);
           }
           input.readListEnd();
         } else {
@@ -4032,10 +4771,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter113 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter113)) {
-          iter113 = this.outcomes[iter113];
-          iter113.write(output);
+      for (let iter138 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter138)) {
+          iter138 = this.outcomes[iter138];
+          iter138.write(output);
         }
       }
       output.writeListEnd();
@@ -4044,10 +4783,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter114 in this.seen) {
-        if (this.seen.hasOwnProperty(iter114)) {
-          iter114 = this.seen[iter114];
-          iter114.write(output);
+      for (let iter139 in this.seen) {
+        if (this.seen.hasOwnProperty(iter139)) {
+          iter139 = this.seen[iter139];
+          iter139.write(output);
         }
       }
       output.writeListEnd();
@@ -4226,13 +4965,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3116 = input.readListBegin();
-          const _size115 = _rtmp3116.size || 0;
-          for (let _i117 = 0; _i117 < _size115; ++_i117) {
-            let elem118 = null;
-            elem118 = new ttypes.StoreEntry();
-            elem118.read(input);
-            this.entries.push(elem118);
+          const _rtmp3141 = input.readListBegin();
+          const _size140 = _rtmp3141.size || 0;
+          for (let _i142 = 0; _i142 < _size140; ++_i142) {
+            let elem143 = null;
+            elem143 = new ttypes.StoreEntry();
+            elem143.read(input);
+            this.entries.push(elem143);
           }
           input.readListEnd();
         } else {
@@ -4260,10 +4999,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter119 in this.entries) {
-        if (this.entries.hasOwnProperty(iter119)) {
-          iter119 = this.entries[iter119];
-          iter119.write(output);
+      for (let iter144 in this.entries) {
+        if (this.entries.hasOwnProperty(iter144)) {
+          iter144 = this.entries[iter144];
+          iter144.write(output);
         }
       }
       output.writeListEnd();
@@ -4520,13 +5259,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3121 = input.readListBegin();
-          const _size120 = _rtmp3121.size || 0;
-          for (let _i122 = 0; _i122 < _size120; ++_i122) {
-            let elem123 = null;
-            elem123 = new ttypes.LogEntry();
-            elem123.read(input);
-            this.entries.push(elem123);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = new ttypes.LogEntry();
+            elem148.read(input);
+            this.entries.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -4554,10 +5293,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter124 in this.entries) {
-        if (this.entries.hasOwnProperty(iter124)) {
-          iter124 = this.entries[iter124];
-          iter124.write(output);
+      for (let iter149 in this.entries) {
+        if (this.entries.hasOwnProperty(iter149)) {
+          iter149 = this.entries[iter149];
+          iter149.write(output);
         }
       }
       output.writeListEnd();
@@ -4623,13 +5362,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = new ttypes.VectorEntry();
-            elem128.read(input);
-            this.since.push(elem128);
+          const _rtmp3151 = input.readListBegin();
+          const _size150 = _rtmp3151.size || 0;
+          for (let _i152 = 0; _i152 < _size150; ++_i152) {
+            let elem153 = null;
+            elem153 = new ttypes.VectorEntry();
+            elem153.read(input);
+            this.since.push(elem153);
           }
           input.readListEnd();
         } else {
@@ -4687,10 +5426,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter129 in this.since) {
-        if (this.since.hasOwnProperty(iter129)) {
-          iter129 = this.since[iter129];
-          iter129.write(output);
+      for (let iter154 in this.since) {
+        if (this.since.hasOwnProperty(iter154)) {
+          iter154 = this.since[iter154];
+          iter154.write(output);
         }
       }
       output.writeListEnd();
@@ -4857,13 +5596,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3131 = input.readListBegin();
-          const _size130 = _rtmp3131.size || 0;
-          for (let _i132 = 0; _i132 < _size130; ++_i132) {
-            let elem133 = null;
-            elem133 = new ttypes.VectorEntry();
-            elem133.read(input);
-            this.since.push(elem133);
+          const _rtmp3156 = input.readListBegin();
+          const _size155 = _rtmp3156.size || 0;
+          for (let _i157 = 0; _i157 < _size155; ++_i157) {
+            let elem158 = null;
+            elem158 = new ttypes.VectorEntry();
+            elem158.read(input);
+            this.since.push(elem158);
           }
           input.readListEnd();
         } else {
@@ -4873,13 +5612,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3135 = input.readListBegin();
-          const _size134 = _rtmp3135.size || 0;
-          for (let _i136 = 0; _i136 < _size134; ++_i136) {
-            let elem137 = null;
-            elem137 = new ttypes.VectorEntry();
-            elem137.read(input);
-            this.seen.push(elem137);
+          const _rtmp3160 = input.readListBegin();
+          const _size159 = _rtmp3160.size || 0;
+          for (let _i161 = 0; _i161 < _size159; ++_i161) {
+            let elem162 = null;
+            elem162 = new ttypes.VectorEntry();
+            elem162.read(input);
+            this.seen.push(elem162);
           }
           input.readListEnd();
         } else {
@@ -4910,10 +5649,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter138 in this.since) {
-        if (this.since.hasOwnProperty(iter138)) {
-          iter138 = this.since[iter138];
-          iter138.write(output);
+      for (let iter163 in this.since) {
+        if (this.since.hasOwnProperty(iter163)) {
+          iter163 = this.since[iter163];
+          iter163.write(output);
         }
       }
       output.writeListEnd();
@@ -4922,10 +5661,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter139 in this.seen) {
-        if (this.seen.hasOwnProperty(iter139)) {
-          iter139 = this.seen[iter139];
-          iter139.write(output);
+      for (let iter164 in this.seen) {
+        if (this.seen.hasOwnProperty(iter164)) {
+          iter164 = this.seen[iter164];
+          iter164.write(output);
         }
       }
       output.writeListEnd();
@@ -5147,13 +5886,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3141 = input.readListBegin();
-          const _size140 = _rtmp3141.size || 0;
-          for (let _i142 = 0; _i142 < _size140; ++_i142) {
-            let elem143 = null;
-            elem143 = new ttypes.VectorEntry();
-            elem143.read(input);
-            this.since.push(elem143);
+          const _rtmp3166 = input.readListBegin();
+          const _size165 = _rtmp3166.size || 0;
+          for (let _i167 = 0; _i167 < _size165; ++_i167) {
+            let elem168 = null;
+            elem168 = new ttypes.VectorEntry();
+            elem168.read(input);
+            this.since.push(elem168);
           }
           input.readListEnd();
         } else {
@@ -5184,10 +5923,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter144 in this.since) {
-        if (this.since.hasOwnProperty(iter144)) {
-          iter144 = this.since[iter144];
-          iter144.write(output);
+      for (let iter169 in this.since) {
+        if (this.since.hasOwnProperty(iter169)) {
+          iter169 = this.since[iter169];
+          iter169.write(output);
         }
       }
       output.writeListEnd();
@@ -5311,13 +6050,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3146 = input.readListBegin();
-          const _size145 = _rtmp3146.size || 0;
-          for (let _i147 = 0; _i147 < _size145; ++_i147) {
-            let elem148 = null;
-            elem148 = new ttypes.VectorEntry();
-            elem148.read(input);
-            this.seen.push(elem148);
+          const _rtmp3171 = input.readListBegin();
+          const _size170 = _rtmp3171.size || 0;
+          for (let _i172 = 0; _i172 < _size170; ++_i172) {
+            let elem173 = null;
+            elem173 = new ttypes.VectorEntry();
+            elem173.read(input);
+            this.seen.push(elem173);
           }
           input.readListEnd();
         } else {
@@ -5361,10 +6100,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter149 in this.seen) {
-        if (this.seen.hasOwnProperty(iter149)) {
-          iter149 = this.seen[iter149];
-          iter149.write(output);
+      for (let iter174 in this.seen) {
+        if (this.seen.hasOwnProperty(iter174)) {
+          iter174 = this.seen[iter174];
+          iter174.write(output);
         }
       }
       output.writeListEnd();

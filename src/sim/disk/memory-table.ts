@@ -27,6 +27,10 @@ export class MemoryTable implements Table {
     return this.#sortedKeys.after(after);
   }
 
+  keysDown(before?: string): Iterator<string> {
+    return this.#sortedKeys.before(before);
+  }
+
   *run(place: number, after: number, upTo: number): Generator<readonly [number, string], undefined> {
     const cursor = this.#runs.get(place)?.cursor(after);
     for (let time = cursor?.key(); time !== undefined && time <= upTo; time = cursor?.key()) {

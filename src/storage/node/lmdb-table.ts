@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BaristaError, messageOf } from '../../base/errors.js';
-import { compareKeys } from '../../base/ids.js';
+import { compareKeys, compareKeysDown } from '../../base/ids.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
 import { EMPTY_TABLE, type FoundEntry, type Table, type TableChanges } from '../table.js';
 import { syncDirectory } from './directory.js';
@@ -79,22 +79,17 @@ export class LmdbTable implements Table {
   }
 
   *keys(after?: string): Generator<string, undefined> {
-    // Long keys with one beginning stand together, in the order of their digests.
-    let alike: string[] = [];
-    let beginning: Buffer | null = null;
-    for (const key of this.#keysFrom(after)) {
-      const next = typeof key === 'string' ? null : key.subarray(0, DIRECT_KEY_BYTES_MAX);
-      if (beginning !== null && (next === null || !beginning.equals(next))) {
-        yield* alike.sort(compareKeys);
-        alike = [];
-      }
-      beginning = next;
-      const text = typeof key === 'string' ? key : this.#textOf(key);
-      if (after !== undefined && compareKeys(text, after) <= 0) continue;
-      if (next === null) yield text;
-      else alike.push(text);
+    for (const key of this.#inOrder(this.#read(after === undefined ? {} : { start: firstAlike(after) }), compareKeys)) {
+      if (after === undefined || compareKeys(key, after) > 0) yield key;
     }
-    yield* alike.sort(compareKeys);
+    return undefined;
+  }
+
+  *keysDown(before?: string): Generator<string, undefined> {
+    const range = { reverse: true, ...(before === undefined ? {} : { start: lastAlike(before) }) };
+    for (const key of this.#inOrder(this.#read(range), compareKeysDown)) {
+      if (before === undefined || compareKeys(key, before) < 0) yield key;
+    }
     return undefined;
   }
 
@@ -201,18 +196,31 @@ export class LmdbTable implements Table {
     this.#isUnsynced = false;
   }
 
-  /** From the place of `from` on, or that of its beginning if it is long. */
-  *#keysFrom(from: string | undefined): Generator<string | Buffer> {
-    const first = from === undefined ? undefined : (longKey(from)?.subarray(0, DIRECT_KEY_BYTES_MAX) ?? from);
-    let keys = [
-      ...this.#environment.entries.getKeys({ ...(first === undefined ? {} : { start: first }), limit: KEYS_READ }),
-    ];
+  /** The keys as text. Long ones with one beginning stand together, in the order of their digests: they are put in order. */
+  *#inOrder(stored: Iterable<string | Buffer>, compare: (a: string, b: string) => number): Generator<string> {
+    let alike: string[] = [];
+    let beginning: Buffer | null = null;
+    for (const key of stored) {
+      const next = typeof key === 'string' ? null : key.subarray(0, DIRECT_KEY_BYTES_MAX);
+      if (beginning !== null && (next === null || !beginning.equals(next))) {
+        yield* alike.sort(compare);
+        alike = [];
+      }
+      beginning = next;
+      if (typeof key === 'string') yield key;
+      else alike.push(this.#textOf(key));
+    }
+    yield* alike.sort(compare);
+  }
+
+  /** A part at a time. */
+  *#read(range: { readonly start?: string | Buffer; readonly reverse?: boolean }): Generator<string | Buffer> {
+    let keys = [...this.#environment.entries.getKeys({ ...range, limit: KEYS_READ })];
     while (keys.length > 0) {
       yield* keys;
       if (keys.length < KEYS_READ) return;
-      keys = [
-        ...this.#environment.entries.getKeys({ start: keys.at(-1) as string, exclusiveStart: true, limit: KEYS_READ }),
-      ];
+      const start = keys.at(-1) as string;
+      keys = [...this.#environment.entries.getKeys({ ...range, start, exclusiveStart: true, limit: KEYS_READ })];
     }
   }
 
@@ -249,4 +257,15 @@ function longKey(key: string): Buffer | null {
 function digestKey(key: Buffer): Buffer {
   const digest = createHash('sha256').update(key).digest().subarray(0, DIGEST_BYTES);
   return Buffer.concat([key.subarray(0, DIRECT_KEY_BYTES_MAX), digest]);
+}
+
+/** Where a key stands, or the first of the long keys that begin as it does. */
+function firstAlike(key: string): string | Buffer {
+  return longKey(key)?.subarray(0, DIRECT_KEY_BYTES_MAX) ?? key;
+}
+
+/** Where a key stands, or behind the last of the long keys that begin as it does. */
+function lastAlike(key: string): string | Buffer {
+  const first = firstAlike(key);
+  return typeof first === 'string' ? first : Buffer.concat([first, Buffer.alloc(DIGEST_BYTES + 1, 0xff)]);
 }

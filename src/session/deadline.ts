@@ -24,6 +24,11 @@ export class Deadline {
     return Math.max(0, this.#at - performance.now());
   }
 
+  /** Throws ERR_TIMEOUT if nothing is left. */
+  check(what: string): void {
+    if (this.leftMs === 0) throw timeout(what, this.timeoutMs);
+  }
+
   /** Answers with what `start` does, ERR_TIMEOUT after `timeoutMs` or at the deadline, ERR_ABORTED when the signal fires. */
   run<T>(what: string, start: (done: Done<T>) => void, timeoutMs = this.leftMs): Promise<T> {
     const { signal } = this;
@@ -42,7 +47,7 @@ export class Deadline {
         if (end()) reject(aborted(signal as AbortSignal));
       };
       const timer = setTimeout(() => {
-        if (end()) reject(new BaristaError('ERR_TIMEOUT', `${what} took more than ${Math.round(limitMs)} ms`));
+        if (end()) reject(timeout(what, limitMs));
       }, limitMs);
       signal?.addEventListener('abort', onAbort, { once: true });
       const done: Done<T> = (outcome) => {
@@ -57,6 +62,10 @@ export class Deadline {
       }
     });
   }
+}
+
+function timeout(what: string, limitMs: number): BaristaError {
+  return new BaristaError('ERR_TIMEOUT', `${what} took more than ${Math.round(limitMs)} ms`);
 }
 
 function aborted(signal: AbortSignal): BaristaError {

@@ -185,8 +185,10 @@ class ReplicaSession<V> implements Session<V> {
     for (;;) {
       const reply = await this.#route.ask(ask, request);
       if (!isMissing(reply)) return reply;
-      const budgetMs = Math.min(until - performance.now(), deadline.leftMs, SLICE_MS);
-      if (budgetMs <= 0) return reply;
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) return reply;
+      deadline.check(what);
+      const budgetMs = Math.min(leftMs, deadline.leftMs, SLICE_MS);
       await this.#waitFor(reply.missing, Math.ceil(budgetMs), deadline, how.pin);
     }
   }

@@ -1,5 +1,4 @@
 import {
-  close,
   closeSync,
   constants,
   fdatasync,
@@ -207,7 +206,7 @@ class AppendedFile implements LogFile {
     this.#isClosed = true;
     // Everything that was answered for is synced, so that a failure to close, or to give back the room, loses nothing.
     if (this.#room > this.#length) ignoreFailure(() => ftruncateSync(this.#descriptor, this.#length));
-    close(this.#descriptor, () => undefined);
+    ignoreFailure(() => closeSync(this.#descriptor));
   }
 
   #begin(): void {

@@ -212,7 +212,9 @@ export class Replica<Op, Value> {
     if (this.#log.isAheadOf(known)) return this.#servePage(request, head, now);
     const { writes, more } = this.#log.cut(known, request);
     const left = more && resume === null ? this.#log.countMissing(known) - writes.length : null;
-    return { ...head, writes, more, store: null, left };
+    const { from, seen, standing } = head;
+    // A field at a time: to spread an object and add to it takes microseconds.
+    return { from, resumed, seen, standing, report, writes, more, store: null, left };
   }
 
   /** The next request to a peer: it goes on with the transfer from that peer, or one that was cut, or begins one. */

@@ -314,7 +314,10 @@ export class Machine {
       read: (request, done) => {
         const seen = this.#seenNow();
         driver.read(request, (outcome) => {
-          done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome);
+          if (outcome.ok && outcome.value.kind === 'found') {
+            const { kind, value, stamp } = outcome.value;
+            done(succeed({ kind, value, stamp, seen }));
+          } else done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome);
         });
       },
       readMany: (request, done) => driver.readMany(request, done),

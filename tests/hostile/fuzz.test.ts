@@ -279,15 +279,19 @@ async function sendTo(target: Target, client: RawClient, bytes: Buffer): Promise
   client.send(bytes);
   if (isHonest) client.send(callFrame(METHODS.get, { key: 'key 7', needs: null }, probeId));
   else client.socket.end();
-  const late = AbortSignal.timeout(PATIENCE_MS);
-  const hung = new Promise<never>((_, reject) =>
-    late.addEventListener('abort', () => reject(new Error(`no answer: ${target.lastWords()}`))),
-  );
-  for (;;) {
-    const payload = await Promise.race([client.frame(), hung]);
-    if (payload === null) return 'closed';
-    expectReplied(payload);
-    if (payload.readInt32BE(4 + 4 + payload.readInt32BE(4)) === probeId) return 'open';
+  let late: NodeJS.Timeout | undefined;
+  const hung = new Promise<never>((_, reject) => {
+    late = setTimeout(() => reject(new Error(`no answer: ${target.lastWords()}`)), PATIENCE_MS);
+  });
+  try {
+    for (;;) {
+      const payload = await Promise.race([client.frame(), hung]);
+      if (payload === null) return 'closed';
+      expectReplied(payload);
+      if (payload.readInt32BE(4 + 4 + payload.readInt32BE(4)) === probeId) return 'open';
+    }
+  } finally {
+    clearTimeout(late);
   }
 }
 

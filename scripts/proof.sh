@@ -7,13 +7,7 @@ cd "$(dirname "$0")/.."
 seeds=500
 if [ "${1-}" = --short ]; then seeds=40; fi
 
-step() {
-  local name=$1 begun=$SECONDS
-  shift
-  printf '\n== %s\n' "$name"
-  "$@"
-  printf '== %s: %d s\n' "$name" $((SECONDS - begun))
-}
+source scripts/step.sh
 
 barista() {
   node dist/src/cli/main.js "$@"

@@ -94,11 +94,16 @@ export class Integration<Op, Value> {
   /** Where a transfer begins, if not after what the replica claims; null if it does. */
   get tail(): Resume | null {
     const { log } = this.#parts;
-    if (this.#outside) return { received: log.baseVector.clone(), target: new VersionVector() };
+    if (this.#outside) return { received: this.#held(), target: new VersionVector() };
     if (this.#store !== null || log.isWhole) return null;
-    const received = log.seen.clone();
-    received.merge(log.baseVector);
-    return { received, target: log.baseVector.clone() };
+    return { received: this.#held(), target: log.baseVector.clone() };
+  }
+
+  /** What no peer need send: what is held as it is claimed, and what is folded. */
+  #held(): VersionVector {
+    const held = this.given.clone();
+    held.merge(this.#parts.log.baseVector);
+    return held;
   }
 
   /** All that is kept here beside the other parts, as a text: equal texts, equal answers ever after. */
@@ -411,9 +416,7 @@ export class Integration<Op, Value> {
       this.#storePeer = null;
       log.dropUnclaimed(page.time, page.time + log.rules.retryWindow, batch.seen);
       // What was received before may have counted on a later base store.
-      const received = this.given.clone();
-      received.merge(page.vector);
-      transfers.advance(peer, received, batch.seen);
+      transfers.advance(peer, this.#held(), batch.seen);
     } else {
       this.#store = { time: page.time, after: page.upTo };
     }

@@ -3,13 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { seededRandom } from '../src/base/random.js';
 import { type Budget, runCheck, type Verdict } from './checks.js';
 import { endAll } from './child.js';
 import { type Check, type Mutant, readMutants, SEARCHES } from './mutant.js';
 import { compile, copyTree, plant, pull } from './tree.js';
 
 /*
- * Plants one bug after the other and says which checks see it: npm run mutants [-- NAME...] [--budget short|long]
+ * Plants one bug after the other and says which checks see it:
+ * npm run mutants [-- NAME...] [--budget short|long] [--minutes N] [--shuffle SEED]
+ *
+ * --minutes: after so long no other is begun, and how many were left is said. --shuffle: in the order that the seed says.
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -36,19 +40,24 @@ interface Trial {
 
 async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
-    options: { budget: { type: 'string', default: 'short' } },
+    options: {
+      budget: { type: 'string', default: 'short' },
+      minutes: { type: 'string', default: 'Infinity' },
+      shuffle: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const budget = BUDGETS[values.budget];
+  const endsAt = performance.now() + Number(values.minutes) * 60_000;
   const all = readMutants(join(ROOT, 'mutants'));
   const unknown = positionals.filter((name) => !all.some((mutant) => mutant.name === name));
-  if (budget === undefined || unknown.length > 0) {
-    say(
-      `usage: npm run mutants [-- NAME...] [--budget short|long]; there is no ${unknown.join(', ') || values.budget}`,
-    );
+  if (budget === undefined || Number.isNaN(endsAt) || unknown.length > 0) {
+    say('usage: npm run mutants [-- NAME...] [--budget short|long] [--minutes N] [--shuffle SEED]');
+    if (unknown.length > 0) say(`there is no ${unknown.join(', ')}`);
     return false;
   }
-  const mutants = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name));
+  const named = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name));
+  const mutants = values.shuffle === undefined ? named : shuffled(named, Number(values.shuffle));
   const isLong = values.budget === 'long';
   const folder = mkdtempSync(join(tmpdir(), 'barista-mutants-'));
   process.on('exit', () => {
@@ -64,9 +73,21 @@ async function main(): Promise<boolean> {
     if (broken !== null) throw new Error(broken);
   }
   if (!(await checkSound(mutants, trees, budget))) return false;
-  const trials = await inLanes(mutants, trees, (mutant, tree) => tryMutant(mutant, tree, budget, isLong));
+  const trials = await inLanes(
+    mutants,
+    trees,
+    (mutant, tree) => tryMutant(mutant, tree, budget, isLong),
+    () => performance.now() < endsAt,
+  );
   report(trials);
+  if (trials.length < mutants.length) say(`${mutants.length - trials.length} were not tried: the time was up`);
   return trials.every(isCaught);
+}
+
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const random = seededRandom(seed);
+  const drawn = items.map((item) => ({ item, place: random.below(2 ** 31) }));
+  return drawn.sort((a, b) => a.place - b.place).map(({ item }) => item);
 }
 
 /** Each check must pass without a bug, or it would see one anywhere. */
@@ -141,16 +162,17 @@ function lineOf(verdict: Verdict): string {
   return `${check.name === SIMULATOR.name ? 'simulator: ' : ''}${cellOf(verdict)}${what}`;
 }
 
-/** Works on one item in each tree at a time. The results are in the order of the items. */
+/** Works on one item in each tree at a time, and begins another while `goesOn`. The results are in the order of the items. */
 async function inLanes<T, R>(
   items: readonly T[],
   trees: readonly string[],
   work: (item: T, tree: string) => Promise<R>,
+  goesOn: () => boolean = () => true,
 ): Promise<readonly R[]> {
   const results: R[] = [];
   let next = 0;
   const lane = async (tree: string): Promise<void> => {
-    for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at] as T, tree);
+    for (let at = next++; at < items.length && goesOn(); at = next++) results[at] = await work(items[at] as T, tree);
   };
   await Promise.all(trees.map(lane));
   return results;

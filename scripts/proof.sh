@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Proof beyond the tests: what failed before, every run of small worlds, simulated hours with all faults, every planted bug.
-# Needs a build. With --short, fewer hours and no planted bugs: what CI does also on a slow machine.
+# Needs a build. With --minutes N it ends after about so long, and says what it had no time for: half of what is left after the
+# small worlds goes to the hours, the rest to the bugs, which are then taken in another order for each commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seeds=500
-if [ "${1-}" = --short ]; then seeds=40; fi
+minutes=
+if [ "${1-}" = --minutes ]; then minutes=$2; fi
 
 source scripts/step.sh
+
+# The share of what is left of the time that "1/N" of it is, in minutes, but at least one.
+left() {
+  local seconds=$(((minutes * 60 - SECONDS) / $1))
+  awk "BEGIN { print ($seconds > 60 ? $seconds : 60) / 60 }"
+}
 
 barista() {
   node dist/src/cli/main.js "$@"
@@ -32,12 +39,16 @@ small_worlds() {
 }
 
 simulated_hours() {
-  barista sim --seeds "$seeds" --clients 8 --shrink-runs 50 --out "$made"
+  barista sim --seeds 500 ${minutes:+--minutes "$(left 2)"} --clients 8 --shrink-runs 50 --out "$made"
+}
+
+planted_bugs() {
+  npm run -s mutants -- --budget short ${minutes:+--minutes "$(left 1)" --shuffle "$(git rev-list --count HEAD)"}
 }
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 step 'past failing seeds' past_failures
 step 'exhaustive small worlds' small_worlds
-step "$seeds seeds of one simulated hour, all faults" simulated_hours
-if [ "${1-}" != --short ]; then step 'planted bugs, each to be caught on a short budget' npm run -s mutants -- --budget short; fi
+step '500 seeds of one simulated hour, all faults' simulated_hours
+step 'planted bugs, each to be caught on a short budget' planted_bugs

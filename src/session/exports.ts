@@ -2,6 +2,7 @@
 export { BaristaError, type ErrorCode } from '../base/errors.js';
 export type { WriteState } from '../bayou/hold-messages.js';
 export type { Guarantee } from '../bayou/session.js';
+export type { AcceptStamp } from '../bayou/write.js';
 export type {
   AcceptedWrite,
   CallOptions,

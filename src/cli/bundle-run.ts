@@ -1,7 +1,5 @@
-import { checkId } from '../base/checks.js';
-import { BaristaError } from '../base/errors.js';
-import { originOf, type ReplicaId } from '../base/ids.js';
 import { promised } from '../base/outcome.js';
+import { readVector } from '../bayou/vector-text.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Bundle } from '../bundle/bundle.js';
 import type { Made } from '../bundle/export.js';
@@ -37,17 +35,6 @@ export async function takeBundle(
 async function vectorIn(since: string | null): Promise<VersionVector> {
   if (since === null) return new VersionVector();
   const words = since.split(/[ ,]+/u).filter((word) => word !== '');
-  const entries = words.map((word) => /^(.+)#(\d{1,16}):(\d{1,16})$/su.exec(word));
-  if (words.length === 0 || entries.includes(null)) {
-    return (await promised<Bundle>((done) => inspectBundleIn(since, done))).end.seen;
-  }
-  const vector = new VersionVector();
-  for (const [word = '', id = '', incarnation, time] of entries.flatMap((entry) => (entry === null ? [] : [entry]))) {
-    const isWrong = checkId(id) !== null || Number(incarnation) < 1;
-    if (isWrong || !Number.isSafeInteger(Number(incarnation)) || !Number.isSafeInteger(Number(time))) {
-      throw new BaristaError('ERR_OPTION', `"${word}" is no ID#INCARNATION:TIME`);
-    }
-    vector.raise(originOf(id as ReplicaId, Number(incarnation)), Number(time));
-  }
-  return vector;
+  if (words.length > 0 && words.every((word) => /#\d{1,16}:\d{1,16}$/u.test(word))) return readVector(since);
+  return (await promised<Bundle>((done) => inspectBundleIn(since, done))).end.seen;
 }

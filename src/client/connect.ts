@@ -2,6 +2,14 @@
 import { readAddress } from '../base/address.js';
 import { checkId } from '../base/checks.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
+import {
+  type BundleOptions,
+  type BundleSummary,
+  type Bundles,
+  type ExportOptions,
+  exportThrough,
+  importThrough,
+} from '../bundle/library.js';
 import { checkedMs, Deadline } from '../session/deadline.js';
 import { openSession } from '../session/replica-session.js';
 import type { Session, SessionOptions, Sessions } from '../session/session.js';
@@ -33,7 +41,7 @@ export interface EndpointStatus {
 }
 
 /** One client of several replicas. Close it: until then it keeps its connections, and so the process. */
-export interface Client extends Sessions, AsyncDisposable {
+export interface Client extends Sessions, Bundles, AsyncDisposable {
   readonly cluster: string;
   /** The replicas it was given, in that order. */
   readonly endpoints: readonly EndpointStatus[];
@@ -91,6 +99,14 @@ class RemoteClient implements Client {
 
   session<V>(options: SessionOptions<V> = {}): Session<V> {
     return openSession(this.#pool, options);
+  }
+
+  exportBundle(path: string, options?: ExportOptions): Promise<BundleSummary> {
+    return exportThrough(this.#pool, path, options);
+  }
+
+  importBundle(path: string, options?: BundleOptions): Promise<BundleSummary> {
+    return importThrough(this.#pool, path, options);
   }
 
   async close(): Promise<void> {

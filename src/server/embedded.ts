@@ -8,6 +8,14 @@ import { promised } from '../base/outcome.js';
 import type { Status } from '../bayou/admin-messages.js';
 import type { ClockKind } from '../bayou/messages.js';
 import type { TieBreak } from '../bayou/write.js';
+import {
+  type BundleOptions,
+  type BundleSummary,
+  type Bundles,
+  type ExportOptions,
+  exportThrough,
+  importThrough,
+} from '../bundle/library.js';
 import { LocalRoute } from '../session/local-route.js';
 import { openSession } from '../session/replica-session.js';
 import type { Session, SessionOptions, Sessions } from '../session/session.js';
@@ -51,7 +59,7 @@ export interface OpenOptions {
 }
 
 /** A replica in this process. Close it: until then it keeps its directory, its port and the process. */
-export interface EmbeddedReplica extends Sessions, AsyncDisposable {
+export interface EmbeddedReplica extends Sessions, Bundles, AsyncDisposable {
   /** As `id#incarnation`. */
   readonly origin: string;
   /** Where it listens; null if it does not. */
@@ -125,6 +133,14 @@ class Embedded implements EmbeddedReplica {
 
   session<V>(options: SessionOptions<V> = {}): Session<V> {
     return openSession(this.#route, options);
+  }
+
+  exportBundle(path: string, options?: ExportOptions): Promise<BundleSummary> {
+    return exportThrough(this.#route, path, options);
+  }
+
+  importBundle(path: string, options?: BundleOptions): Promise<BundleSummary> {
+    return importThrough(this.#route, path, options);
   }
 
   async status(): Promise<Status> {

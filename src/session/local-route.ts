@@ -21,6 +21,9 @@ export class LocalRoute implements Route {
       scan: (request, _timeoutMs, done) => service.scan(request, done),
       holds: (request, _timeoutMs, done) => service.holds(request, done),
       writeState: (request, _timeoutMs, done) => service.writeState(request, done),
+      exportBatch: (request, _timeoutMs, done) => service.bundles.exportBatch(request, done),
+      beginImport: (offer, _timeoutMs, done) => service.bundles.beginImport(offer, done),
+      importBatch: (batch, _timeoutMs, done) => service.bundles.importBatch(batch, done),
       close: () => this.close(),
     };
   }

@@ -1,9 +1,9 @@
 import type { Done } from '../base/outcome.js';
-import type { SessionConnection } from '../bayou/ports.js';
+import type { BundleConnection, SessionConnection } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { Deadline } from './deadline.js';
 
-export type Connection = SessionConnection<KvOperation, Uint8Array>;
+export type Connection = SessionConnection<KvOperation, Uint8Array> & BundleConnection<KvOperation>;
 
 /** One request, as it is made of whichever replica. Answers within `timeoutMs`. */
 export type Ask<T> = (connection: Connection, timeoutMs: number, done: Done<T>) => void;

@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { binary, json, type Session, utf8, type ValueCodec } from '../../src/server/library.js';
+import { binary, inspectBundle, json, type Session, utf8, type ValueCodec } from '../../src/server/library.js';
 import { errorOf, type LibraryReplica, type LibraryWorld } from './world.js';
 
 interface Order {
@@ -494,6 +496,69 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       const waiting = write.stable({ signal: controller.signal });
       controller.abort();
       expect(await errorOf(waiting)).toMatchObject({ code: 'ERR_ABORTED' });
+    });
+  });
+  describe('a bundle', () => {
+    test('brings what one replica holds to another; again it brings nothing new', async () => {
+      const [from, to] = await Promise.all([world.start('giver'), world.start('taker')]);
+      const session = from.sessions.session();
+      for (let i = 0; i < 50; i++) await session.put(`bundled/${i}`, `${i}`);
+      await session.delete('bundled/7');
+      const file = join(world.folder, 'all');
+      const made = await from.sessions.exportBundle(file);
+      expect(made).toMatchObject({ from: expect.stringMatching(/^giver#\d+$/), entries: 50 });
+      expect(await inspectBundle(file)).toEqual(made);
+      expect(await to.sessions.importBundle(file)).toEqual(made);
+      expect(await to.sessions.importBundle(file)).toEqual(made);
+      const there = to.sessions.session({ token: session.token() });
+      expect(await there.get('bundled/7')).toEqual({ kind: 'absent' });
+      expect(await there.get('bundled/8')).toMatchObject({ kind: 'found', value: '8' });
+    });
+
+    test('may leave out what is there already; it is refused where that is not', async () => {
+      const [from, to, third] = await Promise.all([world.start('hut'), world.start('base'), world.start('third')]);
+      const session = from.sessions.session();
+      await session.put('note/1', 'one');
+      const first = await from.sessions.exportBundle(join(world.folder, 'first'));
+      await to.sessions.importBundle(join(world.folder, 'first'));
+      await session.put('note/2', 'two');
+      const second = join(world.folder, 'second');
+      expect(await from.sessions.exportBundle(second, { since: first.seen })).toMatchObject({ entries: 1 });
+      expect(await errorOf(third.sessions.importBundle(second))).toMatchObject({ code: 'ERR_BUNDLE_GAP' });
+      await to.sessions.importBundle(second);
+      expect(await to.sessions.session().get('note/2')).toMatchObject({ value: 'two' });
+      expect(await third.sessions.session().get('note/2')).toEqual({ kind: 'absent' });
+    });
+
+    test('that is damaged, missing, foreign or cannot be written is refused, with nothing taken', async () => {
+      const stranger = await world.start('stranger', { cluster: 'elsewhere' });
+      const file = join(world.folder, 'damaged');
+      await a.sessions.session().put('damaged', 'v');
+      await a.sessions.exportBundle(file);
+      const code = (promise: Promise<unknown>): Promise<string> => errorOf(promise).then((error) => error.code);
+      expect(await code(stranger.sessions.importBundle(file))).toBe('ERR_CLUSTER_MISMATCH');
+      expect(await code(a.sessions.importBundle(join(world.folder, 'nowhere')))).toBe('ERR_BUNDLE');
+      expect(await code(a.sessions.exportBundle(join(world.folder, 'no', 'folder')))).toBe('ERR_OUTPUT');
+      const bytes = readFileSync(file);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+      writeFileSync(file, bytes);
+      expect(await code(b.sessions.importBundle(file))).toBe('ERR_BUNDLE');
+      expect(await code(inspectBundle(file))).toBe('ERR_BUNDLE');
+    });
+
+    test('what cannot be asked for is refused, and an abort ends it without a file', async () => {
+      const file = join(world.folder, 'aborted');
+      const code = (promise: Promise<unknown>): Promise<string> => errorOf(promise).then((error) => error.code);
+      expect(await code(a.sessions.exportBundle('', {}))).toBe('ERR_OPTION');
+      expect(await code(a.sessions.exportBundle(7 as never))).toBe('ERR_OPTION');
+      expect(await code(a.sessions.exportBundle(file, { since: 'yesterday' }))).toBe('ERR_OPTION');
+      expect(await code(a.sessions.exportBundle(file, { timeoutMs: -1 }))).toBe('ERR_OPTION');
+      expect(await code(a.sessions.exportBundle(file, { signal: AbortSignal.abort() }))).toBe('ERR_ABORTED');
+      const aborting = new AbortController();
+      const under = code(a.sessions.exportBundle(file, { signal: aborting.signal }));
+      aborting.abort();
+      expect(await under).toBe('ERR_ABORTED');
+      expect(readdirSync(world.folder).filter((name) => name.startsWith('aborted'))).toEqual([]);
     });
   });
 }

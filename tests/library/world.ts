@@ -10,7 +10,7 @@ import type { Address } from '../../src/base/address.js';
 import type { ReplicaId } from '../../src/base/ids.js';
 import { promised } from '../../src/base/outcome.js';
 import type { StabilizeReply } from '../../src/bayou/admin-messages.js';
-import { connect, type Sessions } from '../../src/client/library.js';
+import { type Bundles, connect, type Sessions } from '../../src/client/library.js';
 import { ReplicaConnection } from '../../src/rpc/client.js';
 import { openReplica } from '../../src/server/library.js';
 
@@ -21,7 +21,7 @@ const PATIENCE_MS = 30_000;
 export interface LibraryReplica {
   readonly id: string;
   /** As the program has it: the replica itself, or a client of it alone. */
-  readonly sessions: Sessions;
+  readonly sessions: Sessions & Bundles;
   readonly address: Address;
 }
 

@@ -1,0 +1,24 @@
+import { checkId } from '../base/checks.js';
+import { BaristaError } from '../base/errors.js';
+import { originOf, type ReplicaId } from '../base/ids.js';
+import { VersionVector } from './version-vector.js';
+
+const ENTRY = /^(.+)#(\d{1,16}):(\d{1,16})$/su;
+
+/**
+ * The vector that a text says, as `VersionVector.toString` writes it: `id#incarnation:time`, with spaces or commas between.
+ * Throws ERR_OPTION for a text that is none.
+ */
+export function readVector(text: string): VersionVector {
+  const vector = new VersionVector();
+  for (const word of text.split(/[ ,]+/u)) {
+    if (word === '') continue;
+    const [, id = '', incarnation = '', time = ''] = ENTRY.exec(word) ?? [];
+    const isWrong = checkId(id) !== null || Number(incarnation) < 1;
+    if (isWrong || !Number.isSafeInteger(Number(incarnation)) || !Number.isSafeInteger(Number(time))) {
+      throw new BaristaError('ERR_OPTION', `"${word}" is no ID#INCARNATION:TIME`);
+    }
+    vector.raise(originOf(id as ReplicaId, Number(incarnation)), Number(time));
+  }
+  return vector;
+}

@@ -227,6 +227,80 @@ struct WriteStateReply {
   3: required bool stable
 }
 
+/** Where a watch stands. Who watches keeps it; a replica keeps nothing of a watch. */
+struct WatchCursor {
+  /** Per origin, the accept time up to which its writes were told of, or stood there when the watch began. */
+  1: required VersionVector told
+  /** Goes on only at a replica that holds all of this. Both empty: told of nothing, so of all that is there first. */
+  2: required VersionVector target
+  /** Set while a base store is told: the highest accept time that is folded into it. */
+  3: optional i64 base
+  /** The last key of the base store that was told; absent if none was. */
+  4: optional string after
+}
+
+/** From now on: what the replica does not claim to hold yet. */
+struct FromNow {
+}
+
+/** Exactly one field is set. */
+union WatchFrom {
+  1: FromNow now
+  /** What stands after that write, and what the replica does not claim to hold yet, wherever that will stand. */
+  2: AcceptStamp stamp
+  /** On from there. */
+  3: WatchCursor cursor
+}
+
+/** Asks for the next changes. */
+struct WatchRequest {
+  /** Of keys that begin so; absent: of all. */
+  1: optional string prefix
+  2: required WatchFrom position
+  /** What the session needs of those keys. */
+  3: optional VersionVector needs
+  /** At most so many changes, from 1 (more than 4,096 means 4,096); a reply also ends at about 1 MiB. */
+  4: required i32 changesMax
+  /** From a cursor, the answer waits for about so many milliseconds for a change, at most 30,000; 0: it does not. */
+  5: required i32 budgetMs
+  /** Names the watch, 1 to 256 bytes: its next request has the one that still waits answered. */
+  6: optional string name
+}
+
+/** A write that takes effect. It is told once. */
+struct WatchChange {
+  1: required string key
+  2: required AcceptStamp stamp
+  /** Who wrote. */
+  3: required string client
+  /** What is under the key now; absent if nothing. */
+  4: optional binary value
+  /** The write that the value comes from, or that deleted it. */
+  5: required AcceptStamp standing
+  /** True if the value rests on this write; false if one that stands after it overwrites it. */
+  6: required bool stands
+  /** True if it stands before a write on its key that was told of already, or was accepted anew under another stamp. */
+  7: required bool reordered
+  /** What the write set, if it does not stand; absent if it does, or deleted the key. */
+  8: optional binary lost
+}
+
+struct WatchChanges {
+  /** In the order of their stamps; those of a base store, by key. There may be none, though more are left. */
+  1: required list<WatchChange> changes
+  /** Where the watch stands behind them. */
+  2: required WatchCursor cursor
+  /** True if more may be left: ask again at once. */
+  3: required bool more
+}
+
+/** Exactly one field is set. */
+union WatchReply {
+  1: WatchChanges changes
+  /** ERR_DEP: what of the cursor's target, the stamp or `needs` the replica lacks. */
+  2: MissingReply missing
+}
+
 /** What clients call. */
 service KeyValue {
   WriteReply put(1: PutRequest request) throws (1: Failure failure)
@@ -239,6 +313,8 @@ service KeyValue {
   HoldsReply holds(1: HoldsRequest request) throws (1: Failure failure)
   /** Answers when the write has come as far as is asked, or when the budget is spent. */
   WriteStateReply writeState(1: WriteStateRequest request) throws (1: Failure failure)
+  /** Answers when there is a change, or when the budget is spent; ERR_FOLDED if the log has no more what comes next. */
+  WatchReply watch(1: WatchRequest request) throws (1: Failure failure)
 }
 
 // ------------------------------------------------------------------------------------------------ between replicas

@@ -28,6 +28,7 @@ import type {
 } from './messages.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
 import type { VersionVector } from './version-vector.js';
+import type { WatchReply, WatchRequest } from './watch-messages.js';
 import type { Write } from './write.js';
 
 /**
@@ -140,6 +141,7 @@ export interface SessionConnection<Op, Value> extends ClientConnection<Op, Value
   scan(request: ScanRequest, timeoutMs: number, done: Done<ScanReply<Value>>): void;
   holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void;
   writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void;
+  watch(request: WatchRequest, timeoutMs: number, done: Done<WatchReply<Value>>): void;
 }
 
 /** How an operator, or the master, reaches one replica. */
@@ -170,6 +172,7 @@ export interface ReplicaService<Op, Value> {
   scan(request: ScanRequest, done: Done<ScanReply<Value>>): void;
   holds(request: HoldsRequest, done: Done<HoldsReply>): void;
   writeState(request: WriteStateRequest, done: Done<WriteState>): void;
+  watch(request: WatchRequest, done: Done<WatchReply<Value>>): void;
   pull(request: PullRequest, done: Done<PullBatch<Op>>): void;
   news(news: News, done: Done<void>): void;
   status(done: Done<Status>): void;

@@ -8,6 +8,8 @@ import type { ReadReply, ReadRequest, Refused } from './messages.js';
 import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
 import { Snapshots } from './snapshots.js';
 import type { VersionVector } from './version-vector.js';
+import type { WatchReply, WatchRequest } from './watch-messages.js';
+import { Watches } from './watches.js';
 import type { AcceptStamp } from './write.js';
 import type { WriteLog } from './write-log.js';
 
@@ -18,12 +20,16 @@ interface ReaderParts<Op, Value> {
   readonly members: Membership;
   readonly integration: Integration<Op, Value>;
   readonly clock: AcceptClock;
+  /** Has nothing folded for a while. `now` is the wall clock in milliseconds. */
+  readonly pin: (now: number) => void;
 }
 
 /** What a replica answers from what it holds, changing nothing. */
 export class Reader<Op, Value> {
   readonly #parts: ReaderParts<Op, Value>;
   readonly #snapshots: Snapshots<Value>;
+  readonly watches: Watches<Op, Value>;
+  #observe: (key: string) => void = () => undefined;
 
   constructor(parts: ReaderParts<Op, Value>) {
     this.#parts = parts;
@@ -33,6 +39,7 @@ export class Reader<Op, Value> {
       keys: () => parts.log.storage,
       name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),
     });
+    this.watches = new Watches({ log: parts.log, isBehind: () => parts.integration.isBehind, pin: parts.pin });
   }
 
   /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */
@@ -63,9 +70,21 @@ export class Reader<Op, Value> {
     return missing === null ? this.#snapshots.scan(request, now) : { kind: 'missing', missing };
   }
 
+  /** The next changes for who watches. */
+  watch(request: WatchRequest, now: number): WatchReply<Value> | Refused {
+    const missing = this.missing(request.needs);
+    return missing === null ? this.watches.next(request, now) : { kind: 'missing', missing };
+  }
+
   /** What is under `key` is about to change. */
   changing(key: string): void {
     this.#snapshots.changing(key);
+    this.#observe(key);
+  }
+
+  /** Tells `observer` from now on of each key whose writes are about to change. */
+  observe(observer: (key: string) => void): void {
+    this.#observe = observer;
   }
 
   /** The value of every present key, ascending by key, after `after` if it is not null. */

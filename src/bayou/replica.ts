@@ -32,7 +32,7 @@ import { WriteLog } from './write-log.js';
 
 /** How many writes one step of `compact` folds, about. */
 const FOLD_WRITES = 1_024;
-/** While a peer takes the base store nothing is folded into it: for so long after it last asked, */
+/** While a peer, or who watches, takes the base store nothing is folded into it: for so long after it was last asked for, */
 const PIN_MS = 60_000;
 /** and no longer than this in all. */
 const PIN_MS_MAX = 60 * 60_000;
@@ -141,6 +141,7 @@ export class Replica<Op, Value> {
       members: this.#members,
       integration: this.#integration,
       clock: this.#clock,
+      pin: (now) => this.#pin(now),
     });
     this.#log.raiseSeen(origin, 0);
   }
@@ -436,9 +437,14 @@ export class Replica<Op, Value> {
   ): PullBatch<Op> {
     const after = request.store?.time === this.#log.baseTime ? request.store.after : null;
     const store = cutPage(this.#log, after, request);
-    this.#pinned = { until: now + PIN_MS, since: this.#pinned?.since ?? now };
+    this.#pin(now);
     const left = after === null ? this.#storage.keyCount + this.#storage.size - store.entries.length : null;
     return { ...head, writes: [], more: true, store, left };
+  }
+
+  /** Nothing is folded for a while: a peer, or who watches, takes the base store. */
+  #pin(now: number): void {
+    this.#pinned = { until: now + PIN_MS, since: this.#pinned?.since ?? now };
   }
 
   #isPinned(now: number): boolean {

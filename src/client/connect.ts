@@ -11,8 +11,9 @@ import {
   importThrough,
 } from '../bundle/library.js';
 import { checkedMs, Deadline } from '../session/deadline.js';
-import { openSession } from '../session/replica-session.js';
-import type { Session, SessionOptions, Sessions } from '../session/session.js';
+import { openSession, openWatch } from '../session/replica-session.js';
+import type { Session, SessionOptions, Sessions, Watch, WatchOptions } from '../session/session.js';
+import type { ValueCodec } from '../session/value-codec.js';
 import { EndpointPool } from './endpoint-pool.js';
 import { ATTEMPT_MS, CONNECT_MS, ENDPOINTS_MAX } from './limits.js';
 
@@ -99,6 +100,10 @@ class RemoteClient implements Client {
 
   session<V>(options: SessionOptions<V> = {}): Session<V> {
     return openSession(this.#pool, options);
+  }
+
+  watch<V>(prefix: string, options: WatchOptions & { readonly codec?: ValueCodec<V> } = {}): Watch<V> {
+    return openWatch(this.#pool, prefix, options);
   }
 
   exportBundle(path: string, options?: ExportOptions): Promise<BundleSummary> {

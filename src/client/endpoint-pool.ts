@@ -3,7 +3,7 @@ import { BaristaError, type ErrorCode, toBaristaError } from '../base/errors.js'
 import { fail, succeed } from '../base/outcome.js';
 import type { ClusterTerms } from '../bayou/messages.js';
 import type { Deadline } from '../session/deadline.js';
-import { CALLS_MAX } from '../session/limits.js';
+import { CALLS_MAX, WATCHES_MAX } from '../session/limits.js';
 import type { Ask, AskOptions, Route } from '../session/route.js';
 import { Endpoint } from './endpoint.js';
 
@@ -37,7 +37,8 @@ export class EndpointPool implements Route {
   #closed = false;
   #retryWindowMs = Number.POSITIVE_INFINITY;
   #cluster: string | null;
-  #calls = 0;
+  /** How many requests are under way: watches, and others. */
+  readonly #underWay = { watches: 0, calls: 0 };
 
   constructor({ addresses, cluster, attemptMs }: PoolOptions) {
     this.#attemptMs = attemptMs;
@@ -64,10 +65,12 @@ export class EndpointPool implements Route {
   }
 
   async ask<T>(ask: Ask<T>, options: AskOptions<T>): Promise<T> {
-    if (this.#calls >= CALLS_MAX) {
-      throw new BaristaError('ERR_OVERLOADED', `${CALLS_MAX} calls of this client are under way`);
+    const [kind, most] =
+      options.isWatch === true ? (['watches', WATCHES_MAX] as const) : (['calls', CALLS_MAX] as const);
+    if (this.#underWay[kind] >= most) {
+      throw new BaristaError('ERR_OVERLOADED', `${most} ${kind} of this client are under way`);
     }
-    this.#calls += 1;
+    this.#underWay[kind] += 1;
     // So that it takes effect once, a write is not sent again when the replicas may have forgotten that they have it.
     const until = options.isWrite === true ? performance.now() + this.#retryWindowMs : Number.POSITIVE_INFINITY;
     try {
@@ -79,7 +82,7 @@ export class EndpointPool implements Route {
         await this.#pause(options.what, options.deadline, error, options.pin?.to);
       }
     } finally {
-      this.#calls -= 1;
+      this.#underWay[kind] -= 1;
     }
   }
 

@@ -1,6 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import { compareIds, type Origin, type ReplicaId } from '../base/ids.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
+import type { Clock, Timers } from '../base/time.js';
 import {
   type LogReply,
   type LogRequest,
@@ -14,32 +15,67 @@ import type { ReadReply, ReadRequest } from '../bayou/messages.js';
 import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
+import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { FlushGate } from './flush-gate.js';
 import type { Link } from './link.js';
 import { outcomeOf } from './outcome-of.js';
 import { takePage } from './page.js';
-import type { Waits } from './waits.js';
+import type { DriverSettings } from './settings.js';
+import { Waits } from './waits.js';
+import { WatchDesk } from './watch-desk.js';
 
 /** What the values of one reply that is not a page take together. */
 const VALUES_BYTES_MAX = 8 * 1024 * 1024;
 
 type Core = Replica<KvOperation, Uint8Array>;
 
+export interface AnswersParts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly settings: DriverSettings;
+  readonly gate: FlushGate;
+  /** Why nothing can be read. */
+  readonly outage: () => BaristaError | null;
+  /** Has the neighbours asked what they hold, since somebody waits for that. */
+  readonly askNeighbours: () => void;
+}
+
 /** What the driver answers from what the replica holds, changing nothing: at once, when it is durable, or when it has come. */
 export class Answers {
-  readonly #replica: () => Core;
   readonly #outage: () => BaristaError | null;
   readonly #gate: FlushGate;
+  readonly #clock: Clock;
   readonly #waits: Waits;
+  readonly #watches: WatchDesk;
+  #core: Core;
   #awaitingStable = 0;
 
-  /** `replica` is the core of the moment; `outage` says why nothing can be read. */
-  constructor(replica: () => Core, outage: () => BaristaError | null, gate: FlushGate, waits: Waits) {
-    this.#replica = replica;
-    this.#outage = outage;
-    this.#gate = gate;
-    this.#waits = waits;
+  constructor(core: Core, parts: AnswersParts) {
+    this.#core = core;
+    this.#outage = parts.outage;
+    this.#gate = parts.gate;
+    this.#clock = parts.clock;
+    this.#waits = new Waits(parts.timers, parts.settings, parts.askNeighbours);
+    this.#watches = new WatchDesk(core, parts);
+  }
+
+  /** Goes on over another core. */
+  open(core: Core): void {
+    this.#core = core;
+    this.#watches.open(core);
+  }
+
+  /** Something may have come, or been heard of, that somebody waits for. */
+  changed(): void {
+    this.#waits.changed();
+    this.#watches.changed();
+  }
+
+  /** Answers all that wait with what is so now, and lets go of every timer. */
+  close(): void {
+    this.#waits.close();
+    this.#watches.close();
   }
 
   /** True while somebody waits for a write to become stable. */
@@ -51,14 +87,14 @@ export class Answers {
     const refusal = this.#outage() ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
     // What others wrote is durable with them.
-    const reply = this.#replica().read(request);
+    const reply = this.#core.read(request);
     this.#gate.answer(done, succeed(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
   }
 
   readMany(request: ReadManyRequest, done: Done<ReadManyReply<Uint8Array>>): void {
     const refusal = this.#outage() ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
-    const reply = this.#replica().reader.readMany(request);
+    const reply = this.#core.reader.readMany(request);
     const bytes = reply.kind === 'values' ? bytesOf(reply.values) : 0;
     if (bytes > VALUES_BYTES_MAX) {
       const message = `the values of ${request.keys.length} keys take ${bytes} bytes, the limit is ${VALUES_BYTES_MAX}`;
@@ -67,16 +103,16 @@ export class Answers {
     this.#gate.answer(done, succeed(reply), 'own writes', bytes);
   }
 
-  scan(request: ScanRequest, now: number, done: Done<ScanReply<Uint8Array>>): void {
+  scan(request: ScanRequest, done: Done<ScanReply<Uint8Array>>): void {
     const refusal = this.#outage() ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
-    const reply = this.#replica().reader.scan(request, now);
+    const reply = this.#core.reader.scan(request, this.#clock.now());
     this.#gate.answer(done, outcomeOf(reply), 'own writes', reply.kind === 'page' ? bytesOf(reply.entries) : 0);
   }
 
   holds({ needs, budgetMs }: HoldsRequest, done: Done<HoldsReply>): void {
     const look = () => {
-      const missing = this.#replica().reader.missing(needs);
+      const missing = this.#core.reader.missing(needs);
       return { value: { missing }, isEnough: missing === null };
     };
     this.#wait(budgetMs, look, done);
@@ -88,7 +124,7 @@ export class Answers {
     done: Done<WriteState>,
   ): void {
     const look = () => {
-      const value = this.#replica().reader.stateOf(stamp, vectorsOf(links.values()));
+      const value = this.#core.reader.stateOf(stamp, vectorsOf(links.values()));
       return { value, isEnough: value.holders.length >= holders && (value.stable || !stable) };
     };
     if (stable) this.#awaitingStable += 1;
@@ -98,21 +134,25 @@ export class Answers {
     });
   }
 
+  watch(request: WatchRequest, done: Done<WatchReply<Uint8Array>>): void {
+    this.#watches.watch(request, done);
+  }
+
   status(all: Iterable<Link<KvOperation>>, done: Done<Status>): void {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
     const links = [...all]
       .map(({ peer, address, lastError, drift, progress }) => ({ peer, address, lastError, drift, progress }))
       .sort((a, b) => compareIds(a.peer, b.peer));
-    const { origin, terms, logSize: writes, base, stable, waitsFor, retired } = this.#replica();
-    const seen = this.#replica().seen();
+    const { origin, terms, logSize: writes, base, stable, waitsFor, retired } = this.#core;
+    const seen = this.#core.seen();
     this.#gate.answer(done, succeed({ origin, terms, seen, writes, base, stable, waitsFor, retired, links }));
   }
 
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
-    const entries = this.#replica().entries(request.after);
+    const entries = this.#core.entries(request.after);
     const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
     const bytes = page.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
     this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
@@ -121,7 +161,7 @@ export class Answers {
   log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
-    const replica = this.#replica();
+    const replica = this.#core;
     const page = takePage(replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
       replica.bytesOf(write),
     );

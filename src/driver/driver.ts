@@ -31,6 +31,7 @@ import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
+import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { Answers } from './answers.js';
@@ -42,7 +43,6 @@ import { Link, type LinkSteps } from './link.js';
 import { isRefused, outcomeOf } from './outcome-of.js';
 import type { DriverSettings } from './settings.js';
 import { Stabilizer } from './stabilizer.js';
-import { Waits } from './waits.js';
 
 export interface DriverConfig {
   /** The core over what the storage holds: at the start, and after the storage had to forget what it could not flush. */
@@ -70,7 +70,6 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   readonly #gate: FlushGate;
   readonly #compactor: Compactor;
   readonly #stabilizer: Stabilizer;
-  readonly #waits: Waits;
   readonly #answers: Answers;
   readonly #links = new Map<ReplicaId, Link<KvOperation>>();
   readonly #pipelines = new Map<ReplicaId, BatchPipeline>();
@@ -100,6 +99,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
           const more = this.#writeOutage === null && this.#replica.compact(config.clock.now());
           // It may have accepted anew what others left.
           this.#gate.changed('own writes');
+          this.#answers.changed();
           this.#gate.answer((outcome) => done(more && outcome.ok), succeed(undefined));
         },
         neighbours: () => (this.#replica.logSize > 0 ? this.#links.keys() : []),
@@ -121,13 +121,12 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       pullFrom: (peer, done) => this.#pullFrom(peer, done),
       answer: (done, outcomes) => this.#gate.answer(done, succeed({ outcomes, seen: this.#replica.seen() })),
     });
-    this.#waits = new Waits(config.timers, config.settings, () => this.#askNeighbours());
-    this.#answers = new Answers(
-      () => this.#replica,
-      () => this.#readOutage,
-      this.#gate,
-      this.#waits,
-    );
+    this.#answers = new Answers(this.#replica, {
+      ...config,
+      outage: () => this.#readOutage,
+      gate: this.#gate,
+      askNeighbours: () => this.#askNeighbours(),
+    });
     if (this.#replica.hasLeft) this.#reincarnate();
   }
 
@@ -136,7 +135,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     this.#cancelRetry?.();
     this.#compactor.close();
     this.bundles.close();
-    this.#waits.close();
+    this.#answers.close();
     const links = [...this.#links.values()];
     this.#links.clear();
     for (const link of links) link.close();
@@ -150,7 +149,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     // First: a flush may keep this thread until it is done, and the neighbours can ask meanwhile.
     if (reply.kind === 'accepted') this.#tellNeighbours();
     this.#gate.answer(done, outcomeOf(reply));
-    if (reply.kind === 'accepted') this.#waits.changed();
+    if (reply.kind === 'accepted') this.#answers.changed();
   }
 
   read(request: ReadRequest, done: Done<ReadReply<Uint8Array>>): void {
@@ -162,7 +161,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   scan(request: ScanRequest, done: Done<ScanReply<Uint8Array>>): void {
-    this.#answers.scan(request, this.#config.clock.now(), done);
+    this.#answers.scan(request, done);
   }
 
   holds(request: HoldsRequest, done: Done<HoldsReply>): void {
@@ -173,13 +172,17 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     this.#answers.writeState(request, this.#links, done);
   }
 
+  watch(request: WatchRequest, done: Done<WatchReply<Uint8Array>>): void {
+    this.#answers.watch(request, done);
+  }
+
   pull(request: PullRequest, done: Done<PullBatch<KvOperation>>): void {
     if (this.#readOutage !== null) return done(fail(this.#readOutage));
     const link = this.#linkOf(request, 'a pull');
     if (link instanceof BaristaError) return done(fail(link));
     this.#serve(request, done);
     link.holds(request.from, request.seen);
-    this.#waits.changed();
+    this.#answers.changed();
     // Who asks says what it holds: as good as news.
     this.#hear(link, request.from, request.seen);
   }
@@ -293,7 +296,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     const link = this.#links.get(peer);
     // What stands in a bundle is what its maker held then.
     if (outcome.kind !== 'refused' && link?.isDetour !== true) link?.holds(batch.from, batch.seen);
-    this.#waits.changed();
+    this.#answers.changed();
     if (outcome.kind !== 'integrated' || outcome.more) return;
     this.#prune();
     if (!this.#exchangesByItself) return;
@@ -334,6 +337,12 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     if (this.#requests.has(request)) this.#replica.condemn(error.message);
   }
 
+  /** Begins again over what the storage holds. */
+  #open(): void {
+    this.#replica = this.#config.openReplica();
+    this.#answers.open(this.#replica);
+  }
+
   #reincarnate(): void {
     const formerly = this.#replica.origin;
     this.#requests = new WeakSet();
@@ -346,7 +355,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
         this.#tryAgainLater();
         return;
       }
-      this.#replica = this.#config.openReplica();
+      this.#open();
       const { origin } = this.#replica;
       this.#config.log.warn({ origin, formerly }, `${formerly} rejoins as ${origin}`);
     });
@@ -388,7 +397,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       if (recovered.ok) {
         this.#readOutage = null;
         this.#requests = new WeakSet();
-        this.#replica = this.#config.openReplica();
+        this.#open();
       } else {
         this.#readOutage = recovered.error;
         this.#config.log.warn(

@@ -20,7 +20,9 @@ export interface DriverSettings {
   readonly importPartTimeoutMs: number;
   /** Calls that wait for writes to come, or to be known to have come to others. */
   readonly waitsMax: number;
-  /** How long such a call waits at most, whatever it asks for. */
+  /** Watches that wait for changes. */
+  readonly watchesMax: number;
+  /** How long a call waits at most for what is to come, whatever it asks for. */
   readonly waitMsMax: number;
   /** How many neighbours are asked at a time what they hold, while such calls wait. */
   readonly askedMax: number;
@@ -42,6 +44,7 @@ export const DEFAULT_SETTINGS: DriverSettings = {
   importsMax: 16,
   importPartTimeoutMs: 30_000,
   waitsMax: 1_024,
+  watchesMax: 4_096,
   waitMsMax: 30_000,
   askedMax: 16,
   heldAnswersMax: 65_536,

@@ -26,6 +26,7 @@ import type {
 } from '../bayou/messages.js';
 import type { AdminConnection, BundleConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
+import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
 import { ClientSocket } from './client-socket.js';
@@ -104,6 +105,10 @@ export class ReplicaConnection
 
   writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void {
     this.#call(METHODS.writeState, request, timeoutMs, done);
+  }
+
+  watch(request: WatchRequest, timeoutMs: number, done: Done<WatchReply<Uint8Array>>): void {
+    this.#call(METHODS.watch, request, timeoutMs, done);
   }
 
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<KvOperation>>): void {

@@ -32,6 +32,7 @@ import { pullBatch, pullRequest } from './pull-codec.js';
 import { getManyReply, getManyRequest, scanReply, scanRequest } from './read-codec.js';
 import { type Codec, structOf } from './schema.js';
 import { MessageType } from './thrift.js';
+import { watchReply, watchRequest } from './watch-codec.js';
 
 /** How the replies of a method stand on the wire. */
 export interface ReplyForm<Reply> {
@@ -59,6 +60,7 @@ export const METHODS = {
   scan: method('KeyValue', 'scan', scanRequest, scanReply),
   holds: method('KeyValue', 'holds', holdsRequest, holdsReply),
   writeState: method('KeyValue', 'writeState', writeStateRequest, writeStateReply),
+  watch: method('KeyValue', 'watch', watchRequest, watchReply),
   pull: method('Replication', 'pull', pullRequest, pullBatch),
   news: method('Replication', 'news', newsRequest, empty),
   status: method('Admin', 'status', empty, statusReply),

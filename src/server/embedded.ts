@@ -17,8 +17,9 @@ import {
   importThrough,
 } from '../bundle/library.js';
 import { LocalRoute } from '../session/local-route.js';
-import { openSession } from '../session/replica-session.js';
-import type { Session, SessionOptions, Sessions } from '../session/session.js';
+import { openSession, openWatch } from '../session/replica-session.js';
+import type { Session, SessionOptions, Sessions, Watch, WatchOptions } from '../session/session.js';
+import type { ValueCodec } from '../session/value-codec.js';
 import { localHostTowards, PeerKeeper } from './peer-keeper.js';
 import { type RunningReplica, startReplica } from './replica.js';
 
@@ -133,6 +134,10 @@ class Embedded implements EmbeddedReplica {
 
   session<V>(options: SessionOptions<V> = {}): Session<V> {
     return openSession(this.#route, options);
+  }
+
+  watch<V>(prefix: string, options: WatchOptions & { readonly codec?: ValueCodec<V> } = {}): Watch<V> {
+    return openWatch(this.#route, prefix, options);
   }
 
   exportBundle(path: string, options?: ExportOptions): Promise<BundleSummary> {

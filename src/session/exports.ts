@@ -6,6 +6,7 @@ export type { AcceptStamp } from '../bayou/write.js';
 export type {
   AcceptedWrite,
   CallOptions,
+  Change,
   Found,
   Missing,
   OnMissing,
@@ -21,6 +22,8 @@ export type {
   Sessions,
   Stamp,
   StateOptions,
+  Watch,
+  WatchOptions,
   Write,
   WriteProgress,
 } from './session.js';

@@ -7,6 +7,18 @@ export const TIMEOUT_MS = 10_000;
 /** How long a call may wait for what a replica lacks, unless it is said; never beyond its time limit. */
 export const WAIT_MS = 5_000;
 
+/** Watches of one client; beyond: ERR_OVERLOADED. A replica serves so many calls of a connection at a time, and twice as many. */
+export const WATCHES_MAX = 512;
+
+/** For how long no replica may serve a watch before it fails, unless it is said. */
+export const WATCH_TIMEOUT_MS = 60_000;
+
+/** How long one request of a watch waits at a replica for a change. */
+export const WATCH_SLICE_MS = 10_000;
+
+/** Changes that a watch asks for at once. */
+export const WATCH_CHANGES = 1_024;
+
 /** How long to wait for a write to be replicated, or stable, unless it is said. */
 export const STATE_TIMEOUT_MS = 60_000;
 

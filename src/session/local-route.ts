@@ -1,5 +1,5 @@
 import { BaristaError } from '../base/errors.js';
-import { type Done, fail } from '../base/outcome.js';
+import { type Done, fail, type Outcome } from '../base/outcome.js';
 import type { ReplicaService } from '../bayou/ports.js';
 import type { KvOperation } from '../machine/kv.js';
 import { CALLS_MAX } from './limits.js';
@@ -11,6 +11,8 @@ export class LocalRoute implements Route {
   readonly #connection: Connection;
   readonly #pending = new Set<(error: BaristaError) => void>();
   #closed = false;
+  /** Those under way that are no watches. */
+  #calls = 0;
 
   constructor(cluster: string, service: ReplicaService<KvOperation, Uint8Array>) {
     this.cluster = cluster;
@@ -21,6 +23,7 @@ export class LocalRoute implements Route {
       scan: (request, _timeoutMs, done) => service.scan(request, done),
       holds: (request, _timeoutMs, done) => service.holds(request, done),
       writeState: (request, _timeoutMs, done) => service.writeState(request, done),
+      watch: (request, _timeoutMs, done) => service.watch(request, done),
       exportBatch: (request, _timeoutMs, done) => service.bundles.exportBatch(request, done),
       beginImport: (offer, _timeoutMs, done) => service.bundles.beginImport(offer, done),
       importBatch: (batch, _timeoutMs, done) => service.bundles.importBatch(batch, done),
@@ -28,13 +31,14 @@ export class LocalRoute implements Route {
     };
   }
 
-  ask<T>(ask: Ask<T>, { what, deadline }: AskOptions<T>): Promise<T> {
+  /** How many watches may wait is for the replica to say. */
+  ask<T>(ask: Ask<T>, { what, deadline, isWatch = false }: AskOptions<T>): Promise<T> {
     return deadline.run<T>(what, (done) => {
       if (this.#closed) return done(fail(closed()));
-      if (this.#pending.size >= CALLS_MAX) {
+      if (!isWatch && this.#calls >= CALLS_MAX) {
         return done(fail(new BaristaError('ERR_OVERLOADED', `${CALLS_MAX} calls of this replica are under way`)));
       }
-      this.#call(ask, deadline.leftMs, done);
+      this.#call(ask, deadline.leftMs, isWatch, done);
     });
   }
 
@@ -44,14 +48,16 @@ export class LocalRoute implements Route {
     for (const end of [...this.#pending]) end(closed());
   }
 
-  #call<T>(ask: Ask<T>, timeoutMs: number, done: Done<T>): void {
-    const end = (error: BaristaError): void => {
-      if (this.#pending.delete(end)) done(fail(error));
+  #call<T>(ask: Ask<T>, timeoutMs: number, isWatch: boolean, done: Done<T>): void {
+    const end = (outcome: Outcome<T>): void => {
+      if (!this.#pending.delete(close)) return;
+      if (!isWatch) this.#calls -= 1;
+      done(outcome);
     };
-    this.#pending.add(end);
-    ask(this.#connection, timeoutMs, (outcome) => {
-      if (this.#pending.delete(end)) done(outcome);
-    });
+    const close = (error: BaristaError): void => end(fail(error));
+    this.#pending.add(close);
+    if (!isWatch) this.#calls += 1;
+    ask(this.#connection, timeoutMs, end);
   }
 }
 

@@ -6,14 +6,16 @@ import type { ReadReply, WriteReply } from '../bayou/messages.js';
 import { READ_KEYS_MAX, type ReadManyReply, type ScanReply, type ScanRequest } from '../bayou/read-messages.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee, Session as Needs } from '../bayou/session.js';
 import { VersionVector } from '../bayou/version-vector.js';
+import type { Change as CoreChange, WatchFrom, WatchReply } from '../bayou/watch-messages.js';
 import { type KvOperation, kvMachine } from '../machine/kv.js';
 import { checkedMs, Deadline } from './deadline.js';
-import { SLICE_MS, TIMEOUT_MS, WAIT_MS } from './limits.js';
+import { SLICE_MS, TIMEOUT_MS, TIMEOUT_MS_MAX, WAIT_MS, WATCH_CHANGES, WATCH_TIMEOUT_MS } from './limits.js';
 import { encodeOperation } from './operations.js';
 import type { Ask, AskOptions, Pin, Route } from './route.js';
 import { isInRange, positionOf } from './scan-range.js';
 import type {
   CallOptions,
+  Change,
   Found,
   Missing,
   OnMissing,
@@ -25,17 +27,24 @@ import type {
   Session,
   SessionOptions,
   Stamp,
+  Watch,
+  WatchOptions,
   Write,
 } from './session.js';
 import { SessionScan } from './session-scan.js';
+import { SessionWatch } from './session-watch.js';
 import { decodeToken, encodeToken } from './token.js';
 import { decodeValue, utf8, type ValueCodec } from './value-codec.js';
+import { watchBeginning } from './watch-beginning.js';
 import { acceptedWrite, refusedWrite } from './write-progress.js';
 
 const ON_MISSING: readonly OnMissing[] = ['wait', 'try-another', 'report'];
 
 /** What no key ever needed. */
 const ANOTHER = new VersionVector();
+
+/** How long a replica may take to forget a watch. */
+const FORGET_MS = 1_000;
 
 type Defaults = Required<Pick<CallOptions, 'timeoutMs' | 'onMissing' | 'waitMs'>>;
 
@@ -44,6 +53,15 @@ export function openSession<V>(route: Route, options: SessionOptions<V>): Sessio
   // With no codec, V is string: that is its default.
   const codec = options.codec ?? (utf8 as unknown as ValueCodec<V>);
   return new ReplicaSession(route, codec, options);
+}
+
+/** A watch of its own, that asks for nothing but what it was told. */
+export function openWatch<V>(
+  route: Route,
+  prefix: string,
+  { codec, ...options }: WatchOptions & { readonly codec?: ValueCodec<V> },
+): Watch<V> {
+  return openSession<V>(route, { guarantees: [], ...(codec === undefined ? {} : { codec }) }).watch(prefix, options);
 }
 
 /** What it has seen and written is kept by the session of the protocol. */
@@ -162,6 +180,54 @@ class ReplicaSession<V> implements Session<V> {
     return acceptedWrite(this.#route, key, reply.stamp);
   }
 
+  watch(prefix: string, options: WatchOptions = {}): Watch<V> {
+    const { cluster } = this.#route;
+    const { signal } = options;
+    const timeoutMs = checkedMs('timeoutMs', options.timeoutMs ?? WATCH_TIMEOUT_MS);
+    const waitMs = checkedMs('waitMs', options.waitMs ?? timeoutMs);
+    const onMissing = checkedOnMissing(options.onMissing ?? this.#defaults.onMissing);
+    const beginning = watchBeginning(options.from, { cluster, prefix });
+    // Checks the signal.
+    void new Deadline(timeoutMs, signal);
+    // What it needs is looked at where it begins: from then on it is told what comes.
+    let needs = beginning.needs ?? this.#needs.readRange((key) => key.startsWith(prefix));
+    const name = randomBytes(12).toString('base64url') as ClientId;
+    const requestOf = (from: WatchFrom, budgetMs: number) => {
+      return { prefix, from, needs, changesMax: WATCH_CHANGES, budgetMs, name };
+    };
+    const ask = async (from: WatchFrom, budgetMs: number, ending: AbortSignal): Promise<WatchReply<Uint8Array>> => {
+      const request = requestOf(from, budgetMs);
+      const limits = { timeoutMs: Math.min(timeoutMs + budgetMs, TIMEOUT_MS_MAX), waitMs, onMissing, signal: ending };
+      const reply = await this.#serve<WatchReply<Uint8Array>>(
+        'watch',
+        limits,
+        (connection, timeoutMs, done) => connection.watch(request, timeoutMs, done),
+        { waitsMs: budgetMs, isWatch: true },
+      );
+      if (reply.kind === 'changes') needs = null;
+      return reply;
+    };
+    const forget = (from: WatchFrom): void => {
+      const request = requestOf(from, 0);
+      const how = { what: 'watch', deadline: new Deadline(FORGET_MS, undefined), isWatch: true };
+      this.#route.ask((connection, ms, done) => connection.watch(request, ms, done), how).catch(() => undefined);
+    };
+    return new SessionWatch<V>({ ask, read: (change) => this.#readChange(change), forget }, beginning.from, {
+      cluster,
+      prefix,
+      signal,
+    });
+  }
+
+  #readChange(change: CoreChange<Uint8Array>): Change<V> {
+    const { key, stamp, client, standing, stands, reordered } = change;
+    const decoded = (bytes: Uint8Array | null) => (bytes === null ? undefined : decodeValue(this.#codec, key, bytes));
+    const value = decoded(change.value);
+    const lost = decoded(change.lost);
+    this.#needs.found(key, standing, ANOTHER);
+    return { key, value, stamp, client, standing, stands, reordered, lost };
+  }
+
   token(): string {
     return encodeToken(this.#needs.state, this.#route.cluster);
   }
@@ -171,19 +237,19 @@ class ReplicaSession<V> implements Session<V> {
     what: string,
     options: CallOptions,
     ask: Ask<T>,
-    how: Pick<AskOptions<T>, 'isWrite' | 'pin'> = {},
+    how: Omit<AskOptions<T>, 'what' | 'deadline' | 'isEnough'> = {},
   ): Promise<T> {
     const deadline = new Deadline(options.timeoutMs ?? this.#defaults.timeoutMs, options.signal);
     const onMissing = checkedOnMissing(options.onMissing ?? this.#defaults.onMissing);
     const waitMs = checkedMs('waitMs', options.waitMs ?? this.#defaults.waitMs);
     const request = { what, deadline, ...how };
     if (onMissing === 'report') return this.#route.ask(ask, request);
-    if (onMissing === 'try-another') {
-      return this.#route.ask(ask, { ...request, isEnough: (reply) => reply.kind !== 'missing' });
-    }
+    const another = { ...request, isEnough: (reply: T) => reply.kind !== 'missing' };
+    if (onMissing === 'try-another') return this.#route.ask(ask, another);
     const until = performance.now() + waitMs;
     for (;;) {
-      const reply = await this.#route.ask(ask, request);
+      // Who watches roams.
+      const reply = await this.#route.ask(ask, how.isWatch === true ? another : request);
       if (!isMissing(reply)) return reply;
       const leftMs = until - performance.now();
       if (leftMs <= 0) return reply;

@@ -24,6 +24,8 @@ export interface AskOptions<T> {
   readonly pin?: Pin;
   /** True for a write: it is not sent again beyond the retry window of the cluster. */
   readonly isWrite?: boolean;
+  /** True for a watch: these are counted by themselves, since they wait. */
+  readonly isWatch?: boolean;
   /** False for an answer that another replica may better. Absent: the first answer is taken. */
   readonly isEnough?: (reply: T) => boolean;
 }

@@ -6,9 +6,15 @@ import { ByteReader } from './token-bytes.js';
 const CHARS_MAX = 8 * 1024 * 1024;
 
 /** What each kind of text begins with, so that one is not taken for another. */
-const KINDS = { token: 0x73, cursor: 0x63 } as const;
+const KINDS = { token: 0x73, cursor: 0x63, 'watch cursor': 0x77 } as const;
 
 export type Kind = keyof typeof KINDS;
+
+/** What kind the text says that it is; null if it says none. */
+export function kindOf(text: string): Kind | null {
+  const [first] = Buffer.from(text.slice(0, 4), 'base64url');
+  return (Object.keys(KINDS) as Kind[]).find((kind) => KINDS[kind] === first) ?? null;
+}
 
 /** What it is, bytes, and the CRC-32 of both, as URL-safe base64. */
 export function seal(kind: Kind, bytes: Buffer): string {

@@ -103,6 +103,62 @@ export interface Scan<V> extends AsyncIterable<ScanEntry<V>> {
   readonly cursor: string;
 }
 
+/** Where a watch begins, and its limits. */
+export interface WatchOptions extends CallOptions {
+  /**
+   * - `now`, the default: it tells what the replica comes to hold from now on;
+   * - `start`: all that is there first, a change for each, and then what changes;
+   * - a stamp: what stands after that write, and what the replica comes to hold from now on, wherever that stands;
+   * - `watch.cursor` of a watch of the same prefix: on from there, without a gap or a repeat;
+   * - `session.token()`: from now on, at a replica that holds what that session has seen and written.
+   */
+  readonly from?: 'now' | 'start' | Stamp | string;
+  /** For how long no replica may answer, or hold what the watch was told, before it fails. Default: a minute. */
+  readonly timeoutMs?: number;
+  /** How long `wait` waits for what a replica lacks. Default: `timeoutMs`. */
+  readonly waitMs?: number;
+}
+
+/** A write, as a watch tells of it: once. */
+export interface Change<V> {
+  readonly key: string;
+  /** What is under the key now: `undefined` if nothing. */
+  readonly value: V | undefined;
+  /** The write that is told of. */
+  readonly stamp: Stamp;
+  /** Who wrote. */
+  readonly client: string;
+  /** The write that the value comes from, or that deleted it: `stamp`, unless another stands after that. */
+  readonly standing: Stamp;
+  /** True if the value rests on this write; false if it lost to one that stands after it. */
+  readonly stands: boolean;
+  /**
+   * False: told as it came, the first time that its place is known. True: it came late, and stands before a write on its key
+   * that was told of already; or it was accepted anew under another stamp, since its replica had been left behind.
+   */
+  readonly reordered: boolean;
+  /** What the write set, if it does not stand: `undefined` if it does, or deleted the key. */
+  readonly lost: V | undefined;
+}
+
+/**
+ * Changes under a prefix, as they come, each once. To be gone through once. Asks for more only when those at hand were taken,
+ * so that a slow program is told the newest values, and holds up nobody. To leave the loop ends it; so do `close`, which ends
+ * the loop, and the signal, which fails it with ERR_ABORTED. Fails with ERR_FOLDED if it goes on so late that what was deleted
+ * meanwhile can no longer be told; with ERR_DEP, ERR_CONN, ... if no replica can serve it in time. `cursor` is then good still.
+ */
+export interface Watch<V> extends AsyncIterable<Change<V>>, AsyncDisposable {
+  /**
+   * Where it stands, behind the change that was given last, as a URL-safe string for `from`. Null until it has begun. At most
+   * about 60 characters, and 36 and one and a third times its id for each replica of the cluster, however long it has watched;
+   * while it tells what is there from the `start`, one and a third times a key more.
+   */
+  readonly cursor: string | null;
+  /** Done when it has begun: what is written from then on is told. Rejects with why it could not begin. */
+  begun(): Promise<void>;
+  close(): void;
+}
+
 /** What a write may be waited for. Each fails with ERR_TIMEOUT, by default after a minute, and ERR_ABORTED. */
 export interface WriteProgress {
   /**
@@ -155,6 +211,10 @@ export interface Session<V = string> {
   /** A write of any kind. */
   write(key: string, operation: Operation<V>, options?: CallOptions): Promise<Write>;
   /**
+   * Tells of changes to keys that begin with `prefix`, from now on or as `from` says. What it tells was then read by the session.
+   */
+  watch(prefix: string, options?: WatchOptions): Watch<V>;
+  /**
    * What the session has seen and written, as a short URL-safe string: `session({ token })` goes on from it, in this process or
    * another, any number of times. Of at most about 1,400 characters, and 30 and one and a third times its id for each replica
    * whose writes the session needs; however many keys it touched. Says nothing of calls under way.
@@ -168,4 +228,8 @@ export interface Sessions {
   session(options?: SessionOptions): Session;
   /** The same, with values of the codec's. */
   session<V>(options: SessionOptions<V> & { readonly codec: ValueCodec<V> }): Session<V>;
+  /** Tells of changes to keys that begin with `prefix`, as a session of its own. Values are text. */
+  watch(prefix: string, options?: WatchOptions): Watch<string>;
+  /** The same, with values of the codec's. */
+  watch<V>(prefix: string, options: WatchOptions & { readonly codec: ValueCodec<V> }): Watch<V>;
 }

@@ -23,6 +23,7 @@ import type {
 } from '../bayou/messages.js';
 import type { AdminConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
+import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { Channel } from './network.js';
 
@@ -79,6 +80,15 @@ export class SimConnection
       'writeState',
       timeoutMs,
       (service, reply: Done<WriteState>) => service.writeState(request, reply),
+      done,
+    );
+  }
+
+  watch(request: WatchRequest, timeoutMs: number, done: Done<WatchReply<Uint8Array>>): void {
+    this.#channel.call(
+      'watch',
+      timeoutMs,
+      (service, reply: Done<WatchReply<Uint8Array>>) => service.watch(request, reply),
       done,
     );
   }

@@ -324,6 +324,7 @@ export class Machine {
       scan: (request, done) => driver.scan(request, done),
       holds: (request, done) => driver.holds(request, done),
       writeState: (request, done) => driver.writeState(request, done),
+      watch: (request, done) => driver.watch(request, done),
       pull: (request, done) => driver.pull(request, this.#maybeLying(request, done)),
       news: (news, done) => driver.news(news, done),
       status: (done) => driver.status(done),

@@ -3,9 +3,10 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { BaristaError } from '../../src/base/errors.js';
 import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { SILENT_LOG } from '../../src/base/log.js';
-import { fail, succeed } from '../../src/base/outcome.js';
+import { fail, type Outcome, succeed } from '../../src/base/outcome.js';
 import type { WriteReply } from '../../src/bayou/messages.js';
 import { Replica } from '../../src/bayou/replica.js';
+import type { WatchFrom, WatchReply } from '../../src/bayou/watch-messages.js';
 import { Driver } from '../../src/driver/driver.js';
 import { DEFAULT_SETTINGS } from '../../src/driver/settings.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
@@ -70,6 +71,30 @@ describe('a replica whose disk fails', () => {
       expect(['before', 'after'].map((key) => again.history(key).length)).toEqual([1, 1]);
     });
   }
+
+  test('who watches is told of no write that was taken back, and of each that is accepted then', () => {
+    const asked = (from: WatchFrom, budgetMs: number) => {
+      const request = { prefix: '', from, needs: null, changesMax: 10, budgetMs, name: null };
+      return world.answer<WatchReply<Uint8Array>>((done) => a.line.watch(request, 60_000, done));
+    };
+    const begun = asked({ kind: 'now' }, 0);
+    if (!begun.ok || begun.value.kind !== 'changes') throw new Error('it did not begin');
+    const from = { kind: 'cursor', cursor: begun.value.cursor } as const;
+    const waiting: Outcome<WatchReply<Uint8Array>>[] = [];
+    const request = { prefix: '', from, needs: null, changesMax: 10, budgetMs: 20_000, name: null };
+    a.line.watch(request, 60_000, (outcome) => waiting.push(outcome));
+    world.sleep(10);
+    directory.failAt('append', 1);
+    expect(put('refused')).toBe('ERR_STORAGE');
+    world.sleep(10);
+    // The next write has the stamp of the one that is gone.
+    untilTriedAgain();
+    expect(put('after')).toBe('accepted');
+    world.sleep(10);
+    const failed = waiting.filter(({ ok }) => !ok);
+    const answer = failed.length > 0 ? asked(from, 0) : waiting[0];
+    expect(answer).toMatchObject({ ok: true, value: { changes: [{ key: 'after', stamp: { acceptTime: 1 } }] } });
+  });
 
   test('a full disk refuses what does not fit, and takes writes again when there is room', () => {
     expect(put('before')).toBe('accepted');

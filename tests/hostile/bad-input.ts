@@ -45,6 +45,7 @@ const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   scan: 'client',
   holds: 'client',
   writeState: 'client',
+  watch: 'client',
   pull: 'replication',
   news: 'replication',
   status: 'admin',

@@ -77,6 +77,10 @@ const originOf = (id: Value): Value => struct({ 1: id, 2: i64(1) });
 const entryOf = (id: Value): Value => struct({ 1: originOf(id), 2: i64(1) });
 const terms = (changes: Readonly<Record<number, Value>>): Value => struct({ ...TERMS_FIELDS, ...changes });
 
+/** Of a watch: an arm of its union. */
+const from = (arm: number, value: Value): Value => struct({ [arm]: value });
+const cursorOf = (changes: Readonly<Record<number, Value>>): Value => struct({ 1: vector(), 2: vector(), ...changes });
+
 const KEYS: readonly Place[] = [
   place('put', 'key', (value) => ({ 3: value })),
   place('remove', 'key', (value) => ({ 3: value })),
@@ -88,6 +92,8 @@ const KEYS: readonly Place[] = [
   place('scan', 'atLeast', (value) => ({ 1: value })),
   place('scan', 'below', (value) => ({ 2: value })),
   place('scan', 'after', (value) => ({ 4: value })),
+  place('watch', 'prefix', (value) => ({ 1: value })),
+  place('watch', 'cursor.after', (value) => ({ 2: from(3, cursorOf({ 3: i64(1), 4: value })) })),
 ];
 
 const IDS: readonly Place[] = [
@@ -99,6 +105,11 @@ const IDS: readonly Place[] = [
   place('scan', 'needs[0].origin.id', (value) => ({ 8: vector(entryOf(value)) })),
   place('holds', 'needs[0].origin.id', (value) => ({ 1: vector(entryOf(value)) })),
   place('writeState', 'stamp.origin.id', (value) => ({ 1: struct({ 1: i64(1), 2: originOf(value) }) })),
+  place('watch', 'stamp.origin.id', (value) => ({ 2: from(2, struct({ 1: i64(1), 2: originOf(value) })) })),
+  place('watch', 'cursor.told[0].origin.id', (value) => ({ 2: from(3, cursorOf({ 1: vector(entryOf(value)) })) })),
+  place('watch', 'cursor.target[0].origin.id', (value) => ({ 2: from(3, cursorOf({ 2: vector(entryOf(value)) })) })),
+  place('watch', 'needs[0].origin.id', (value) => ({ 3: vector(entryOf(value)) })),
+  place('watch', 'name', (value) => ({ 6: value })),
   place('pull', 'terms.cluster', (value) => ({ 1: terms({ 2: value }) })),
   place('pull', 'sender.id', (value) => ({ 2: originOf(value) })),
   place('pull', 'recipient', (value) => ({ 3: value })),
@@ -178,6 +189,14 @@ const TIMES: readonly (Place & { readonly min: 0 | 1 })[] = [
     min: 0,
   },
   { ...place('writeState', 'stamp.acceptTime', (value) => ({ 1: struct({ 1: value, 2: origin('o') }) })), min: 0 },
+  { ...place('watch', 'stamp.acceptTime', (value) => ({ 2: from(2, struct({ 1: value, 2: origin('o') })) })), min: 0 },
+  {
+    ...place('watch', 'cursor.told[0].acceptTime', (value) => ({
+      2: from(3, cursorOf({ 1: vector(struct({ 1: origin('o'), 2: value })) })),
+    })),
+    min: 0,
+  },
+  { ...place('watch', 'cursor.base', (value) => ({ 2: from(3, cursorOf({ 3: value })) })), min: 0 },
   { ...place('pull', 'retryWindowMs', (value) => ({ 1: terms({ 5: value }) })), min: 0 },
   { ...place('pull', 'sender.incarnation', (value) => ({ 2: struct({ 1: text('o'), 2: value }) })), min: 1 },
   { ...place('pull', 'seen[0].acceptTime', (value) => ({ 4: vector(struct({ 1: origin('o'), 2: value })) })), min: 0 },
@@ -221,6 +240,8 @@ const NUMBERS: readonly (readonly [Place, readonly number[]])[] = [
   [place('holds', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('writeState', 'holders', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('writeState', 'budgetMs', (value) => ({ 4: value })), [-1, I32_MIN]],
+  [place('watch', 'changesMax', (value) => ({ 4: value })), [0, -1, I32_MIN]],
+  [place('watch', 'budgetMs', (value) => ({ 5: value })), [-1, I32_MIN]],
   [place('stabilize', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('store', 'entriesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
   [place('log', 'writesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
@@ -346,6 +367,38 @@ const EDGES: readonly BadInput[] = [
     'a client time before one that was used',
     () => callWith('put', { 1: text('filler'), 2: i64(0), 3: text('key 1'), 5: null, 6: null }),
     refusedWith('ERR_CLIENT_TIME'),
+  ),
+  badInput(
+    'watch',
+    'from a key of a base store, without the base store',
+    () => callWith('watch', { 2: from(3, cursorOf({ 4: text('k') })), 3: null }),
+    PROTOCOL,
+  ),
+  badInput(
+    'watch',
+    'from a base store there never was',
+    () => callWith('watch', { 2: from(3, cursorOf({ 3: i64(7) })), 3: null }),
+    refusedWith('ERR_FOLDED'),
+  ),
+  badInput(
+    'watch',
+    'told more than there is',
+    () =>
+      callWith('watch', { 2: from(3, cursorOf({ 1: vector(entry(TARGET_ID, Number.MAX_SAFE_INTEGER)) })), 3: null }),
+    answered({ kind: 'changes', changes: [] }),
+  ),
+  badInput(
+    'watch',
+    'towards what there is not',
+    () => callWith('watch', { 2: from(3, cursorOf({ 2: vector(entry('nobody', 1)) })), 3: null }),
+    answered({ kind: 'missing' }),
+  ),
+  badInput('watch', 'from nowhere', () => callWith('watch', { 2: struct({}), 3: null }), PROTOCOL),
+  badInput(
+    'watch',
+    'from two places',
+    () => callWith('watch', { 2: struct({ 1: struct({}), 2: stamp('o', 1) }), 3: null }),
+    PROTOCOL,
   ),
   badInput('link', 'itself', () => callWith('link', { 1: text(TARGET_ID) }), refusedWith('ERR_IDENTITY')),
   badInput('retire', 'itself', () => callWith('retire', { 1: text(TARGET_ID) }), refusedWith('ERR_IDENTITY')),

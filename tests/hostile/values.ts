@@ -77,6 +77,14 @@ export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
   },
   holds: { 1: vector(entry('nobody', 1)), 2: i32(1) },
   writeState: { 1: stamp('nobody', 1), 2: i32(1), 3: bool(true), 4: i32(1) },
+  watch: {
+    1: text('k'),
+    2: struct({ 2: stamp('nobody', 1) }),
+    3: vector(entry('nobody', 1)),
+    4: i32(1),
+    5: i32(1),
+    6: text('w'),
+  },
   pull: {
     1: struct(TERMS_FIELDS),
     2: origin('stranger'),

@@ -1,8 +1,11 @@
 import { describe } from 'vitest';
 import { runLibrarySuite } from './suite.js';
+import { runWatchSuite } from './watch-suite.js';
 import { EmbeddedWorld, RemoteWorld } from './world.js';
 
 /* The same program, with its replica in its own process and with replicas over the wire. */
 
 describe('embedded', () => runLibrarySuite(() => new EmbeddedWorld()));
 describe('remote', () => runLibrarySuite(() => new RemoteWorld()));
+describe('embedded, watching', () => runWatchSuite(() => new EmbeddedWorld()));
+describe('remote, watching', () => runWatchSuite(() => new RemoteWorld()));

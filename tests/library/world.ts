@@ -29,6 +29,7 @@ export interface ReplicaSettings {
   /** Null, and so the default: replicas exchange writes only when `sync` has them. */
   readonly antiEntropyMs?: number | null;
   readonly cluster?: string;
+  readonly retryWindowMs?: number;
 }
 
 /** One of the two worlds that a program may live in. */
@@ -75,13 +76,13 @@ export abstract class LibraryWorld {
 export class EmbeddedWorld extends LibraryWorld {
   readonly #replicas: AsyncDisposable[] = [];
 
-  async start(id: string, { antiEntropyMs = null, cluster }: ReplicaSettings = {}): Promise<LibraryReplica> {
+  async start(id: string, settings: ReplicaSettings = {}): Promise<LibraryReplica> {
     const replica = await openReplica({
       id,
       dataDir: join(this.folder, id),
       listen: 0,
-      antiEntropyMs,
-      ...(cluster === undefined ? {} : { cluster }),
+      antiEntropyMs: null,
+      ...settings,
     });
     this.#replicas.push(replica);
     if (replica.address === null) throw new Error('it does not listen');
@@ -99,11 +100,12 @@ export class RemoteWorld extends LibraryWorld {
 
   async start(
     id: string,
-    { antiEntropyMs = null, cluster = 'default' }: ReplicaSettings = {},
+    { antiEntropyMs = null, cluster = 'default', retryWindowMs = 600_000 }: ReplicaSettings = {},
   ): Promise<LibraryReplica> {
     const exchange = antiEntropyMs === null ? 'off' : `${antiEntropyMs}ms`;
     const data = ['--data-dir', join(this.folder, id), '--cluster', cluster, '--anti-entropy', exchange];
-    const server = execa(process.execPath, [CLI, 'server', '--id', id, '--lifeline', ...data], {
+    const window = ['--retry-window', `${retryWindowMs}ms`];
+    const server = execa(process.execPath, [CLI, 'server', '--id', id, '--lifeline', ...data, ...window], {
       reject: false,
       stdin: 'pipe',
       stderr: 'inherit',

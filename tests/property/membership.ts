@@ -9,6 +9,7 @@ import type { KvOperation } from '../../src/machine/kv.js';
 import { answerOf, Bundles } from './membership-bundles.js';
 import { Judge, nameOf, stateOf } from './membership-judge.js';
 import { Disk, Node } from './membership-node.js';
+import type { Watchers } from './membership-watchers.js';
 
 const HEAL_ROUNDS = 60;
 
@@ -39,9 +40,16 @@ export type Exchange = 'pulls' | 'both' | 'bundles';
  *
  * With even seeds the replicas keep their data on disks: each step is flushed before its answer leaves, and a replica that
  * starts again has lost what was not, since it was killed, or its machine lost power, also in the middle of a flush.
+ *
+ * With `watchers` some ask now this replica, now that one for what has changed; at the end each has been told all, once.
  */
-export function runMembership(seed: number, clock: 'logical' | 'hybrid', exchange: Exchange = 'pulls'): string | null {
-  return new History(seed, clock, exchange).play();
+export function runMembership(
+  seed: number,
+  clock: 'logical' | 'hybrid',
+  exchange: Exchange = 'pulls',
+  watchers: Watchers | null = null,
+): string | null {
+  return new History(seed, clock, exchange, watchers).play();
 }
 
 class History {
@@ -60,9 +68,11 @@ class History {
   #now = 1_000_000;
   readonly #exchange: Exchange;
   readonly #bundles: Bundles;
+  readonly #watchers: Watchers | null;
   #healing = false;
 
-  constructor(seed: number, clock: 'logical' | 'hybrid', exchange: Exchange) {
+  constructor(seed: number, clock: 'logical' | 'hybrid', exchange: Exchange, watchers: Watchers | null) {
+    this.#watchers = watchers;
     this.#random = seededRandom(seed);
     this.#exchange = exchange;
     this.#bundles = new Bundles(this.#random);
@@ -88,10 +98,10 @@ class History {
   play(): string | null {
     for (let left = 60 + this.#random.below(240); left > 0; left--) {
       if (this.#terms.clock === 'hybrid') this.#now += this.#random.below(60);
-      const wrong = this.#step();
+      const wrong = this.#step() ?? this.#watchers?.step(this.#nodes, this.#now) ?? null;
       if (wrong !== null) return wrong;
     }
-    return this.#heal();
+    return this.#heal() ?? this.#watchers?.finish(this.#nodes, this.#now) ?? null;
   }
 
   #step(): string | null {

@@ -98,6 +98,40 @@ export const writeStateRequest = fc.record({
 const origins = fc.array(origin, { maxLength: 3 });
 export const writeStateReply = fc.record({ holders: origins, waitsFor: origins, stable: fc.boolean() });
 
+const store = orNull(fc.record({ time, after: orNull(key) }));
+const watchCursor = fc.record({ told: vector, target: vector, store });
+export const watchRequest = fc.record({
+  prefix: fc.oneof(fc.constant(''), key),
+  from: fc.oneof(
+    fc.constant({ kind: 'now' as const }),
+    fc.record({ kind: fc.constant('stamp' as const), stamp }),
+    fc.record({ kind: fc.constant('cursor' as const), cursor: watchCursor }),
+  ),
+  needs: orNull(vector),
+  changesMax: fc.integer({ min: 1, max: 65_536 }),
+  budgetMs,
+  name: orNull(clientId),
+});
+const change = fc.record({
+  key,
+  stamp,
+  client: clientId,
+  value: orNull(value),
+  standing: stamp,
+  stands: fc.boolean(),
+  reordered: fc.boolean(),
+  lost: orNull(value),
+});
+export const watchReply = fc.oneof(
+  fc.record({
+    kind: fc.constant('changes' as const),
+    changes: fc.array(change, { maxLength: 4 }),
+    cursor: watchCursor,
+    more: fc.boolean(),
+  }),
+  missing,
+);
+
 const terms = fc.record({
   protocol: fc.integer(),
   cluster: idText,

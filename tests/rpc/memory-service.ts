@@ -76,6 +76,19 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const isHere = seen().covers(stamp.origin, stamp.acceptTime);
       done(succeed({ holders: isHere ? [ORIGIN] : [], waitsFor: isHere ? [] : [ORIGIN], stable: isHere }));
     },
+    watch: ({ prefix, from, changesMax }, done) => {
+      const told = from.kind === 'cursor' ? from.cursor.told : seen();
+      const due = writes.filter(({ key, origin, acceptTime }) => {
+        return key.startsWith(prefix) && !told.covers(origin, acceptTime);
+      });
+      const changes = due.slice(0, changesMax).map(({ key, origin, acceptTime, client, operation }) => {
+        const stamp = { origin, acceptTime };
+        const value = operation.kind === 'put' ? operation.value : null;
+        return { key, stamp, client, value, standing: stamp, stands: true, reordered: false, lost: null };
+      });
+      const cursor = { told: seen(), target: seen(), store: null };
+      done(succeed({ kind: 'changes', changes, cursor, more: due.length > changes.length }));
+    },
     pull: ({ seen: known, writesMax, resume }, done) => {
       const base = resume?.received ?? known;
       const lacking = writes.filter((write) => !base.covers(write.origin, write.acceptTime));

@@ -7,6 +7,7 @@ import { newsRequest } from '../../src/rpc/news-codec.js';
 import * as pull from '../../src/rpc/pull-codec.js';
 import * as read from '../../src/rpc/read-codec.js';
 import type { Codec } from '../../src/rpc/schema.js';
+import { watchReply, watchRequest } from '../../src/rpc/watch-codec.js';
 import * as arbitrary from './arbitraries.js';
 
 /** A message of barista.thrift: its codec, and arbitrary values of it. */
@@ -36,6 +37,8 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.holdsReply, arbitrary.holdsReply),
   messageCase(client.writeStateRequest, arbitrary.writeStateRequest),
   messageCase(client.writeStateReply, arbitrary.writeStateReply),
+  messageCase(watchRequest, arbitrary.watchRequest),
+  messageCase(watchReply, arbitrary.watchReply),
   messageCase(pull.pullRequest, arbitrary.pullRequest),
   messageCase(pull.pullBatch, arbitrary.pullBatch),
   messageCase(newsRequest, arbitrary.newsRequest),

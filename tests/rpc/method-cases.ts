@@ -1,5 +1,5 @@
 import { BaristaError } from '../../src/base/errors.js';
-import type { ReplicaId } from '../../src/base/ids.js';
+import type { ClientId, ReplicaId } from '../../src/base/ids.js';
 import { fail } from '../../src/base/outcome.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { METHODS } from '../../src/rpc/services.js';
@@ -54,6 +54,18 @@ export const CALLS = [
     name: 'writeState',
     method: METHODS.writeState,
     frame: callFrame(METHODS.writeState, { stamp, holders: 1, stable: true, budgetMs: 1 }),
+  },
+  {
+    name: 'watch',
+    method: METHODS.watch,
+    frame: callFrame(METHODS.watch, {
+      prefix: 'k',
+      from: { kind: 'cursor', cursor: { told: seen, target: seen, store: { time: 1, after: 'k' } } },
+      needs,
+      changesMax: 9,
+      budgetMs: 1,
+      name: 'w' as ClientId,
+    }),
   },
   { name: 'pull', method: METHODS.pull, frame: callFrame(METHODS.pull, pull) },
   {

@@ -109,6 +109,23 @@ describe('a stock client', () => {
     });
   });
 
+  test('watches keys from a cursor that it was given', async () => {
+    const watch = (position: object) =>
+      call('KeyValue', 'watch', stock('WatchRequest', { prefix: 'k', position, changesMax: 9, budgetMs: 0 }));
+    const begun = { changes: { changes: [], cursor: { told: vectorOf(0), target: vectorOf(0) }, more: false } };
+    expect(await watch({ now: {} })).toEqual(begun);
+    await put('other', 'v');
+    await put('k', 'v');
+    const stamp = { acceptTime: 2, origin };
+    expect(await watch({ cursor: begun.changes.cursor })).toEqual({
+      changes: {
+        changes: [{ key: 'k', stamp, client: 'c1', value: 'v', standing: stamp, stands: true, reordered: false }],
+        cursor: { told: vectorOf(2), target: vectorOf(2) },
+        more: false,
+      },
+    });
+  });
+
   test('may put and get __proto__', async () => {
     await put('__proto__', 'v', { client: '__proto__' });
     expect(await get('__proto__')).toMatchObject({ found: { value: 'v' } });

@@ -40,6 +40,13 @@ import HoldsRequest = ttypes.HoldsRequest
 import HoldsReply = ttypes.HoldsReply
 import WriteStateRequest = ttypes.WriteStateRequest
 import WriteStateReply = ttypes.WriteStateReply
+import WatchCursor = ttypes.WatchCursor
+import FromNow = ttypes.FromNow
+import WatchFrom = ttypes.WatchFrom
+import WatchRequest = ttypes.WatchRequest
+import WatchChange = ttypes.WatchChange
+import WatchChanges = ttypes.WatchChanges
+import WatchReply = ttypes.WatchReply
 import Empty = ttypes.Empty
 import ClusterTerms = ttypes.ClusterTerms
 import Resume = ttypes.Resume
@@ -132,6 +139,16 @@ declare class Client {
      * Answers when the write has come as far as is asked, or when the budget is spent.
      */
     writeState(request: WriteStateRequest, callback?: (error: ttypes.Failure, response: WriteStateReply)=>void): void;
+
+    /**
+     * Answers when there is a change, or when the budget is spent; ERR_FOLDED if the log has no more what comes next.
+     */
+    watch(request: WatchRequest): Promise<WatchReply>;
+
+    /**
+     * Answers when there is a change, or when the budget is spent; ERR_FOLDED if the log has no more what comes next.
+     */
+    watch(request: WatchRequest, callback?: (error: ttypes.Failure, response: WatchReply)=>void): void;
   }
 
 declare class Processor {
@@ -146,4 +163,5 @@ declare class Processor {
     process_scan(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_holds(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_writeState(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_watch(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

@@ -303,6 +303,83 @@ declare class WriteStateReply {
   }
 
 /**
+ * Where a watch stands. Who watches keeps it; a replica keeps nothing of a watch.
+ */
+declare class WatchCursor {
+    public told: VectorEntry[];
+    public target: VectorEntry[];
+    public base?: Int64;
+    public after?: string;
+
+      constructor(args?: { told: VectorEntry[]; target: VectorEntry[]; base?: Int64; after?: string; });
+  }
+
+/**
+ * From now on: what the replica does not claim to hold yet.
+ */
+declare class FromNow {
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class WatchFrom {
+    public now?: FromNow;
+    public stamp?: AcceptStamp;
+    public cursor?: WatchCursor;
+
+      constructor(args?: { now?: FromNow; stamp?: AcceptStamp; cursor?: WatchCursor; });
+  }
+
+/**
+ * Asks for the next changes.
+ */
+declare class WatchRequest {
+    public prefix?: string;
+    public position: WatchFrom;
+    public needs?: VectorEntry[];
+    public changesMax: number;
+    public budgetMs: number;
+    public name?: string;
+
+      constructor(args?: { prefix?: string; position: WatchFrom; needs?: VectorEntry[]; changesMax: number; budgetMs: number; name?: string; });
+  }
+
+/**
+ * A write that takes effect. It is told once.
+ */
+declare class WatchChange {
+    public key: string;
+    public stamp: AcceptStamp;
+    public client: string;
+    public value?: Buffer;
+    public standing: AcceptStamp;
+    public stands: boolean;
+    public reordered: boolean;
+    public lost?: Buffer;
+
+      constructor(args?: { key: string; stamp: AcceptStamp; client: string; value?: Buffer; standing: AcceptStamp; stands: boolean; reordered: boolean; lost?: Buffer; });
+  }
+
+declare class WatchChanges {
+    public changes: WatchChange[];
+    public cursor: WatchCursor;
+    public more: boolean;
+
+      constructor(args?: { changes: WatchChange[]; cursor: WatchCursor; more: boolean; });
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class WatchReply {
+    public changes?: WatchChanges;
+    public missing?: MissingReply;
+
+      constructor(args?: { changes?: WatchChanges; missing?: MissingReply; });
+  }
+
+/**
  * Nothing to say.
  */
 declare class Empty {

@@ -2281,6 +2281,748 @@ const WriteStateReply = module.exports.WriteStateReply = class {
   }
 
 };
+const WatchCursor = module.exports.WatchCursor = class {
+  constructor(args) {
+    this.told = null;
+    this.target = null;
+    this.base = null;
+    this.after = null;
+    if (args) {
+      if (args.told !== undefined && args.told !== null) {
+        this.told = Thrift.copyList(args.told, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field told is unset!');
+      }
+      if (args.target !== undefined && args.target !== null) {
+        this.target = Thrift.copyList(args.target, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field target is unset!');
+      }
+      if (args.base !== undefined && args.base !== null) {
+        this.base = args.base;
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = args.after;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.told = [];
+          const _rtmp366 = input.readListBegin();
+          const _size65 = _rtmp366.size || 0;
+          for (let _i67 = 0; _i67 < _size65; ++_i67) {
+            let elem68 = null;
+            elem68 = new ttypes.VectorEntry();
+            elem68.read(input);
+            this.told.push(elem68);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.target = [];
+          const _rtmp370 = input.readListBegin();
+          const _size69 = _rtmp370.size || 0;
+          for (let _i71 = 0; _i71 < _size69; ++_i71) {
+            let elem72 = null;
+            elem72 = new ttypes.VectorEntry();
+            elem72.read(input);
+            this.target.push(elem72);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.base = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRING) {
+          this.after = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WatchCursor');
+    if (this.told !== null && this.told !== undefined) {
+      output.writeFieldBegin('told', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.told.length);
+      for (let iter73 in this.told) {
+        if (this.told.hasOwnProperty(iter73)) {
+          iter73 = this.told[iter73];
+          iter73.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.target !== null && this.target !== undefined) {
+      output.writeFieldBegin('target', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
+      for (let iter74 in this.target) {
+        if (this.target.hasOwnProperty(iter74)) {
+          iter74 = this.target[iter74];
+          iter74.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.base !== null && this.base !== undefined) {
+      output.writeFieldBegin('base', Thrift.Type.I64, 3);
+      output.writeI64(this.base);
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.STRING, 4);
+      output.writeString(this.after);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const FromNow = module.exports.FromNow = class {
+  constructor(args) {
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      input.skip(ftype);
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('FromNow');
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WatchFrom = module.exports.WatchFrom = class {
+  constructor(args) {
+    this.now = null;
+    this.stamp = null;
+    this.cursor = null;
+    if (args) {
+      if (args.now !== undefined && args.now !== null) {
+        this.now = new ttypes.FromNow(args.now);
+      }
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      }
+      if (args.cursor !== undefined && args.cursor !== null) {
+        this.cursor = new ttypes.WatchCursor(args.cursor);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.now = new ttypes.FromNow();
+          this.now.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.cursor = new ttypes.WatchCursor();
+          this.cursor.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WatchFrom');
+    if (this.now !== null && this.now !== undefined) {
+      output.writeFieldBegin('now', Thrift.Type.STRUCT, 1);
+      this.now.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 2);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.cursor !== null && this.cursor !== undefined) {
+      output.writeFieldBegin('cursor', Thrift.Type.STRUCT, 3);
+      this.cursor.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WatchRequest = module.exports.WatchRequest = class {
+  constructor(args) {
+    this.prefix = null;
+    this.position = null;
+    this.needs = null;
+    this.changesMax = null;
+    this.budgetMs = null;
+    this.name = null;
+    if (args) {
+      if (args.prefix !== undefined && args.prefix !== null) {
+        this.prefix = args.prefix;
+      }
+      if (args.position !== undefined && args.position !== null) {
+        this.position = new ttypes.WatchFrom(args.position);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field position is unset!');
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+      if (args.changesMax !== undefined && args.changesMax !== null) {
+        this.changesMax = args.changesMax;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field changesMax is unset!');
+      }
+      if (args.budgetMs !== undefined && args.budgetMs !== null) {
+        this.budgetMs = args.budgetMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field budgetMs is unset!');
+      }
+      if (args.name !== undefined && args.name !== null) {
+        this.name = args.name;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.prefix = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.position = new ttypes.WatchFrom();
+          this.position.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp376 = input.readListBegin();
+          const _size75 = _rtmp376.size || 0;
+          for (let _i77 = 0; _i77 < _size75; ++_i77) {
+            let elem78 = null;
+            elem78 = new ttypes.VectorEntry();
+            elem78.read(input);
+            this.needs.push(elem78);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.changesMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.I32) {
+          this.budgetMs = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.STRING) {
+          this.name = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WatchRequest');
+    if (this.prefix !== null && this.prefix !== undefined) {
+      output.writeFieldBegin('prefix', Thrift.Type.STRING, 1);
+      output.writeString(this.prefix);
+      output.writeFieldEnd();
+    }
+    if (this.position !== null && this.position !== undefined) {
+      output.writeFieldBegin('position', Thrift.Type.STRUCT, 2);
+      this.position.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 3);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter79 in this.needs) {
+        if (this.needs.hasOwnProperty(iter79)) {
+          iter79 = this.needs[iter79];
+          iter79.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.changesMax !== null && this.changesMax !== undefined) {
+      output.writeFieldBegin('changesMax', Thrift.Type.I32, 4);
+      output.writeI32(this.changesMax);
+      output.writeFieldEnd();
+    }
+    if (this.budgetMs !== null && this.budgetMs !== undefined) {
+      output.writeFieldBegin('budgetMs', Thrift.Type.I32, 5);
+      output.writeI32(this.budgetMs);
+      output.writeFieldEnd();
+    }
+    if (this.name !== null && this.name !== undefined) {
+      output.writeFieldBegin('name', Thrift.Type.STRING, 6);
+      output.writeString(this.name);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WatchChange = module.exports.WatchChange = class {
+  constructor(args) {
+    this.key = null;
+    this.stamp = null;
+    this.client = null;
+    this.value = null;
+    this.standing = null;
+    this.stands = null;
+    this.reordered = null;
+    this.lost = null;
+    if (args) {
+      if (args.key !== undefined && args.key !== null) {
+        this.key = args.key;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
+      }
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.client !== undefined && args.client !== null) {
+        this.client = args.client;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
+      }
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      }
+      if (args.standing !== undefined && args.standing !== null) {
+        this.standing = new ttypes.AcceptStamp(args.standing);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field standing is unset!');
+      }
+      if (args.stands !== undefined && args.stands !== null) {
+        this.stands = args.stands;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stands is unset!');
+      }
+      if (args.reordered !== undefined && args.reordered !== null) {
+        this.reordered = args.reordered;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field reordered is unset!');
+      }
+      if (args.lost !== undefined && args.lost !== null) {
+        this.lost = args.lost;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.key = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRING) {
+          this.client = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.standing = new ttypes.AcceptStamp();
+          this.standing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.BOOL) {
+          this.stands = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 7:
+        if (ftype == Thrift.Type.BOOL) {
+          this.reordered = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 8:
+        if (ftype == Thrift.Type.STRING) {
+          this.lost = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WatchChange');
+    if (this.key !== null && this.key !== undefined) {
+      output.writeFieldBegin('key', Thrift.Type.STRING, 1);
+      output.writeString(this.key);
+      output.writeFieldEnd();
+    }
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 2);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.client !== null && this.client !== undefined) {
+      output.writeFieldBegin('client', Thrift.Type.STRING, 3);
+      output.writeString(this.client);
+      output.writeFieldEnd();
+    }
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 4);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    if (this.standing !== null && this.standing !== undefined) {
+      output.writeFieldBegin('standing', Thrift.Type.STRUCT, 5);
+      this.standing.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.stands !== null && this.stands !== undefined) {
+      output.writeFieldBegin('stands', Thrift.Type.BOOL, 6);
+      output.writeBool(this.stands);
+      output.writeFieldEnd();
+    }
+    if (this.reordered !== null && this.reordered !== undefined) {
+      output.writeFieldBegin('reordered', Thrift.Type.BOOL, 7);
+      output.writeBool(this.reordered);
+      output.writeFieldEnd();
+    }
+    if (this.lost !== null && this.lost !== undefined) {
+      output.writeFieldBegin('lost', Thrift.Type.STRING, 8);
+      output.writeBinary(this.lost);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WatchChanges = module.exports.WatchChanges = class {
+  constructor(args) {
+    this.changes = null;
+    this.cursor = null;
+    this.more = null;
+    if (args) {
+      if (args.changes !== undefined && args.changes !== null) {
+        this.changes = Thrift.copyList(args.changes, [ttypes.WatchChange]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field changes is unset!');
+      }
+      if (args.cursor !== undefined && args.cursor !== null) {
+        this.cursor = new ttypes.WatchCursor(args.cursor);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field cursor is unset!');
+      }
+      if (args.more !== undefined && args.more !== null) {
+        this.more = args.more;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field more is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.changes = [];
+          const _rtmp381 = input.readListBegin();
+          const _size80 = _rtmp381.size || 0;
+          for (let _i82 = 0; _i82 < _size80; ++_i82) {
+            let elem83 = null;
+            elem83 = new ttypes.WatchChange();
+            elem83.read(input);
+            this.changes.push(elem83);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.cursor = new ttypes.WatchCursor();
+          this.cursor.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.more = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WatchChanges');
+    if (this.changes !== null && this.changes !== undefined) {
+      output.writeFieldBegin('changes', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.changes.length);
+      for (let iter84 in this.changes) {
+        if (this.changes.hasOwnProperty(iter84)) {
+          iter84 = this.changes[iter84];
+          iter84.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.cursor !== null && this.cursor !== undefined) {
+      output.writeFieldBegin('cursor', Thrift.Type.STRUCT, 2);
+      this.cursor.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.more !== null && this.more !== undefined) {
+      output.writeFieldBegin('more', Thrift.Type.BOOL, 3);
+      output.writeBool(this.more);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WatchReply = module.exports.WatchReply = class {
+  constructor(args) {
+    this.changes = null;
+    this.missing = null;
+    if (args) {
+      if (args.changes !== undefined && args.changes !== null) {
+        this.changes = new ttypes.WatchChanges(args.changes);
+      }
+      if (args.missing !== undefined && args.missing !== null) {
+        this.missing = new ttypes.MissingReply(args.missing);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.changes = new ttypes.WatchChanges();
+          this.changes.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.missing = new ttypes.MissingReply();
+          this.missing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WatchReply');
+    if (this.changes !== null && this.changes !== undefined) {
+      output.writeFieldBegin('changes', Thrift.Type.STRUCT, 1);
+      this.changes.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.missing !== null && this.missing !== undefined) {
+      output.writeFieldBegin('missing', Thrift.Type.STRUCT, 2);
+      this.missing.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Empty = module.exports.Empty = class {
   constructor(args) {
   }
@@ -2462,13 +3204,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp366 = input.readListBegin();
-          const _size65 = _rtmp366.size || 0;
-          for (let _i67 = 0; _i67 < _size65; ++_i67) {
-            let elem68 = null;
-            elem68 = new ttypes.VectorEntry();
-            elem68.read(input);
-            this.received.push(elem68);
+          const _rtmp386 = input.readListBegin();
+          const _size85 = _rtmp386.size || 0;
+          for (let _i87 = 0; _i87 < _size85; ++_i87) {
+            let elem88 = null;
+            elem88 = new ttypes.VectorEntry();
+            elem88.read(input);
+            this.received.push(elem88);
           }
           input.readListEnd();
         } else {
@@ -2478,13 +3220,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp370 = input.readListBegin();
-          const _size69 = _rtmp370.size || 0;
-          for (let _i71 = 0; _i71 < _size69; ++_i71) {
-            let elem72 = null;
-            elem72 = new ttypes.VectorEntry();
-            elem72.read(input);
-            this.target.push(elem72);
+          const _rtmp390 = input.readListBegin();
+          const _size89 = _rtmp390.size || 0;
+          for (let _i91 = 0; _i91 < _size89; ++_i91) {
+            let elem92 = null;
+            elem92 = new ttypes.VectorEntry();
+            elem92.read(input);
+            this.target.push(elem92);
           }
           input.readListEnd();
         } else {
@@ -2505,10 +3247,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter73 in this.received) {
-        if (this.received.hasOwnProperty(iter73)) {
-          iter73 = this.received[iter73];
-          iter73.write(output);
+      for (let iter93 in this.received) {
+        if (this.received.hasOwnProperty(iter93)) {
+          iter93 = this.received[iter93];
+          iter93.write(output);
         }
       }
       output.writeListEnd();
@@ -2517,10 +3259,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter74 in this.target) {
-        if (this.target.hasOwnProperty(iter74)) {
-          iter74 = this.target[iter74];
-          iter74.write(output);
+      for (let iter94 in this.target) {
+        if (this.target.hasOwnProperty(iter94)) {
+          iter94 = this.target[iter94];
+          iter94.write(output);
         }
       }
       output.writeListEnd();
@@ -2713,13 +3455,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp376 = input.readListBegin();
-          const _size75 = _rtmp376.size || 0;
-          for (let _i77 = 0; _i77 < _size75; ++_i77) {
-            let elem78 = null;
-            elem78 = new ttypes.VectorEntry();
-            elem78.read(input);
-            this.seen.push(elem78);
+          const _rtmp396 = input.readListBegin();
+          const _size95 = _rtmp396.size || 0;
+          for (let _i97 = 0; _i97 < _size95; ++_i97) {
+            let elem98 = null;
+            elem98 = new ttypes.VectorEntry();
+            elem98.read(input);
+            this.seen.push(elem98);
           }
           input.readListEnd();
         } else {
@@ -2820,10 +3562,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter79 in this.seen) {
-        if (this.seen.hasOwnProperty(iter79)) {
-          iter79 = this.seen[iter79];
-          iter79.write(output);
+      for (let iter99 in this.seen) {
+        if (this.seen.hasOwnProperty(iter99)) {
+          iter99 = this.seen[iter99];
+          iter99.write(output);
         }
       }
       output.writeListEnd();
@@ -3106,13 +3848,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp381 = input.readListBegin();
-          const _size80 = _rtmp381.size || 0;
-          for (let _i82 = 0; _i82 < _size80; ++_i82) {
-            let elem83 = null;
-            elem83 = new ttypes.VectorEntry();
-            elem83.read(input);
-            this.vector.push(elem83);
+          const _rtmp3101 = input.readListBegin();
+          const _size100 = _rtmp3101.size || 0;
+          for (let _i102 = 0; _i102 < _size100; ++_i102) {
+            let elem103 = null;
+            elem103 = new ttypes.VectorEntry();
+            elem103.read(input);
+            this.vector.push(elem103);
           }
           input.readListEnd();
         } else {
@@ -3160,10 +3902,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter84 in this.vector) {
-        if (this.vector.hasOwnProperty(iter84)) {
-          iter84 = this.vector[iter84];
-          iter84.write(output);
+      for (let iter104 in this.vector) {
+        if (this.vector.hasOwnProperty(iter104)) {
+          iter104 = this.vector[iter104];
+          iter104.write(output);
         }
       }
       output.writeListEnd();
@@ -3327,13 +4069,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp386 = input.readListBegin();
-          const _size85 = _rtmp386.size || 0;
-          for (let _i87 = 0; _i87 < _size85; ++_i87) {
-            let elem88 = null;
-            elem88 = new ttypes.Attestation();
-            elem88.read(input);
-            this.attestations.push(elem88);
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.Attestation();
+            elem108.read(input);
+            this.attestations.push(elem108);
           }
           input.readListEnd();
         } else {
@@ -3343,13 +4085,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp390 = input.readListBegin();
-          const _size89 = _rtmp390.size || 0;
-          for (let _i91 = 0; _i91 < _size89; ++_i91) {
-            let elem92 = null;
-            elem92 = new ttypes.Origin();
-            elem92.read(input);
-            this.retired.push(elem92);
+          const _rtmp3110 = input.readListBegin();
+          const _size109 = _rtmp3110.size || 0;
+          for (let _i111 = 0; _i111 < _size109; ++_i111) {
+            let elem112 = null;
+            elem112 = new ttypes.Origin();
+            elem112.read(input);
+            this.retired.push(elem112);
           }
           input.readListEnd();
         } else {
@@ -3370,10 +4112,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter93 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter93)) {
-          iter93 = this.attestations[iter93];
-          iter93.write(output);
+      for (let iter113 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter113)) {
+          iter113 = this.attestations[iter113];
+          iter113.write(output);
         }
       }
       output.writeListEnd();
@@ -3382,10 +4124,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter94 in this.retired) {
-        if (this.retired.hasOwnProperty(iter94)) {
-          iter94 = this.retired[iter94];
-          iter94.write(output);
+      for (let iter114 in this.retired) {
+        if (this.retired.hasOwnProperty(iter114)) {
+          iter114 = this.retired[iter114];
+          iter114.write(output);
         }
       }
       output.writeListEnd();
@@ -3487,13 +4229,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp396 = input.readListBegin();
-          const _size95 = _rtmp396.size || 0;
-          for (let _i97 = 0; _i97 < _size95; ++_i97) {
-            let elem98 = null;
-            elem98 = new ttypes.VectorEntry();
-            elem98.read(input);
-            this.seen.push(elem98);
+          const _rtmp3116 = input.readListBegin();
+          const _size115 = _rtmp3116.size || 0;
+          for (let _i117 = 0; _i117 < _size115; ++_i117) {
+            let elem118 = null;
+            elem118 = new ttypes.VectorEntry();
+            elem118.read(input);
+            this.seen.push(elem118);
           }
           input.readListEnd();
         } else {
@@ -3567,10 +4309,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter99 in this.seen) {
-        if (this.seen.hasOwnProperty(iter99)) {
-          iter99 = this.seen[iter99];
-          iter99.write(output);
+      for (let iter119 in this.seen) {
+        if (this.seen.hasOwnProperty(iter119)) {
+          iter119 = this.seen[iter119];
+          iter119.write(output);
         }
       }
       output.writeListEnd();
@@ -3673,13 +4415,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp3101 = input.readListBegin();
-          const _size100 = _rtmp3101.size || 0;
-          for (let _i102 = 0; _i102 < _size100; ++_i102) {
-            let elem103 = null;
-            elem103 = new ttypes.VectorEntry();
-            elem103.read(input);
-            this.fresh.push(elem103);
+          const _rtmp3121 = input.readListBegin();
+          const _size120 = _rtmp3121.size || 0;
+          for (let _i122 = 0; _i122 < _size120; ++_i122) {
+            let elem123 = null;
+            elem123 = new ttypes.VectorEntry();
+            elem123.read(input);
+            this.fresh.push(elem123);
           }
           input.readListEnd();
         } else {
@@ -3715,10 +4457,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter104 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter104)) {
-          iter104 = this.fresh[iter104];
-          iter104.write(output);
+      for (let iter124 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter124)) {
+          iter124 = this.fresh[iter124];
+          iter124.write(output);
         }
       }
       output.writeListEnd();
@@ -4324,13 +5066,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3106 = input.readListBegin();
-          const _size105 = _rtmp3106.size || 0;
-          for (let _i107 = 0; _i107 < _size105; ++_i107) {
-            let elem108 = null;
-            elem108 = new ttypes.VectorEntry();
-            elem108.read(input);
-            this.seen.push(elem108);
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.VectorEntry();
+            elem128.read(input);
+            this.seen.push(elem128);
           }
           input.readListEnd();
         } else {
@@ -4361,13 +5103,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp3110 = input.readListBegin();
-          const _size109 = _rtmp3110.size || 0;
-          for (let _i111 = 0; _i111 < _size109; ++_i111) {
-            let elem112 = null;
-            elem112 = new ttypes.Origin();
-            elem112.read(input);
-            this.waitsFor.push(elem112);
+          const _rtmp3130 = input.readListBegin();
+          const _size129 = _rtmp3130.size || 0;
+          for (let _i131 = 0; _i131 < _size129; ++_i131) {
+            let elem132 = null;
+            elem132 = new ttypes.Origin();
+            elem132.read(input);
+            this.waitsFor.push(elem132);
           }
           input.readListEnd();
         } else {
@@ -4377,13 +5119,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3114 = input.readListBegin();
-          const _size113 = _rtmp3114.size || 0;
-          for (let _i115 = 0; _i115 < _size113; ++_i115) {
-            let elem116 = null;
-            elem116 = new ttypes.Origin();
-            elem116.read(input);
-            this.retired.push(elem116);
+          const _rtmp3134 = input.readListBegin();
+          const _size133 = _rtmp3134.size || 0;
+          for (let _i135 = 0; _i135 < _size133; ++_i135) {
+            let elem136 = null;
+            elem136 = new ttypes.Origin();
+            elem136.read(input);
+            this.retired.push(elem136);
           }
           input.readListEnd();
         } else {
@@ -4393,13 +5135,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp3118 = input.readListBegin();
-          const _size117 = _rtmp3118.size || 0;
-          for (let _i119 = 0; _i119 < _size117; ++_i119) {
-            let elem120 = null;
-            elem120 = new ttypes.LinkStatus();
-            elem120.read(input);
-            this.links.push(elem120);
+          const _rtmp3138 = input.readListBegin();
+          const _size137 = _rtmp3138.size || 0;
+          for (let _i139 = 0; _i139 < _size137; ++_i139) {
+            let elem140 = null;
+            elem140 = new ttypes.LinkStatus();
+            elem140.read(input);
+            this.links.push(elem140);
           }
           input.readListEnd();
         } else {
@@ -4430,10 +5172,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter121 in this.seen) {
-        if (this.seen.hasOwnProperty(iter121)) {
-          iter121 = this.seen[iter121];
-          iter121.write(output);
+      for (let iter141 in this.seen) {
+        if (this.seen.hasOwnProperty(iter141)) {
+          iter141 = this.seen[iter141];
+          iter141.write(output);
         }
       }
       output.writeListEnd();
@@ -4457,10 +5199,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter122 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter122)) {
-          iter122 = this.waitsFor[iter122];
-          iter122.write(output);
+      for (let iter142 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter142)) {
+          iter142 = this.waitsFor[iter142];
+          iter142.write(output);
         }
       }
       output.writeListEnd();
@@ -4469,10 +5211,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter123 in this.retired) {
-        if (this.retired.hasOwnProperty(iter123)) {
-          iter123 = this.retired[iter123];
-          iter123.write(output);
+      for (let iter143 in this.retired) {
+        if (this.retired.hasOwnProperty(iter143)) {
+          iter143 = this.retired[iter143];
+          iter143.write(output);
         }
       }
       output.writeListEnd();
@@ -4481,10 +5223,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter124 in this.links) {
-        if (this.links.hasOwnProperty(iter124)) {
-          iter124 = this.links[iter124];
-          iter124.write(output);
+      for (let iter144 in this.links) {
+        if (this.links.hasOwnProperty(iter144)) {
+          iter144 = this.links[iter144];
+          iter144.write(output);
         }
       }
       output.writeListEnd();
@@ -4531,12 +5273,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = input.readString();
-            this.peers.push(elem128);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = input.readString();
+            this.peers.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -4571,10 +5313,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter129 in this.peers) {
-        if (this.peers.hasOwnProperty(iter129)) {
-          iter129 = this.peers[iter129];
-          output.writeString(iter129);
+      for (let iter149 in this.peers) {
+        if (this.peers.hasOwnProperty(iter149)) {
+          iter149 = this.peers[iter149];
+          output.writeString(iter149);
         }
       }
       output.writeListEnd();
@@ -4728,13 +5470,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3131 = input.readListBegin();
-          const _size130 = _rtmp3131.size || 0;
-          for (let _i132 = 0; _i132 < _size130; ++_i132) {
-            let elem133 = null;
-            elem133 = new ttypes.PullOutcome();
-            elem133.read(input);
-            this.outcomes.push(elem133);
+          const _rtmp3151 = input.readListBegin();
+          const _size150 = _rtmp3151.size || 0;
+          for (let _i152 = 0; _i152 < _size150; ++_i152) {
+            let elem153 = null;
+            elem153 = new ttypes.PullOutcome();
+            elem153.read(input);
+            this.outcomes.push(elem153);
           }
           input.readListEnd();
         } else {
@@ -4744,13 +5486,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3135 = input.readListBegin();
-          const _size134 = _rtmp3135.size || 0;
-          for (let _i136 = 0; _i136 < _size134; ++_i136) {
-            let elem137 = null;
-            elem137 = new ttypes.VectorEntry();
-            elem137.read(input);
-            this.seen.push(elem137);
+          const _rtmp3155 = input.readListBegin();
+          const _size154 = _rtmp3155.size || 0;
+          for (let _i156 = 0; _i156 < _size154; ++_i156) {
+            let elem157 = null;
+            elem157 = new ttypes.VectorEntry();
+            elem157.read(input);
+            this.seen.push(elem157);
           }
           input.readListEnd();
         } else {
@@ -4771,10 +5513,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter138 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter138)) {
-          iter138 = this.outcomes[iter138];
-          iter138.write(output);
+      for (let iter158 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter158)) {
+          iter158 = this.outcomes[iter158];
+          iter158.write(output);
         }
       }
       output.writeListEnd();
@@ -4783,10 +5525,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter139 in this.seen) {
-        if (this.seen.hasOwnProperty(iter139)) {
-          iter139 = this.seen[iter139];
-          iter139.write(output);
+      for (let iter159 in this.seen) {
+        if (this.seen.hasOwnProperty(iter159)) {
+          iter159 = this.seen[iter159];
+          iter159.write(output);
         }
       }
       output.writeListEnd();
@@ -4965,13 +5707,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3141 = input.readListBegin();
-          const _size140 = _rtmp3141.size || 0;
-          for (let _i142 = 0; _i142 < _size140; ++_i142) {
-            let elem143 = null;
-            elem143 = new ttypes.StoreEntry();
-            elem143.read(input);
-            this.entries.push(elem143);
+          const _rtmp3161 = input.readListBegin();
+          const _size160 = _rtmp3161.size || 0;
+          for (let _i162 = 0; _i162 < _size160; ++_i162) {
+            let elem163 = null;
+            elem163 = new ttypes.StoreEntry();
+            elem163.read(input);
+            this.entries.push(elem163);
           }
           input.readListEnd();
         } else {
@@ -4999,10 +5741,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter144 in this.entries) {
-        if (this.entries.hasOwnProperty(iter144)) {
-          iter144 = this.entries[iter144];
-          iter144.write(output);
+      for (let iter164 in this.entries) {
+        if (this.entries.hasOwnProperty(iter164)) {
+          iter164 = this.entries[iter164];
+          iter164.write(output);
         }
       }
       output.writeListEnd();
@@ -5259,13 +6001,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3146 = input.readListBegin();
-          const _size145 = _rtmp3146.size || 0;
-          for (let _i147 = 0; _i147 < _size145; ++_i147) {
-            let elem148 = null;
-            elem148 = new ttypes.LogEntry();
-            elem148.read(input);
-            this.entries.push(elem148);
+          const _rtmp3166 = input.readListBegin();
+          const _size165 = _rtmp3166.size || 0;
+          for (let _i167 = 0; _i167 < _size165; ++_i167) {
+            let elem168 = null;
+            elem168 = new ttypes.LogEntry();
+            elem168.read(input);
+            this.entries.push(elem168);
           }
           input.readListEnd();
         } else {
@@ -5293,10 +6035,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter149 in this.entries) {
-        if (this.entries.hasOwnProperty(iter149)) {
-          iter149 = this.entries[iter149];
-          iter149.write(output);
+      for (let iter169 in this.entries) {
+        if (this.entries.hasOwnProperty(iter169)) {
+          iter169 = this.entries[iter169];
+          iter169.write(output);
         }
       }
       output.writeListEnd();
@@ -5362,13 +6104,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3151 = input.readListBegin();
-          const _size150 = _rtmp3151.size || 0;
-          for (let _i152 = 0; _i152 < _size150; ++_i152) {
-            let elem153 = null;
-            elem153 = new ttypes.VectorEntry();
-            elem153.read(input);
-            this.since.push(elem153);
+          const _rtmp3171 = input.readListBegin();
+          const _size170 = _rtmp3171.size || 0;
+          for (let _i172 = 0; _i172 < _size170; ++_i172) {
+            let elem173 = null;
+            elem173 = new ttypes.VectorEntry();
+            elem173.read(input);
+            this.since.push(elem173);
           }
           input.readListEnd();
         } else {
@@ -5426,10 +6168,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter154 in this.since) {
-        if (this.since.hasOwnProperty(iter154)) {
-          iter154 = this.since[iter154];
-          iter154.write(output);
+      for (let iter174 in this.since) {
+        if (this.since.hasOwnProperty(iter174)) {
+          iter174 = this.since[iter174];
+          iter174.write(output);
         }
       }
       output.writeListEnd();
@@ -5596,13 +6338,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3156 = input.readListBegin();
-          const _size155 = _rtmp3156.size || 0;
-          for (let _i157 = 0; _i157 < _size155; ++_i157) {
-            let elem158 = null;
-            elem158 = new ttypes.VectorEntry();
-            elem158.read(input);
-            this.since.push(elem158);
+          const _rtmp3176 = input.readListBegin();
+          const _size175 = _rtmp3176.size || 0;
+          for (let _i177 = 0; _i177 < _size175; ++_i177) {
+            let elem178 = null;
+            elem178 = new ttypes.VectorEntry();
+            elem178.read(input);
+            this.since.push(elem178);
           }
           input.readListEnd();
         } else {
@@ -5612,13 +6354,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3160 = input.readListBegin();
-          const _size159 = _rtmp3160.size || 0;
-          for (let _i161 = 0; _i161 < _size159; ++_i161) {
-            let elem162 = null;
-            elem162 = new ttypes.VectorEntry();
-            elem162.read(input);
-            this.seen.push(elem162);
+          const _rtmp3180 = input.readListBegin();
+          const _size179 = _rtmp3180.size || 0;
+          for (let _i181 = 0; _i181 < _size179; ++_i181) {
+            let elem182 = null;
+            elem182 = new ttypes.VectorEntry();
+            elem182.read(input);
+            this.seen.push(elem182);
           }
           input.readListEnd();
         } else {
@@ -5649,10 +6391,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter163 in this.since) {
-        if (this.since.hasOwnProperty(iter163)) {
-          iter163 = this.since[iter163];
-          iter163.write(output);
+      for (let iter183 in this.since) {
+        if (this.since.hasOwnProperty(iter183)) {
+          iter183 = this.since[iter183];
+          iter183.write(output);
         }
       }
       output.writeListEnd();
@@ -5661,10 +6403,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter164 in this.seen) {
-        if (this.seen.hasOwnProperty(iter164)) {
-          iter164 = this.seen[iter164];
-          iter164.write(output);
+      for (let iter184 in this.seen) {
+        if (this.seen.hasOwnProperty(iter184)) {
+          iter184 = this.seen[iter184];
+          iter184.write(output);
         }
       }
       output.writeListEnd();
@@ -5886,13 +6628,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3166 = input.readListBegin();
-          const _size165 = _rtmp3166.size || 0;
-          for (let _i167 = 0; _i167 < _size165; ++_i167) {
-            let elem168 = null;
-            elem168 = new ttypes.VectorEntry();
-            elem168.read(input);
-            this.since.push(elem168);
+          const _rtmp3186 = input.readListBegin();
+          const _size185 = _rtmp3186.size || 0;
+          for (let _i187 = 0; _i187 < _size185; ++_i187) {
+            let elem188 = null;
+            elem188 = new ttypes.VectorEntry();
+            elem188.read(input);
+            this.since.push(elem188);
           }
           input.readListEnd();
         } else {
@@ -5923,10 +6665,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter169 in this.since) {
-        if (this.since.hasOwnProperty(iter169)) {
-          iter169 = this.since[iter169];
-          iter169.write(output);
+      for (let iter189 in this.since) {
+        if (this.since.hasOwnProperty(iter189)) {
+          iter189 = this.since[iter189];
+          iter189.write(output);
         }
       }
       output.writeListEnd();
@@ -6050,13 +6792,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3171 = input.readListBegin();
-          const _size170 = _rtmp3171.size || 0;
-          for (let _i172 = 0; _i172 < _size170; ++_i172) {
-            let elem173 = null;
-            elem173 = new ttypes.VectorEntry();
-            elem173.read(input);
-            this.seen.push(elem173);
+          const _rtmp3191 = input.readListBegin();
+          const _size190 = _rtmp3191.size || 0;
+          for (let _i192 = 0; _i192 < _size190; ++_i192) {
+            let elem193 = null;
+            elem193 = new ttypes.VectorEntry();
+            elem193.read(input);
+            this.seen.push(elem193);
           }
           input.readListEnd();
         } else {
@@ -6100,10 +6842,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter174 in this.seen) {
-        if (this.seen.hasOwnProperty(iter174)) {
-          iter174 = this.seen[iter174];
-          iter174.write(output);
+      for (let iter194 in this.seen) {
+        if (this.seen.hasOwnProperty(iter194)) {
+          iter194 = this.seen[iter194];
+          iter194.write(output);
         }
       }
       output.writeListEnd();

@@ -1,0 +1,244 @@
+import { type BatchLimits, RunMerge } from './batch.js';
+import { foldHistory, isSuperseded, type KeyRules } from './key-history.js';
+import { type Refused, refused } from './messages.js';
+import { VersionVector } from './version-vector.js';
+import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from './watch-messages.js';
+import type { AcceptStamp, Write } from './write.js';
+import type { WriteLog } from './write-log.js';
+
+/** Changes of one reply, whatever is asked for; */
+const CHANGES_MAX = 4_096;
+/** and bytes after which no more are added. */
+const BYTES_MAX = 1024 * 1024;
+/** Writes, or keys of the base store, that are looked at for one reply, under whatever key. */
+const LOOKED_AT_MAX = 4_096;
+
+export interface WatchesParts<Op, Value> {
+  readonly log: WriteLog<Op, Value>;
+  /** True while what is claimed has gaps. */
+  readonly isBehind: () => boolean;
+  /** Has nothing folded for a while. `now` is the wall clock in milliseconds. */
+  readonly pin: (now: number) => void;
+}
+
+type Reply<Value> = WatchReply<Value> | Refused;
+
+/**
+ * What a replica tells those who watch keys. A watch is a pull that keeps only some keys: the writes that `seen` covers and the
+ * watch was not told of, in stamp order, and of each what stands under its key by all that `seen` covers. The replica keeps
+ * nothing of a watch.
+ */
+export class Watches<Op, Value> {
+  readonly #parts: WatchesParts<Op, Value>;
+
+  constructor(parts: WatchesParts<Op, Value>) {
+    this.#parts = parts;
+  }
+
+  /** The next changes; ERR_FOLDED if some that are due can no longer be told apart. `now` is the wall clock in milliseconds. */
+  next({ prefix, from, changesMax }: WatchRequest, now: number): Reply<Value> {
+    const { log, isBehind } = this.#parts;
+    const missing = this.#missing(from);
+    if (missing !== null) return { kind: 'missing', missing };
+    if (from.kind === 'now') return this.upToDate();
+    if (from.kind === 'stamp') {
+      const told = this.#behind(from.stamp);
+      if (log.isAheadOf(told)) return this.#folded('what stands after the stamp');
+      return replyOf([], { told, target: log.seen.clone(), store: null }, true);
+    }
+    const { cursor } = from;
+    // What is claimed has gaps until it has taken over what it missed.
+    if (isBehind()) return replyOf([], cursor, false);
+    const limits = { writesMax: Math.min(changesMax, CHANGES_MAX), bytesMax: BYTES_MAX };
+    if (cursor.store === null && !log.isAheadOf(cursor.told)) return this.#nextOfLog(prefix, cursor.told, limits);
+    return this.#nextOfBase(prefix, cursor, limits, now);
+  }
+
+  /** The reply to who was told of all that is claimed. */
+  upToDate(): WatchReply<Value> {
+    return replyOf([], this.standing, false);
+  }
+
+  /** Where a watch stands that was told of all that is claimed. */
+  get standing(): WatchCursor {
+    const { seen } = this.#parts.log;
+    return { told: seen.clone(), target: seen.clone(), store: null };
+  }
+
+  /**
+   * The cursor, without what it says of origins that are not known here, which nothing can be told of; and it shares what it can
+   * with `seen`. So what a watch that waits takes is bounded by what the replica knows.
+   */
+  narrowed({ told, target, store }: WatchCursor): WatchCursor {
+    const { seen } = this.#parts.log;
+    const narrow = (vector: VersionVector): VersionVector => {
+      if (vector.equals(seen)) return seen.clone();
+      return new VersionVector([...vector.entries()].filter(([origin]) => seen.has(origin)));
+    };
+    return { told: narrow(told), target: narrow(target), store };
+  }
+
+  /** True if there is something here that may not be claimed yet. */
+  get hasUnclaimed(): boolean {
+    if (this.#parts.isBehind()) return true;
+    const { storage, seen } = this.#parts.log;
+    for (const origin of storage.origins()) {
+      if (storage.run(origin, seen.get(origin), Number.POSITIVE_INFINITY).next().done !== true) return true;
+    }
+    return false;
+  }
+
+  #missing(from: WatchFrom): VersionVector | null {
+    const { log } = this.#parts;
+    if (from.kind === 'cursor') return log.seen.missing(from.cursor.target);
+    if (from.kind !== 'stamp') return null;
+    const { origin, acceptTime } = from.stamp;
+    return log.seen.covers(origin, acceptTime) ? null : new VersionVector([[origin, acceptTime]]);
+  }
+
+  /** What is claimed, as far as it stands at or before the stamp. */
+  #behind(stamp: AcceptStamp): VersionVector {
+    const { log } = this.#parts;
+    const told = new VersionVector();
+    for (const [origin, time] of log.seen.entries()) {
+      const isBefore = log.order({ origin, acceptTime: stamp.acceptTime }, stamp) <= 0;
+      told.raise(origin, Math.min(time, isBefore ? stamp.acceptTime : stamp.acceptTime - 1));
+    }
+    return told;
+  }
+
+  #nextOfLog(prefix: string, before: VersionVector, limits: BatchLimits): Reply<Value> {
+    const { log } = this.#parts;
+    const { seen, storage } = log;
+    const merge = new RunMerge<Op>(log.order);
+    for (const [origin, time] of seen.entries()) {
+      const known = before.get(origin);
+      if (known < time) merge.add(storage.run(origin, known, time));
+    }
+    const page = new Page<Value>(limits);
+    const told = before.clone();
+    for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
+      if (page.isFull) return replyOf(page.changes, { told, target: seen.clone(), store: null }, true);
+      const change = write.key.startsWith(prefix) ? this.#changeOf(write, before) : null;
+      page.look(change, change === null ? 0 : log.bytesOf(write));
+      told.raise(write.origin, write.acceptTime);
+    }
+    return replyOf(page.changes, this.standing, false);
+  }
+
+  /**
+   * The keys that come next with what was folded of them. Only for who was told of nothing: to who was, it would have to be told
+   * as well what was deleted, of which nothing is left. What was told need not be folded itself to have been deleted there: it
+   * may have been pruned. Nothing is folded meanwhile.
+   */
+  #nextOfBase(prefix: string, { told, target, store }: WatchCursor, limits: BatchLimits, now: number): Reply<Value> {
+    const { log, pin } = this.#parts;
+    const { baseTime: time, baseVector } = log;
+    if (store !== null && !(store.time === time && target.dominates(baseVector))) {
+      return this.#folded('what comes after a part of a base store');
+    }
+    if (told.highestTime() > 0) return this.#folded('what comes next');
+    pin(now);
+    const within = target.clone();
+    within.merge(baseVector);
+    const page = new Page<Value>(limits);
+    let after = store?.after ?? null;
+    for (const key of this.#keysOf(prefix, after)) {
+      if (page.isFull) break;
+      const base = log.storage.base(key);
+      // A delete may be kept, by who knows no other replica.
+      const isPresent = base !== null && ownValueOf(base, log.rules) !== undefined;
+      page.look(isPresent ? this.#changeOf(base, null) : null, isPresent ? log.bytesOf(base) : 0);
+      after = key;
+    }
+    if (page.looked > 0) return replyOf(page.changes, { told, target: within, store: { time, after } }, true);
+    return replyOf([], { told: baseVector.clone(), target: within, store: null }, true);
+  }
+
+  *#keysOf(prefix: string, after: string | null): Generator<string, undefined> {
+    const { storage } = this.#parts.log;
+    // Whether the prefix itself is a key, only a look tells.
+    if (after === null && prefix !== '' && storage.base(prefix) !== null) yield prefix;
+    const keys = storage.keys(after ?? (prefix === '' ? undefined : prefix));
+    try {
+      for (let next = keys.next(); next.done !== true && next.value.startsWith(prefix); next = keys.next()) {
+        yield next.value;
+      }
+    } finally {
+      keys.return?.();
+    }
+    return undefined;
+  }
+
+  /**
+   * A write and what came of it, as the claimed writes on its key have it. `told`: what was told of before; null for a base.
+   * Null for a repeat that takes no effect: it changes nothing, and never will.
+   */
+  #changeOf(write: Write<Op>, told: VersionVector | null): Change<Value> | null {
+    const { seen, storage, rules, order } = this.#parts.log;
+    const { key, client, origin, acceptTime } = write;
+    const base = storage.base(key);
+    const history = storage.history(key).filter((other) => seen.covers(other.origin, other.acceptTime));
+    const position = told === null ? -1 : history.findIndex((other) => order(other, write) === 0);
+    if (position >= 0 && isSuperseded(history, position, rules)) return null;
+    let last = write;
+    let stands = true;
+    let reordered = told !== null && write.resubmitted === true;
+    for (let at = history.length - 1; at > position; at--) {
+      const later = history[at] as Write<Op>;
+      reordered ||= told?.covers(later.origin, later.acceptTime) === true;
+      const overwrites = rules.machine.isBlind(later.operation);
+      if ((last !== write && !(stands && overwrites)) || isSuperseded(history, at, rules)) continue;
+      if (last === write) last = later;
+      if (overwrites) stands = false;
+    }
+    return {
+      key,
+      stamp: { origin, acceptTime },
+      client,
+      value: foldHistory(base, history, rules)?.value ?? null,
+      standing: { origin: last.origin, acceptTime: last.acceptTime },
+      stands,
+      reordered,
+      lost: (stands ? undefined : ownValueOf(write, rules)) ?? null,
+    };
+  }
+
+  #folded(what: string): Refused {
+    const { baseTime } = this.#parts.log;
+    return refused('ERR_FOLDED', `${what} was folded, up to ${baseTime}: what was deleted there has left no trace`);
+  }
+}
+
+/** What a blind write sets; undefined if it deletes, or reads what is there. */
+function ownValueOf<Op, Value>({ operation }: Write<Op>, { machine }: KeyRules<Op, Value>): Value | undefined {
+  return machine.isBlind(operation) ? machine.apply(undefined, operation) : undefined;
+}
+
+function replyOf<Value>(changes: readonly Change<Value>[], cursor: WatchCursor, more: boolean): WatchReply<Value> {
+  return { kind: 'changes', changes, cursor, more };
+}
+
+/** Changes of one reply, as they are gathered. */
+class Page<Value> {
+  readonly changes: Change<Value>[] = [];
+  looked = 0;
+  readonly #limits: BatchLimits;
+  #bytes = 0;
+
+  constructor(limits: BatchLimits) {
+    this.#limits = limits;
+  }
+
+  get isFull(): boolean {
+    const { writesMax, bytesMax } = this.#limits;
+    return this.changes.length >= writesMax || this.#bytes >= bytesMax || this.looked >= LOOKED_AT_MAX;
+  }
+
+  /** Takes note of one more that was looked at: the change it makes, if it makes one, of about so many bytes. */
+  look(change: Change<Value> | null, bytes: number): void {
+    this.looked += 1;
+    this.#bytes += bytes;
+    if (change !== null) this.changes.push(change);
+  }
+}

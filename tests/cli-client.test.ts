@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Origin, ReplicaId } from '../src/base/ids.js';
 import type { Status } from '../src/bayou/admin-messages.js';
 import { VersionVector } from '../src/bayou/version-vector.js';
@@ -21,6 +21,7 @@ const COMMANDS = [
   'put',
   'get',
   'delete',
+  'watch',
   'status',
   'link',
   'unlink',
@@ -90,6 +91,84 @@ function inShell(script: string, words: readonly string[]) {
 }
 
 const done = (out = '') => ({ status: 0, out, error: '' });
+
+describe('watch', () => {
+  /** The lines of a watch as they come; it ends with the test. */
+  function watching(words: readonly string[]): AsyncIterator<string> {
+    const watch = execa(process.execPath, [CLI, 'watch', ...words], { reject: false, stdin: 'ignore' });
+    onTestFinished(async () => {
+      watch.kill();
+      await watch;
+    });
+    return createInterface({ input: watch.stdout })[Symbol.asyncIterator]();
+  }
+
+  async function lines(from: AsyncIterator<string>, count: number): Promise<string[]> {
+    const read: string[] = [];
+    while (read.length < count) {
+      const { value, done } = await from.next();
+      if (done === true) throw new Error(`it ended after ${read.join('|')}`);
+      read.push(value);
+    }
+    return read;
+  }
+
+  test('prints what is there, if that is asked for, and what changes, as it comes', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'table-1', 'one', '--at', at]);
+    await barista(['put', 'chair-1', 'no', '--at', at]);
+    const watch = watching(['table-', '--from', 'start', '--at', NOBODY, '--at', at]);
+    expect(await lines(watch, 1)).toEqual(['table-1:one']);
+    await barista(['put', 'table-2', 'two\nlines', '--at', at]);
+    await barista(['delete', 'table-1', '--at', at]);
+    expect(await lines(watch, 2)).toEqual(['table-2:two\\nlines', 'table-1:ERR_KEY']);
+  });
+
+  test('with --json says all of it, and from where another goes on', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', 'before', '--at', at]);
+    const watch = watching(['--json', '--at', at]);
+    const [begun] = await lines(watch, 1);
+    const { cursor } = JSON.parse(begun ?? '') as { cursor: string };
+    await barista(['put', 'k', '-', '--at', at], { input: Uint8Array.of(0xff) });
+    await barista(['put', 'l', 'v', '--at', at]);
+    const told = (await lines(watch, 2)).map((line) => JSON.parse(line));
+    const stamp = { time: 2, id: 's', incarnation: 1 };
+    expect(told[0]).toEqual({
+      key: 'k',
+      value: '0xff',
+      ...stamp,
+      client: expect.any(String),
+      stands: true,
+      standing: stamp,
+      reordered: false,
+      lost: null,
+      cursor: expect.stringMatching(/^[\w-]+$/),
+    });
+    expect(await lines(watching(['--from', cursor, '--at', at]), 2)).toEqual(['k:0xff', 'l:v']);
+    expect(await lines(watching(['--from', told[0].cursor, '--at', at]), 1)).toEqual(['l:v']);
+  });
+
+  test('ends with a failure when it cannot begin, and quietly when nobody reads', async () => {
+    const { at } = await startServer('s');
+    expect(await barista(['watch', '--at', NOBODY, '--timeout', '200ms'])).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('barista: ERR_CONN: '),
+    });
+    expect(await barista(['watch', '--from', 'yesterday', '--at', at])).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('barista: ERR_TOKEN: '),
+    });
+    await barista(['put', 'k', 'v', '--at', at]);
+    let isOver = false;
+    const piped = inShell('"$@" | head -n 1', ['watch', '--from', 'start', '--at', at]).finally(() => {
+      isOver = true;
+    });
+    // It notices when it has more to say.
+    while (!isOver) await barista(['put', 'k', 'v', '--at', at]);
+    expect(await piped).toMatchObject({ stdout: 'k:v', stderr: '' });
+  });
+});
 
 describe('put, get and delete', () => {
   test('write, read and delete a key of a running replica', async () => {

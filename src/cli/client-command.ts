@@ -11,11 +11,12 @@ interface Options {
 
 export type Run = (request: ClientRequest) => Promise<void>;
 
-/** Whom a command speaks to: the first of several replicas that can serve it, each of them, or the only one. */
-type Audience = 'first' | 'each' | 'one';
+/** Whom a command speaks to: the first of several replicas that can serve it, the nearest of them, each, or the only one. */
+type Audience = 'first' | 'nearest' | 'each' | 'one';
 
 const AT_HELP: Readonly<Record<Audience, string>> = {
   first: 'a replica; may be repeated, they are tried in that order',
+  nearest: 'a replica; may be repeated, the nearest that answers is asked',
   each: 'a replica; may be repeated',
   one: 'the replica',
 };

@@ -65,6 +65,45 @@ Examples:
     .addHelpText('after', WRITES_HELP + SILENT_HELP)
     .addHelpText('after', '\nExample:\n  barista delete table-4 --at 127.0.0.1:7070');
   onAction(remove, 'first', run, ([key = '']) => ({ kind: 'delete', key }));
+  addWatch(program, run);
+}
+
+function addWatch(program: Command, run: Run): void {
+  const watch = addCommand(program, 'watch', 'nearest')
+    .summary('print what changes')
+    .description('Prints each change to keys that begin so, as it comes to a replica, until it is ended.')
+    .argument('[PREFIX]', 'which keys; every key without it', '')
+    .option('--from <where>', '"now"; "start": all that is there first; or a cursor that --json printed', 'now')
+    .option('--json', 'a line of JSON for each change')
+    .addHelpText(
+      'after',
+      `
+Prints for each change what is under its key now: KEY:VALUE, or KEY:ERR_KEY if nothing is. A value that is not UTF-8 is printed
+as 0x and hexadecimal digits, control characters as \\n, \\u001b, ... A change is told once. If the replica does not answer, the
+watch goes on at the next one that holds what was told, or when it is back; after a minute in vain it ends.
+
+With --json the first line is {"cursor": string}: where the watch began. Then for each change:
+  {"key": string, "value": string | null, "time": number, "id": string, "incarnation": number, "client": string,
+   "stands": boolean, "standing": {"time": number, "id": string, "incarnation": number}, "reordered": boolean,
+   "lost": string | null, "cursor": string}
+  value      what is under the key now; null: nothing
+  time, id, incarnation, client
+             the write that is told of, and who wrote
+  stands     false if it lost to one that stands after it: "standing", which the value comes from
+  reordered  true if it came late, and stands before a write on its key that was told already
+  lost       what it set, if it does not stand
+  cursor     goes on behind this change with --from, here or at another replica, without a gap or a repeat
+${PRINTING_HELP}
+Examples:
+  barista watch table- --at 127.0.0.1:7070
+  barista watch --json --from start --at 127.0.0.1:7070 --at 127.0.0.1:7071`,
+    );
+  onAction(watch, 'nearest', run, ([prefix = ''], options) => ({
+    kind: 'watch',
+    prefix,
+    from: String(options['from']),
+    json: options['json'] === true,
+  }));
 }
 
 function addOperatorCommands(program: Command, run: Run): void {

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { formatClock, formatMember, formatValue, printable } from '../../master/format.js';
+import { formatClock, formatGet, formatMember, formatValue, printable } from '../../master/format.js';
 import type { Address } from '../base/address.js';
 import { incarnationOf, type Origin, replicaIdOf } from '../base/ids.js';
 import type { Progress, Status } from '../bayou/admin-messages.js';
+import type { Change, Stamp } from '../client/library.js';
 
 /** What the commands that speak to replicas print. `barista status --help` documents the two forms of a status. */
 
@@ -59,6 +60,37 @@ export function formatStatusJson(status: Status): string {
       progress,
     })),
   });
+}
+
+/** What is under the key of a change now. */
+export function formatChange({ key, value }: Change<Uint8Array>): string {
+  return formatGet(key, value === undefined ? { kind: 'ERR_KEY' } : { kind: 'found', value });
+}
+
+/** `barista watch --help` documents it. */
+export function formatChangeJson(change: Change<Uint8Array>, cursor: string | null): string {
+  const { key, value, stamp, client, standing, stands, reordered, lost } = change;
+  const text = (bytes: Uint8Array | undefined): string | null => (bytes === undefined ? null : textOf(bytes));
+  return JSON.stringify({
+    key,
+    value: text(value),
+    ...stampOf(stamp),
+    client,
+    stands,
+    standing: stampOf(standing),
+    reordered,
+    lost: text(lost),
+    cursor,
+  });
+}
+
+/** As it is; as `0x` and hexadecimal digits if it is not UTF-8. */
+function textOf(value: Uint8Array): string {
+  return isUtf8(value) ? new TextDecoder().decode(value) : formatValue(value);
+}
+
+function stampOf({ acceptTime, origin }: Stamp): object {
+  return { time: acceptTime, ...memberOf(origin) };
 }
 
 function memberOf(member: Origin): { readonly id: string; readonly incarnation: number } {

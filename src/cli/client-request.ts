@@ -9,6 +9,8 @@ export type ClientTask =
   | { readonly kind: 'put'; readonly key: string; readonly value: ValueOrigin }
   | { readonly kind: 'get'; readonly key: string; readonly raw: boolean }
   | { readonly kind: 'delete'; readonly key: string }
+  /** `from`: now, start, or a cursor. */
+  | { readonly kind: 'watch'; readonly prefix: string; readonly from: string; readonly json: boolean }
   | { readonly kind: 'status'; readonly json: boolean }
   | { readonly kind: 'link'; readonly peer: Peer }
   | { readonly kind: 'unlink'; readonly peer: string }

@@ -19,6 +19,7 @@ import { makeBundle, takeBundle } from './bundle-run.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
 import type { ClientRequest, ValueOrigin } from './client-request.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
+import { watchLines } from './watch-run.js';
 
 /** Does what a command asks of replicas, and closes its connections. The exit status; rejects with a coded error. */
 export async function runClient(request: ClientRequest): Promise<number> {
@@ -44,6 +45,9 @@ async function runTask(request: ClientRequest): Promise<number> {
       return withClient(request, (client) => accepted(client.delete(task.key)));
     case 'get':
       return withClient(request, (client) => get(client, task.key, task.raw));
+    case 'watch':
+      for await (const line of watchLines(request, task)) await showLines([line]);
+      return 0;
     case 'status':
       return showEachStatus(request, task.json);
     case 'link':

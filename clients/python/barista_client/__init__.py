@@ -9,12 +9,14 @@ from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, GUARANTEES
 from .session import Session, connect
+from .watch import Change, Watch
 from .writes import Origin, Stamp, Write
 
 __all__ = [
     "DEFAULT_GUARANTEES",
     "GUARANTEES",
     "BaristaError",
+    "Change",
     "Connection",
     "Endpoint",
     "MissingError",
@@ -22,6 +24,7 @@ __all__ = [
     "Session",
     "Stamp",
     "UnreachableError",
+    "Watch",
     "Write",
     "connect",
 ]

@@ -91,6 +91,10 @@ class Connection:
         """Ends the connection. Idempotent; the next call makes another."""
         self._socket.close()
 
+    def interrupt(self) -> None:
+        """Ends the connection, and a call that another thread has under way there."""
+        self._socket.interrupt()
+
     def _received(self, receive: Callable[[], Any]) -> Any:
         try:
             return receive()
@@ -160,9 +164,18 @@ class _DeadlineSocket(TTransportBase):  # type: ignore[misc]
         return self._handle is not None
 
     def close(self) -> None:
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
+    def interrupt(self) -> None:
+        handle = self._handle
+        if handle is not None:
+            try:
+                handle.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # It was lost already.
+        self.close()
 
     def read(self, size: int) -> bytes:
         if size > self._readable:
@@ -181,11 +194,12 @@ class _DeadlineSocket(TTransportBase):  # type: ignore[misc]
         pass
 
     def _tried(self, what: str, argument: Any) -> Any:
-        if self._handle is None:
+        handle = self._handle
+        if handle is None:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection was closed")
-        self._handle.settimeout(self._left())
         try:
-            return getattr(self._handle, what)(argument)
+            handle.settimeout(self._left())
+            return getattr(handle, what)(argument)
         except socket.timeout as error:
             raise _timed_out() from error
         except OSError as error:

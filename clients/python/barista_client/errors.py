@@ -25,6 +25,9 @@ ADVICE: Mapping[str, str] = {
     "ERR_FRAME_TOO_LARGE": "Send less at a time, or raise the frame limit on both sides.",
     "ERR_UNKNOWN_METHOD": "Names are Service:method, as in barista.thrift. Compare the versions on both sides.",
     "ERR_OVERLOADED": "Too much is waiting on this replica. Wait and retry.",
+    "ERR_TOKEN": (
+        "Begin a new session, or take the token from where it was made anew, whole and in the same cluster."
+    ),
     "ERR_CLOSED": "It was closed; open it again.",
     "ERR_INTERNAL": "This is a bug in Barista; please report it with this message.",
 }

@@ -51,6 +51,16 @@ class SessionState:
             return dict(self._write_needs)
         return self._needs.get(key, {})
 
+    def needs_under(self, prefix: str) -> Mapping[Origin, int]:
+        """What a replica must hold to answer for every key that begins so."""
+        if len(self.guarantees) == len(GUARANTEES):
+            return dict(self._write_needs)
+        together: Dict[Origin, int] = {}
+        for key, needs in self._needs.items():
+            for origin, time in needs.items() if key.startswith(prefix) else ():
+                together[origin] = max(together.get(origin, 0), time)
+        return together
+
     def wrote(self, key: str, stamp: Stamp) -> None:
         """A put or delete was accepted: it replaces what its key needs."""
         self._observe(stamp, MONOTONIC_WRITES)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union
+from typing import Any, Callable, Iterable, List, Optional, Type, TypeVar, Union
 from types import TracebackType
 
 from ._generated.barista import KeyValue
 from ._generated.barista import ttypes
-from .checks import TIME_MAX, check_id, check_key, check_value
+from .checks import check_id, check_key, check_value
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, SessionState
-from .writes import Origin, Stamp, Write
+from .replies import malformed, missing_of, one_of, stamp_of, vector_of
+from .watch import SLICE, Watch, position_of
+from .writes import Stamp, Write
 
 _Answer = TypeVar("_Answer")
 
@@ -79,7 +81,7 @@ class Session:
         """The value, or None if there is none (ERR_KEY)."""
         check_key(key)
         with self._lock:
-            needs = _vector(self._state.needs_of(key))
+            needs = vector_of(self._state.needs_of(key))
             request = ttypes.GetRequest(key=key, needs=needs)
             found = self._first(lambda connection: _read(connection, request))
             if found is None:
@@ -107,6 +109,27 @@ class Session:
             raise ValueError(f"the write is client {write.client}'s, and the session client {self.client}'s")
         with self._lock:
             return self._send(write)
+
+    def watch(self, prefix: str = "", *, cursor: Optional[str] = None, start: bool = False) -> Watch:
+        """Changes to keys that begin with ``prefix``, as they come, each once: from now on, or with ``start`` all that
+        is there first, or on from the ``cursor`` of a watch of that prefix, here or at another replica.
+
+        It has begun when this returns: what is written from then on is told. Raises ERR_FOLDED, here or later, if it
+        goes on so late that what was deleted meanwhile can no longer be told. What it tells was read by the session.
+        """
+        if prefix:
+            check_key(prefix)
+        position = position_of(prefix, cursor, start)
+        with self._lock:
+            if self._closed:
+                raise BaristaError("ERR_CLOSED", "the session was closed")
+            connections = [Connection(other.endpoint, self._timeout + SLICE) for other in self._connections]
+            needs = vector_of(self._state.needs_under(prefix))
+        return Watch(connections, prefix, position, needs, self._saw)
+
+    def _saw(self, key: str, stamp: Stamp) -> None:
+        with self._lock:
+            self._state.found(key, stamp)
 
     def close(self) -> None:
         """Ends the connections. Idempotent; what is called afterwards raises ERR_CLOSED."""
@@ -142,7 +165,7 @@ class Session:
             "clientTime": write.client_time,
             "key": write.key,
             "after": write.after,
-            "needs": _vector(write.needs),
+            "needs": vector_of(write.needs),
         }
         deletes = write.value is None
         request: Any = ttypes.DeleteRequest(**common) if deletes else ttypes.PutRequest(value=write.value, **common)
@@ -183,69 +206,18 @@ class Session:
 
 
 def _read(connection: Connection, request: ttypes.GetRequest) -> Optional[tuple[bytes, Stamp]]:
-    reply = _one_of(connection.call(KeyValue, "get", request), "found", "absent", "missing")
+    reply = one_of(connection.call(KeyValue, "get", request), "found", "absent", "missing")
     if isinstance(reply, ttypes.MissingReply):
-        raise _missing(connection, reply)
+        raise missing_of(connection, reply)
     if isinstance(reply, ttypes.AbsentReply):
         return None
     if not isinstance(reply.value, bytes):
-        raise _malformed("a value is missing")
-    return reply.value, _stamp(reply.stamp)
+        raise malformed("a value is missing")
+    return reply.value, stamp_of(reply.stamp)
 
 
 def _accepted(connection: Connection, method: str, request: Any) -> Stamp:
-    reply = _one_of(connection.call(KeyValue, method, request), "accepted", "missing")
+    reply = one_of(connection.call(KeyValue, method, request), "accepted", "missing")
     if isinstance(reply, ttypes.MissingReply):
-        raise _missing(connection, reply)
-    return _stamp(reply)
-
-
-def _missing(connection: Connection, reply: ttypes.MissingReply) -> MissingError:
-    if reply.missing is None:
-        raise _malformed("it does not say what is missing")
-    missing: Dict[Origin, int] = {}
-    for entry in reply.missing:
-        missing[_origin(entry.origin)] = _time(entry.acceptTime)
-    told = ", ".join(f"{origin}:{time}" for origin, time in missing.items())
-    return MissingError(f"the replica at {connection.endpoint} lacks {told}", missing)
-
-
-# The generated code reads whatever fields come; what barista.thrift requires is checked here.
-
-
-def _one_of(union: Any, *fields: str) -> Any:
-    given = [value for value in (getattr(union, field) for field in fields) if value is not None]
-    if len(given) != 1:
-        raise _malformed(f"{len(given)} of {', '.join(fields)} are set, not one")
-    return given[0]
-
-
-def _stamp(stamp: Optional[ttypes.AcceptStamp]) -> Stamp:
-    if stamp is None:
-        raise _malformed("a stamp is missing")
-    return Stamp(_time(stamp.acceptTime), _origin(stamp.origin))
-
-
-def _origin(origin: Optional[ttypes.Origin]) -> Origin:
-    if origin is None or not isinstance(origin.id, str):
-        raise _malformed("an origin is missing")
-    return Origin(origin.id, _time(origin.incarnation))
-
-
-def _time(time: Optional[int]) -> int:
-    if time is None or not 0 <= time <= TIME_MAX:
-        raise _malformed(f"{time} is no time")
-    return time
-
-
-def _malformed(what: str) -> BaristaError:
-    return BaristaError("ERR_PROTOCOL", f"the reply is not what barista.thrift says: {what}")
-
-
-def _vector(needs: Mapping[Origin, int]) -> Optional[List[ttypes.VectorEntry]]:
-    if not needs:
-        return None
-    return [
-        ttypes.VectorEntry(origin=ttypes.Origin(id=origin.id, incarnation=origin.incarnation), acceptTime=time)
-        for origin, time in needs.items()
-    ]
+        raise missing_of(connection, reply)
+    return stamp_of(reply)

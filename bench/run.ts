@@ -5,6 +5,7 @@ const BENCHES = [
   'durable',
   'network',
   'latency',
+  'watch',
   'catchup',
   'resync',
   'merge',

@@ -313,7 +313,7 @@ service KeyValue {
   HoldsReply holds(1: HoldsRequest request) throws (1: Failure failure)
   /** Answers when the write has come as far as is asked, or when the budget is spent. */
   WriteStateReply writeState(1: WriteStateRequest request) throws (1: Failure failure)
-  /** Answers when there is a change, or when the budget is spent; ERR_FOLDED if the log has no more what comes next. */
+  /** Answers when there is a change, or when the budget is spent; ERR_FOLDED if it cannot go on from there. */
   WatchReply watch(1: WatchRequest request) throws (1: Failure failure)
 }
 

@@ -39,7 +39,13 @@ export class Reader<Op, Value> {
       keys: () => parts.log.storage,
       name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),
     });
-    this.watches = new Watches({ log: parts.log, isBehind: () => parts.integration.isBehind, pin: parts.pin });
+    const { log, members, clock } = parts;
+    this.watches = new Watches({
+      log,
+      isBehind: () => parts.integration.isBehind,
+      isGone: (origin) => log.seen.has(origin) && !members.isMember(origin) && members.stable(clock.latest) > 0,
+      pin: parts.pin,
+    });
   }
 
   /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */

@@ -1,3 +1,4 @@
+import type { Origin } from '../base/ids.js';
 import { type BatchLimits, RunMerge } from './batch.js';
 import { foldHistory, isSuperseded, type KeyRules } from './key-history.js';
 import { type Refused, refused } from './messages.js';
@@ -17,9 +18,13 @@ export interface WatchesParts<Op, Value> {
   readonly log: WriteLog<Op, Value>;
   /** True while what is claimed has gaps. */
   readonly isBehind: () => boolean;
+  /** True if no member known here will claim more of the origin: it has ended, and all were heard from since. */
+  readonly isGone: (origin: Origin) => boolean;
   /** Has nothing folded for a while. `now` is the wall clock in milliseconds. */
   readonly pin: (now: number) => void;
 }
+
+const LOST = refused('ERR_FOLDED', 'what was told is lost with the replica that told it, or was accepted anew');
 
 type Reply<Value> = WatchReply<Value> | Refused;
 
@@ -35,11 +40,11 @@ export class Watches<Op, Value> {
     this.#parts = parts;
   }
 
-  /** The next changes; ERR_FOLDED if some that are due can no longer be told apart. `now` is the wall clock in milliseconds. */
+  /** The next changes; ERR_FOLDED if it cannot go on from there. `now` is the wall clock in milliseconds. */
   next({ prefix, from, changesMax }: WatchRequest, now: number): Reply<Value> {
     const { log, isBehind } = this.#parts;
     const missing = this.#missing(from);
-    if (missing !== null) return { kind: 'missing', missing };
+    if (missing !== null) return this.#isInVain(missing) ? LOST : { kind: 'missing', missing };
     if (from.kind === 'now') return this.upToDate();
     if (from.kind === 'stamp') {
       const told = this.#behind(from.stamp);
@@ -94,6 +99,15 @@ export class Watches<Op, Value> {
     if (from.kind !== 'stamp') return null;
     const { origin, acceptTime } = from.stamp;
     return log.seen.covers(origin, acceptTime) ? null : new VersionVector([[origin, acceptTime]]);
+  }
+
+  /**
+   * True if what is missing was told by replicas that have lost it, and by nobody else. To go on without it would not do: of two
+   * groups that meet later one may have it after all.
+   */
+  #isInVain(missing: VersionVector): boolean {
+    for (const [origin] of missing.entries()) if (!this.#parts.isGone(origin)) return false;
+    return true;
   }
 
   /** What is claimed, as far as it stands at or before the stamp. */

@@ -145,7 +145,7 @@ export interface Change<V> {
  * Changes under a prefix, as they come, each once. To be gone through once. Asks for more only when those at hand were taken,
  * so that a slow program is told the newest values, and holds up nobody. To leave the loop ends it; so do `close`, which ends
  * the loop, and the signal, which fails it with ERR_ABORTED. Fails with ERR_FOLDED if it goes on so late that what was deleted
- * meanwhile can no longer be told; with ERR_DEP, ERR_CONN, ... if no replica can serve it in time. `cursor` is then good still.
+ * meanwhile can no longer be told, or what it was told is lost; with ERR_DEP, ERR_CONN, ... if no replica can serve it in time. `cursor` is then good still.
  */
 export interface Watch<V> extends AsyncIterable<Change<V>>, AsyncDisposable {
   /**

@@ -9,6 +9,7 @@ import {
   type WatchFrom,
   type WatchReply,
 } from '../../src/bayou/watch-messages.js';
+import { MemoryStorage } from '../../src/storage/memory.js';
 import {
   clusterOf,
   exchange,
@@ -16,6 +17,7 @@ import {
   type KvReplica,
   LIMITS,
   NO_WINDOW,
+  openOver,
   pull,
   put,
   remove,
@@ -264,6 +266,22 @@ describe('a watch of what is folded', () => {
     pull(c, a);
     expect(drain(c, begun, 'k/').told).toEqual(['k/1=1', 'k/2=2', 'k/3=3', 'k/4=4', 'k/5=5']);
   });
+});
+
+test('what was told by a replica that has lost its disk since, and by nobody else, is not waited for in vain', () => {
+  const replicas = clusterOf(['a', 'b', 'c']);
+  const [a, b, c] = replicas as [KvReplica, KvReplica, KvReplica];
+  exchange(replicas);
+  const begun = now(c);
+  c.accept(put('x', 1, 'k', 'lost'), 0);
+  const { told, cursor } = drain(c, begun);
+  expect(told).toEqual(['k=lost']);
+  const again = openOver(new MemoryStorage(), 'c', NO_WINDOW, { incarnation: 2 });
+  pull(again, a);
+  // Another member might have it yet.
+  expect(code(() => ask(a, on(cursor)))).toBe('ERR_DEP');
+  exchange([a, b, again], 0, 6);
+  expect(code(() => ask(a, on(cursor)))).toBe('ERR_FOLDED');
 });
 
 test('what a waiting watch keeps of its cursor is no more than the replica knows', () => {

@@ -141,12 +141,12 @@ declare class Client {
     writeState(request: WriteStateRequest, callback?: (error: ttypes.Failure, response: WriteStateReply)=>void): void;
 
     /**
-     * Answers when there is a change, or when the budget is spent; ERR_FOLDED if the log has no more what comes next.
+     * Answers when there is a change, or when the budget is spent; ERR_FOLDED if it cannot go on from there.
      */
     watch(request: WatchRequest): Promise<WatchReply>;
 
     /**
-     * Answers when there is a change, or when the budget is spent; ERR_FOLDED if the log has no more what comes next.
+     * Answers when there is a change, or when the budget is spent; ERR_FOLDED if it cannot go on from there.
      */
     watch(request: WatchRequest, callback?: (error: ttypes.Failure, response: WatchReply)=>void): void;
   }

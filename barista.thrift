@@ -44,11 +44,60 @@ struct PutOperation {
 struct DeleteOperation {
 }
 
-/** What a write does to its key: exactly one field is set. */
+/**
+ * Adds to a number: a value of decimal digits, a minus before them if it is less than 0, no zeros before the first digit.
+ * An absent key counts as 0. Takes no effect if the value is no such number, or the sum would not be within 2^53 - 1.
+ */
+struct IncrementOperation {
+  /** Within 2^53 - 1. */
+  1: required i64 by
+}
+
+/** Puts bytes after those of the value; an absent key counts as empty. Takes no effect if that came to more than 1 MiB. */
+struct AppendOperation {
+  /** At most 1 MiB. */
+  1: required binary bytes
+}
+
+/**
+ * Adds a member to a set: a value that is a JSON array of strings, in UTF-8. It is written without spaces, each member once,
+ * ascending by code point, and read in any order and spacing. An absent key counts as empty. Takes no effect if the member is
+ * there, the value is no such array, or would come to more than 1 MiB.
+ */
+struct SetAddOperation {
+  /** At most 4 KiB; may be empty. */
+  1: required string member
+}
+
+/** Removes a member from a set. Takes no effect if it is not there. */
+struct SetRemoveOperation {
+  1: required string member
+}
+
+/** Sets the key to a value, if it is absent. */
+struct PutIfAbsentOperation {
+  1: required binary value
+}
+
+/** Sets the key to what operations that were folded came to. Only replicas make it. */
+struct TotalOperation {
+  1: required binary value
+}
+
+/**
+ * What a write does to its key: exactly one field is set. All but `put`, `remove` and `total` read the value that stands where
+ * the write has its place in the order, so that what they do is the same everywhere.
+ */
 union Operation {
   1: PutOperation put
   /** `delete` is a reserved word. */
   2: DeleteOperation remove
+  3: IncrementOperation increment
+  4: AppendOperation append
+  5: SetAddOperation setAdd
+  6: SetRemoveOperation setRemove
+  7: PutIfAbsentOperation putIfAbsent
+  8: TotalOperation total
 }
 
 /** A call that failed, with a code of docs/ERRORS.md. */
@@ -88,6 +137,16 @@ struct DeleteRequest {
   5: optional VersionVector needs
 }
 
+/** Any operation on a key, but `total`. The other fields are those of PutRequest. */
+struct WriteRequest {
+  1: required string client
+  2: required i64 clientTime
+  3: required string key
+  4: required Operation operation
+  5: optional i64 after
+  6: optional VersionVector needs
+}
+
 /** Exactly one field is set. */
 union WriteReply {
   /** Accepted here; the stamp goes into the session. */
@@ -107,8 +166,13 @@ struct GetRequest {
 /** A value and the write it comes from. */
 struct FoundReply {
   1: required binary value
-  /** Goes into the session. */
+  /** Of the last write that changed the value. Goes into the session. */
   2: required AcceptStamp stamp
+  /**
+   * Set if the value rests on more writes than that one: of each origin, the last of them. Goes into the session, beside what
+   * the key needed before.
+   */
+  3: optional VersionVector basis
 }
 
 /** ERR_KEY: the key is absent. */
@@ -176,6 +240,8 @@ struct ScanEntry {
   1: required string key
   2: required binary value
   3: required AcceptStamp stamp
+  /** As of a FoundReply. */
+  4: optional VersionVector basis
 }
 
 /** All of one state. */
@@ -283,6 +349,8 @@ struct WatchChange {
   7: required bool reordered
   /** What the write set, if it does not stand; absent if it does, or deleted the key. */
   8: optional binary lost
+  /** As of a FoundReply. */
+  9: optional VersionVector basis
 }
 
 struct WatchChanges {
@@ -306,6 +374,8 @@ service KeyValue {
   WriteReply put(1: PutRequest request) throws (1: Failure failure)
   /** Deletes a key (`delete` is a reserved word). Deleting what is absent is a write like any other. */
   WriteReply remove(1: DeleteRequest request) throws (1: Failure failure)
+  /** Any operation, also those that `put` and `remove` stand for. */
+  WriteReply write(1: WriteRequest request) throws (1: Failure failure)
   GetReply get(1: GetRequest request) throws (1: Failure failure)
   GetManyReply getMany(1: GetManyRequest request) throws (1: Failure failure)
   ScanReply scan(1: ScanRequest request) throws (1: Failure failure)
@@ -403,7 +473,7 @@ enum Compression {
 }
 
 /**
- * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 1; the number of writes, at most 65,536;
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 2; the number of writes, at most 65,536;
  * the writes, one after the other; nothing more.
  *
  * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
@@ -420,7 +490,9 @@ enum Compression {
  *  - the client time, a difference to that of the write before by the same client; of its first write, to 0.
  *  - the key: how many bytes it begins with are those of the key before (0 for the first write), a number; how many bytes
  *    follow, a number; those bytes. The two parts together are UTF-8, the beginning alone need not be.
- *  - the operation, a number: 0 makes the key absent; n + 1 sets it to the n bytes that follow.
+ *  - the operation, a number: 0 makes the key absent; n + 2 sets it to the n bytes that follow; after 1 come a kind, a number,
+ *    how many bytes follow, a number, and those bytes. They are the digits of an increment (kind 3), what is appended (4), the
+ *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8).
  *
  * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
  * most 16 MiB.
@@ -494,6 +566,11 @@ struct PullBatch {
   8: optional i64 left
   /** Set if it was asked for. */
   9: optional Report report
+  /**
+   * For each origin, up to where its writes were claimed before some of them, which read what they change, were accepted anew by
+   * a replica that rejoined: a session that needs them is served by who covers this. Goes with `seen`.
+   */
+  10: optional VersionVector replaced
 }
 
 /** A replica tells a neighbour that it holds something new. */
@@ -726,6 +803,8 @@ struct BundleEnd {
   3: required Report report
   /** Writes, and keys of the base store, in all parts. */
   4: required i64 entries
+  /** As of a PullBatch. */
+  5: optional VersionVector replaced
 }
 
 /** What operators call. Bind it to a trusted network: it can cut links and end the replica. */

@@ -43,8 +43,7 @@ export interface Cluster {
    * incarnation.
    */
   retireServer(id: string): Promise<void>;
-  put(client: string, key: string, value: Uint8Array): Promise<void>;
-  delete(client: string, key: string): Promise<void>;
+  write(client: string, key: string, operation: KvOperation): Promise<void>;
   get(client: string, key: string): Promise<GetResult>;
   /** The replica's store, ascending by key. */
   store(server: string): AsyncIterable<{ readonly key: string; readonly value: Uint8Array }>;

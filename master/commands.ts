@@ -92,6 +92,8 @@ const NEW_CLIENT: Parameter = { name: 'CLIENT', ids: 'none' };
 const ID: Parameter = { name: 'ID', ids: 'all' };
 const KEY: Parameter = { name: 'KEY', ids: 'none' };
 const VALUE: Parameter = { name: 'VALUE', ids: 'none' };
+const MEMBER: Parameter = { name: 'MEMBER', ids: 'none' };
+const NUMBER: Parameter = { name: 'NUMBER', ids: 'none' };
 const MS: Parameter = { name: 'MS', ids: 'none' };
 const SETTING: Parameter = { name: 'SETTING', ids: 'none' };
 const ACTION: Parameter = { name: 'ACTION', ids: 'none' };
@@ -195,7 +197,7 @@ export const COMMANDS: readonly Command[] = [
     restAt: () => 3,
     help: 'writes at a replica the client is linked to; the value is the rest of the line',
     async run(cluster, [client, key, value]) {
-      await cluster.put(client, key, encoder.encode(value));
+      await cluster.write(client, key, { kind: 'put', value: encoder.encode(value) });
       return 'ran';
     },
   }),
@@ -204,7 +206,56 @@ export const COMMANDS: readonly Command[] = [
     parameters: [CLIENT, KEY],
     help: 'likewise, a delete',
     async run(cluster, [client, key]) {
-      await cluster.delete(client, key);
+      await cluster.write(client, key, { kind: 'delete' });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'increment',
+    parameters: [CLIENT, KEY, NUMBER],
+    help: 'adds a whole number to that of the key, 0 if there is none; no effect on what is no number',
+    async run(cluster, [client, key, number]) {
+      await cluster.write(client, key, { kind: 'increment', by: wholeNumber(number) });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'append',
+    parameters: [CLIENT, KEY, VALUE],
+    restAt: () => 3,
+    help: 'puts the rest of the line after what the key holds',
+    async run(cluster, [client, key, value]) {
+      await cluster.write(client, key, { kind: 'append', bytes: encoder.encode(value) });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'setAdd',
+    parameters: [CLIENT, KEY, MEMBER],
+    restAt: () => 3,
+    help: 'adds the rest of the line to a set, which is a JSON array of strings; no effect on what is none',
+    async run(cluster, [client, key, member]) {
+      await cluster.write(client, key, { kind: 'setAdd', member });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'setRemove',
+    parameters: [CLIENT, KEY, MEMBER],
+    restAt: () => 3,
+    help: 'removes it from the set',
+    async run(cluster, [client, key, member]) {
+      await cluster.write(client, key, { kind: 'setRemove', member });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'putIfAbsent',
+    parameters: [CLIENT, KEY, VALUE],
+    restAt: () => 3,
+    help: 'as put, where the key is absent; no effect where it is not',
+    async run(cluster, [client, key, value]) {
+      await cluster.write(client, key, { kind: 'putIfAbsent', value: encoder.encode(value) });
       return 'ran';
     },
   }),
@@ -234,7 +285,8 @@ export const COMMANDS: readonly Command[] = [
     name: 'printLog',
     parameters: [SERVER],
     help: 'shows the write log of a replica in its total order',
-    prints: 'TIME@SERVER#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE a line, or ... delete KEY',
+    prints:
+      'TIME@SERVER#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE a line, or ... delete KEY, increment KEY:NUMBER, and so on',
     async run(cluster, [server], output) {
       await printEach(cluster.log(server), formatWrite, output);
       return 'ran';
@@ -410,6 +462,12 @@ function wrap(text: string, width: number): readonly string[] {
     }
   }
   return [...lines, line];
+}
+
+function wholeNumber(text: string): number {
+  const number = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new BaristaError('ERR_SYNTAX', `increment takes a whole number within 2^53 - 1, not ${quoted(text)}`);
 }
 
 function milliseconds(text: string): number {

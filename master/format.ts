@@ -20,13 +20,29 @@ export function formatEntry(key: string, value: Uint8Array): string {
   return `${printable(key)}:${formatValue(value)}`;
 }
 
-/** `acceptTime@id#incarnation client:clientTime put key:value`, or `... delete key`. */
-export function formatWrite(write: Write<KvOperation>): string {
-  const { operation } = write;
-  const what =
-    operation.kind === 'put' ? `put ${formatEntry(write.key, operation.value)}` : `delete ${printable(write.key)}`;
-  const who = `${printable(write.client)}:${write.clientTime}`;
-  return `${write.acceptTime}@${printable(write.origin)} ${who} ${what}`;
+/** `acceptTime@id#incarnation client:clientTime put key:value`, or `... delete key`, `... increment key:number`, and so on. */
+export function formatWrite({ origin, acceptTime, client, clientTime, key, operation }: Write<KvOperation>): string {
+  const who = `${printable(client)}:${clientTime}`;
+  const carried = formatCarried(operation);
+  const what = `${operation.kind} ${printable(key)}${carried === null ? '' : `:${carried}`}`;
+  return `${acceptTime}@${printable(origin)} ${who} ${what}`;
+}
+
+/** What an operation carries; null if nothing. */
+function formatCarried(operation: KvOperation): string | null {
+  switch (operation.kind) {
+    case 'delete':
+      return null;
+    case 'increment':
+      return String(operation.by);
+    case 'append':
+      return formatValue(operation.bytes);
+    case 'setAdd':
+    case 'setRemove':
+      return printable(operation.member);
+    default:
+      return formatValue(operation.value);
+  }
 }
 
 /** `id#incarnation:time` for each entry, sorted by id. */

@@ -139,12 +139,15 @@ export class LinkedCluster implements Cluster {
     if (server !== undefined) server.incarnation = null;
   }
 
-  async put(client: string, key: string, value: Uint8Array): Promise<void> {
-    await this.#write(client, key, { kind: 'put', value });
-  }
-
-  async delete(client: string, key: string): Promise<void> {
-    await this.#write(client, key, { kind: 'delete' });
+  async write(clientId: string, key: string, operation: KvOperation): Promise<void> {
+    const { client } = this.#client(clientId);
+    const reply = await this.#world.answer<WriteReply>((done) => client.write(key, operation, done));
+    if (reply.kind === 'missing') {
+      throw new BaristaError(
+        'ERR_DEP',
+        `no linked replica holds what the session of ${clientId} needs: ${reply.missing}`,
+      );
+    }
   }
 
   async get(clientId: string, key: string): Promise<GetResult> {
@@ -325,17 +328,6 @@ export class LinkedCluster implements Cluster {
       outcomes.push(...ended);
       if (underWay.length === 0) return { seen: reply.seen, outcomes };
       peers = underWay.map(({ peer }) => peer);
-    }
-  }
-
-  async #write(clientId: string, key: string, operation: KvOperation): Promise<void> {
-    const { client } = this.#client(clientId);
-    const reply = await this.#world.answer<WriteReply>((done) => client.write(key, operation, done));
-    if (reply.kind === 'missing') {
-      throw new BaristaError(
-        'ERR_DEP',
-        `no linked replica holds what the session of ${clientId} needs: ${reply.missing}`,
-      );
     }
   }
 

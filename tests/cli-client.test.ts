@@ -10,6 +10,7 @@ import type { Origin, ReplicaId } from '../src/base/ids.js';
 import type { Status } from '../src/bayou/admin-messages.js';
 import { VersionVector } from '../src/bayou/version-vector.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from '../src/cli/client-format.js';
+import type { ClientRequest } from '../src/cli/client-request.js';
 import { runProgram } from '../src/cli/program.js';
 
 /* The commands that speak to running replicas, against real ones. */
@@ -263,7 +264,7 @@ describe('status', () => {
     const facts = [
       'replica till 7#1',
       'cluster bar',
-      'protocol 2',
+      'protocol 3',
       'tie-break higher',
       'clock logical',
       'retry-window 600000ms',
@@ -280,7 +281,7 @@ describe('status', () => {
       id: 'till 7',
       incarnation: 1,
       cluster: 'bar',
-      protocol: 2,
+      protocol: 3,
       tieBreak: 'higher',
       clock: 'logical',
       retryWindowMs: 600_000,
@@ -337,7 +338,7 @@ describe('link and unlink', () => {
 describe('a status', () => {
   const status: Status = {
     origin: 'a#2' as Origin,
-    terms: { protocol: 2, cluster: 'bar', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 1500 },
+    terms: { protocol: 3, cluster: 'bar', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 1500 },
     seen: new VersionVector([['a#2' as Origin, 70]]),
     writes: 12,
     base: 40,
@@ -359,7 +360,7 @@ describe('a status', () => {
     expect(formatStatus(status)).toEqual([
       'replica a#2',
       'cluster bar',
-      'protocol 2',
+      'protocol 3',
       'tie-break lower',
       'clock hybrid',
       'retry-window 1500ms',
@@ -586,9 +587,17 @@ describe('the words', () => {
           { host: 'i', port: 3 },
         ],
         timeoutMs: 1500,
-        task: { kind: 'put', key: 'k', value: { kind: 'word', text: 'v' } },
+        task: { kind: 'put', key: 'k', value: { kind: 'word', text: 'v' }, ifAbsent: false },
       },
     ]);
+    const change = async (line: string): Promise<unknown> =>
+      (await ask(...`${line} --at h:1`.split(' '))).asked.map((request) => (request as ClientRequest).task)[0];
+    expect(await change('increment k -5')).toEqual({ kind: 'increment', key: 'k', by: -5 });
+    expect(await change('increment k')).toEqual({ kind: 'increment', key: 'k', by: 1 });
+    expect(await change('append k -')).toEqual({ kind: 'append', key: 'k', value: { kind: 'standard-input' } });
+    expect(await change('set-add k m')).toEqual({ kind: 'set-add', key: 'k', member: 'm' });
+    expect(await change('set-remove k m')).toEqual({ kind: 'set-remove', key: 'k', member: 'm' });
+    expect(await change('put k v --if-absent')).toMatchObject({ kind: 'put', ifAbsent: true });
     expect((await ask('link', 'a=b=[::1]:4', '--at', 'h:1')).asked).toEqual([
       {
         at: [{ host: 'h', port: 1 }],
@@ -606,6 +615,7 @@ describe('the words', () => {
     ['get --at h:1', "missing required argument 'KEY'"],
     ['get k l --at h:1', "too many arguments for 'get'"],
     ['put k --at h:1', "missing required argument 'VALUE'"],
+    ['increment k 1.5 --at h:1', 'It takes a whole number within 2^53 - 1'],
     ['get k --at h:1 --timeout 2', 'A duration needs a unit'],
     ['get k --at h:1 --rw', 'did you mean --raw?'],
     ['store --at h:1 --at h:2', 'store speaks to one replica, and was given 2'],

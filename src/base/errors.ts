@@ -9,7 +9,8 @@ const CATALOGUE = {
     'The replica hangs or is overloaded. The operation may have taken effect; a retry with the same client time is safe.',
   ERR_INVALID_ID: 'Ids are 1 to 256 bytes of UTF-8 without control characters.',
   ERR_INVALID_KEY: 'Keys are 1 to 4,096 bytes of UTF-8.',
-  ERR_INVALID_VALUE: 'Values are at most 1,048,576 bytes, and what the codec of the session takes.',
+  ERR_INVALID_VALUE:
+    'Values are at most 1,048,576 bytes, and what the codec of the session takes; members of a set 4,096 bytes of UTF-8; increments whole numbers within 2^53 - 1.',
   ERR_INVALID_TIME: 'Times are whole numbers from 0 to 9,007,199,254,740,991; incarnations start at 1.',
   ERR_CLIENT_TIME: 'A client time names one operation once and for all. A client that lost its counter needs a new id.',
   ERR_CLOCK_EXHAUSTED:

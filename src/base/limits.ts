@@ -3,12 +3,15 @@ export interface Limits {
   readonly idBytesMax: number;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
+  /** Of one member of a set. */
+  readonly memberBytesMax: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
   idBytesMax: 256,
   keyBytesMax: 4 * 1024,
   valueBytesMax: 1024 * 1024,
+  memberBytesMax: 4 * 1024,
 };
 
 /** Accept times, client times and incarnations are exact integers in every language that speaks the protocol. */

@@ -5,10 +5,23 @@
 export interface StateMachine<Op, Value> {
   /** True if the operation overwrites its key without reading it, so that what stood before may be dropped. */
   isBlind(operation: Op): boolean;
-  /** The key's value after `operation`; undefined means absent. Pure. */
-  apply(before: Value | undefined, operation: Op): Value | undefined;
+  /** Folds operations from `before` on; undefined means that the key is absent. */
+  begin(before: Value | undefined): Folding<Op, Value>;
+  /** Sets the value, and was sent by no client: it stands for operations that were folded. Blind. */
+  total(value: Value): Op;
+  isTotal(operation: Op): boolean;
   /** About how many bytes the operation takes, for bounding batches. */
   sizeOf(operation: Op): number;
+  /** About how many bytes the value takes. */
+  sizeOfValue(value: Value): number;
   /** True if two operations are the same: a retry carries the same operation under the same client time. */
   equal(a: Op, b: Op): boolean;
+}
+
+/** What operations on one key come to, one after the other. The same operations give the same value everywhere. */
+export interface Folding<Op, Value> {
+  /** False if the operation takes no effect here, and so changes nothing. A blind one always takes effect. */
+  apply(operation: Op): boolean;
+  /** The key's value; undefined if the key is absent. Not changed by what is applied later. */
+  value(): Value | undefined;
 }

@@ -1,8 +1,9 @@
 import { compareKeys } from '../base/ids.js';
 import type { BatchLimits } from './batch.js';
-import { isSuperseded, replaces } from './key-history.js';
+import { yieldingTo } from './folding.js';
+import { Effects, isReplacedBy, worthAnew } from './key-history.js';
 import type { StorePage } from './messages.js';
-import type { StampOrder, Write } from './write.js';
+import type { Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /** How many keys a responder looks at for one page, whether they have a base or not. */
@@ -51,12 +52,12 @@ export function takePage<Op, Value>(
   const { storage } = log;
   const bases = new Map(page.entries.map((entry) => [entry.key, entry]));
   for (const key of keysOf(log, page)) {
-    if (!bases.has(key) && storage.base(key) !== null) storage.setBase(key, null);
+    if (!bases.has(key) && storage.base(key) !== null) log.setBase(key, null);
     takeKey(log, key, page, bases.get(key) ?? null, adopt);
   }
   for (const [key, base] of bases) {
     const there = storage.base(key);
-    if (there === null || log.order(there, base) !== 0) storage.setBase(key, base);
+    if (there === null || log.order(there, base) !== 0) log.setBase(key, base);
   }
 }
 
@@ -84,15 +85,14 @@ function takeKey<Op, Value>(
   const isKnown = ({ origin, acceptTime }: Write<Op>): boolean => page.vector.covers(origin, acceptTime);
   const known = history.filter((write) => !isFolded(write) || isKnown(write));
   // Repeats of what is folded there left the log with it.
-  const repeats = known.filter((write, at) => !isFolded(write) && isSuperseded(known, at, log.rules));
+  const effects = new Effects(known, log.rules);
+  const effective = known.filter((write) => effects.take(write) && isFolded(write));
+  const repeats = yieldingTo(effective, history.slice(history.filter(isFolded).length), log.rules);
   const folded = history.filter(isFolded);
+  const unknown = folded.filter((write) => !isKnown(write));
+  for (const write of unknown) log.giveUp(write);
   for (const write of [...folded, ...repeats]) log.drop(write);
-  for (const write of folded) {
-    if (!isKnown(write) && (base === null || !isReplacedBy(write, base, log.order))) adopt(write);
+  for (const write of worthAnew(unknown, history, log.rules)) {
+    if (base === null || !isReplacedBy(write, base, log.order, log.rules)) adopt(write);
   }
-}
-
-/** True if `other`, on the same key, stands after `write` and replaces it, and so all that `write` may have replaced. */
-export function isReplacedBy<Op>(write: Write<Op>, other: Write<Op>, order: StampOrder): boolean {
-  return replaces(other, write) && order(other, write) > 0;
 }

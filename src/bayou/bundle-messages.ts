@@ -80,4 +80,6 @@ export interface BundleEnd {
   readonly report: Report;
   /** Writes, and keys of the base store, in all parts. */
   readonly entries: number;
+  /** As of a `PullBatch`. */
+  readonly replaced?: VersionVector;
 }

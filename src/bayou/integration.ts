@@ -175,7 +175,13 @@ export class Integration<Op, Value> {
       transfers.wait(peer, received, batch.seen);
       return { kind: 'held', origin: ahead.origin, aheadMs: clock.aheadMs(ahead.acceptTime, now) };
     }
+    const claimed = log.seen.clone();
     if (!batch.more && !this.#resubmit(batch, now)) return this.#finish(peer, batch);
+    if (!log.seen.dominates(claimed)) {
+      // What was accepted anew is gone, so no transfer may count on it.
+      transfers.reset();
+      for (const [origin] of received.entries()) received.lower(origin, batch.seen.get(origin));
+    }
     transfers.advance(peer, received, batch.seen);
     this.#parts.save();
     return ASK_AGAIN;
@@ -199,10 +205,12 @@ export class Integration<Op, Value> {
       return target;
     }
     const kept = transfers.latest;
+    const known = log.replaced.clone();
+    if (batch.replaced !== undefined) log.replaced.merge(batch.replaced);
     const fresh = log.claim(target);
     transfers.finish(peer, log.seen);
     const isHeard = peer === this.#rejoinsWith || (this.#outside && this.#inVain++ >= IN_VAIN_MAX);
-    const changed = kept !== transfers.latest || isHeard || this.#store !== null;
+    const changed = kept !== transfers.latest || isHeard || this.#store !== null || !known.dominates(log.replaced);
     if (isHeard) this.#rejoinsWith = null;
     this.#store = null;
     this.#wantsReport = false;

@@ -1,6 +1,7 @@
+import type { ClientId } from '../base/ids.js';
 import { countBefore } from '../base/search.js';
-import type { StateMachine } from '../base/state-machine.js';
-import type { VersionVector } from './version-vector.js';
+import type { Folding, StateMachine } from '../base/state-machine.js';
+import { VersionVector } from './version-vector.js';
 import type { AcceptStamp, StampOrder, Write } from './write.js';
 
 /*
@@ -24,38 +25,118 @@ export function positionOf<Op>(history: readonly Write<Op>[], stamp: AcceptStamp
 /**
  * True if `later` takes no effect behind `earlier`, a write of the same client on the same key that does. A retry that two
  * replicas accepted carries one (client, clientTime) and takes effect at its lowest stamp. That first one may have been
- * pruned since, but only behind a later write of the same client on the same key: so a blind write also yields to those,
+ * pruned since, but only behind a later blind write of the same client on the same key: so a blind one also yields to those,
  * and a replica that has seen the first and one that never will agree.
+ *
+ * What was accepted anew yields to no first stamp. Blind, it takes effect again, and that is all that shows; another one
+ * must count once, and so yields to what was accepted anew before it.
  *
  * Only within the retry window: so what is older than that may be forgotten, and all replicas still agree.
  */
 export function yieldsTo<Op, Value>(later: Write<Op>, earlier: Write<Op>, rules: KeyRules<Op, Value>): boolean {
   if (later.acceptTime - earlier.acceptTime >= rules.retryWindow) return false;
-  if (earlier.clientTime === later.clientTime) return later.resubmitted !== true;
-  return earlier.clientTime > later.clientTime && rules.machine.isBlind(later.operation);
+  const { isBlind } = rules.machine;
+  if (earlier.clientTime !== later.clientTime) {
+    return earlier.clientTime > later.clientTime && isBlind(later.operation) && isBlind(earlier.operation);
+  }
+  return later.resubmitted !== true || (earlier.resubmitted === true && !isBlind(later.operation));
 }
 
-/** True if the write at `position` takes no effect, because it yields to one before it. */
+/**
+ * True if `write`, which is not blind, takes no effect since `later`, the same operation accepted anew, stands after it within
+ * the retry window. A first stamp that some replicas have and others never will must not count there.
+ */
+function isTakenAnew<Op, Value>(
+  write: Write<Op>,
+  later: Write<Op>,
+  { machine, retryWindow }: KeyRules<Op, Value>,
+): boolean {
+  return (
+    write.resubmitted !== true &&
+    later.acceptTime > write.acceptTime &&
+    later.acceptTime - write.acceptTime < retryWindow &&
+    !machine.isBlind(write.operation)
+  );
+}
+
+function nameOf({ client, clientTime }: Write<unknown>): string {
+  return `${clientTime} ${client}`;
+}
+
+/** Which of some writes on one key take effect. */
+export class Effects<Op, Value> {
+  readonly #rules: KeyRules<Op, Value>;
+  /** By name, the writes that are operations accepted anew. */
+  readonly #anew = new Map<string, Write<Op>[]>();
+  /** By client, its writes that took effect so far, and the highest of their client times. */
+  readonly #clients = new Map<ClientId, { highest: number; readonly effective: Write<Op>[] }>();
+
+  /** `history`: all that may bear on them, in order. */
+  constructor(history: readonly Write<Op>[], rules: KeyRules<Op, Value>) {
+    this.#rules = rules;
+    for (const write of history) {
+      if (write.resubmitted !== true) continue;
+      const copies = this.#anew.get(nameOf(write));
+      if (copies === undefined) this.#anew.set(nameOf(write), [write]);
+      else copies.push(write);
+    }
+  }
+
+  /** True if the write takes effect. Asked of each in order, from the first. */
+  take(write: Write<Op>): boolean {
+    return !this.#isTakenAnew(write) && this.#isFirst(write);
+  }
+
+  #isTakenAnew(write: Write<Op>): boolean {
+    if (this.#anew.size === 0) return false;
+    return this.#anew.get(nameOf(write))?.some((later) => isTakenAnew(write, later, this.#rules)) === true;
+  }
+
+  /** True if it yields to none before it. */
+  #isFirst(write: Write<Op>): boolean {
+    const client = this.#clients.get(write.client);
+    if (client === undefined) {
+      this.#clients.set(write.client, { highest: write.clientTime, effective: [write] });
+      return true;
+    }
+    const { highest, effective } = client;
+    // It yields to none of them if its client time is past theirs.
+    if (write.clientTime <= highest) {
+      for (let i = effective.length - 1; i >= 0; i--) {
+        const earlier = effective[i] as Write<Op>;
+        if (write.acceptTime - earlier.acceptTime >= this.#rules.retryWindow) break;
+        if (yieldsTo(write, earlier, this.#rules)) return false;
+      }
+    }
+    client.highest = Math.max(highest, write.clientTime);
+    effective.push(write);
+    return true;
+  }
+}
+
+/** True if the write at `position` takes no effect: it yields to one before it, or was accepted anew after it. */
 export function isSuperseded<Op, Value>(
   history: readonly Write<Op>[],
   position: number,
   rules: KeyRules<Op, Value>,
 ): boolean {
   const write = history[position] as Write<Op>;
-  // The client's last write that takes effect: an earlier one that is still within the window has a lower client time.
-  let effective: Write<Op> | null = null;
-  for (let i = 0; i < position; i++) {
-    const earlier = history[i] as Write<Op>;
-    if (earlier.client !== write.client) continue;
-    if (effective === null || !yieldsTo(earlier, effective, rules)) effective = earlier;
+  if (!history.some((other) => other !== write && other.client === write.client)) return false;
+  const own = history.filter(({ client }) => client === write.client);
+  const effects = new Effects(own, rules);
+  for (const other of own) {
+    const isEffective = effects.take(other);
+    if (other === write) return !isEffective;
   }
-  return effective !== null && yieldsTo(write, effective, rules);
+  return false;
 }
 
 export interface Folded<Op, Value> {
   readonly value: Value;
-  /** The last write that took effect. */
+  /** The last write that changed the value. */
   readonly last: Write<Op>;
+  /** Of each origin, the last write that the value rests on; null if that is `last` alone. */
+  readonly basis: VersionVector | null;
 }
 
 /** The key's value; null if the key is absent. Starts at the last blind write that takes effect. */
@@ -70,14 +151,67 @@ export function foldHistory<Op, Value>(
     const { operation } = history[first] as Write<Op>;
     if (machine.isBlind(operation) && !isSuperseded(history, first, rules)) break;
   }
-  let last = first < 0 ? base : null;
-  let value = last === null ? undefined : machine.apply(undefined, last.operation);
-  for (let i = Math.max(first, 0); i < history.length; i++) {
-    if (i !== first && isSuperseded(history, i, rules)) continue;
-    last = history[i] as Write<Op>;
-    value = machine.apply(value, last.operation);
+  const start = first < 0 ? base : (history[first] as Write<Op>);
+  const fold = new KeyFold(start === null ? null : startOf(start, rules), rules);
+  if (first < history.length - 1) {
+    const effects = new Effects(history, rules);
+    for (const [i, write] of history.entries()) if (effects.take(write) && i > first) fold.take(write);
   }
-  return last === null || value === undefined ? null : { value, last };
+  return fold.folded();
+}
+
+/** Where a fold stands between two writes of a history. */
+export interface FoldPoint<Op, Value> {
+  readonly value: Value | undefined;
+  /** Null before the first. */
+  readonly last: Write<Op> | null;
+  /** What the value rests on. */
+  readonly basis: VersionVector;
+  /** True if that is more than `last`. */
+  readonly isMixed: boolean;
+}
+
+/** Just after `write`, before which nothing counts. */
+export function startOf<Op, Value>(write: Write<Op>, { machine }: KeyRules<Op, Value>): FoldPoint<Op, Value> {
+  const folding = machine.begin(undefined);
+  folding.apply(write.operation);
+  const basis = new VersionVector([[write.origin, write.acceptTime]]);
+  return { value: folding.value(), last: write, basis, isMixed: false };
+}
+
+/** Folds the writes on one key that take effect, from a point on. */
+export class KeyFold<Op, Value> {
+  readonly #folding: Folding<Op, Value>;
+  readonly #basis: VersionVector;
+  #last: Write<Op> | null;
+  #isMixed: boolean;
+
+  /** `from`: null for the beginning. */
+  constructor(from: FoldPoint<Op, Value> | null, { machine }: KeyRules<Op, Value>) {
+    this.#folding = machine.begin(from?.value);
+    this.#basis = from?.basis.clone() ?? new VersionVector();
+    this.#last = from?.last ?? null;
+    this.#isMixed = from?.isMixed ?? false;
+  }
+
+  /** The next write that is not superseded. True if it changed the value. */
+  take(write: Write<Op>): boolean {
+    const hasChanged = this.#folding.apply(write.operation);
+    this.#isMixed ||= this.#basis.size > 0;
+    this.#basis.raise(write.origin, write.acceptTime);
+    if (hasChanged) this.#last = write;
+    return hasChanged;
+  }
+
+  point(): FoldPoint<Op, Value> {
+    return { value: this.#folding.value(), last: this.#last, basis: this.#basis.clone(), isMixed: this.#isMixed };
+  }
+
+  folded(): Folded<Op, Value> | null {
+    const value = this.#folding.value();
+    if (value === undefined || this.#last === null) return null;
+    return { value, last: this.#last, basis: this.#isMixed ? this.#basis : null };
+  }
 }
 
 /**
@@ -120,7 +254,38 @@ export function isPrunedOnArrival<Op, Value>(
 }
 
 /** True if the blind write `later`, which stands after `write`, is a later operation of its client, or the same accepted anew. */
-export function replaces<Op>(later: Write<Op>, write: Write<Op>): boolean {
+function replaces<Op>(later: Write<Op>, write: Write<Op>): boolean {
   if (later.client !== write.client) return false;
   return later.clientTime > write.clientTime || (later.clientTime === write.clientTime && later.resubmitted === true);
+}
+
+/**
+ * True if `write` need not be accepted anew where `other`, on the same key, stands after it: that is the same operation
+ * accepted anew, or a later one of its client which overwrites it.
+ */
+export function isReplacedBy<Op, Value>(
+  write: Write<Op>,
+  other: Write<Op>,
+  order: StampOrder,
+  { machine }: KeyRules<Op, Value>,
+): boolean {
+  if (!replaces(other, write) || order(other, write) <= 0) return false;
+  if (other.clientTime === write.clientTime) return true;
+  // A total has the name of the last operation that it stands for, and may not have the one at hand in it.
+  return machine.isBlind(other.operation) && (machine.isBlind(write.operation) || !machine.isTotal(other.operation));
+}
+
+/**
+ * Those of `writes` in `history` that are worth accepting anew: one that is not blind counts each time, so only where it
+ * takes effect.
+ */
+export function worthAnew<Op, Value>(
+  writes: readonly Write<Op>[],
+  history: readonly Write<Op>[],
+  rules: KeyRules<Op, Value>,
+): readonly Write<Op>[] {
+  if (writes.every(({ operation }) => rules.machine.isBlind(operation))) return writes;
+  const effects = new Effects(history, rules);
+  const effective = new Set(history.filter((write) => effects.take(write)));
+  return writes.filter((write) => rules.machine.isBlind(write.operation) || effective.has(write));
 }

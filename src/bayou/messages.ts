@@ -20,7 +20,7 @@ export interface ClusterTerms {
 export type ClockKind = 'logical' | 'hybrid';
 
 /** Raised when a change to the messages or to their meaning keeps an older replica from understanding a newer one. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export interface WriteRequest<Op> {
   readonly client: ClientId;
@@ -45,7 +45,14 @@ export interface ReadRequest {
 }
 
 export type ReadReply<Value> =
-  | { readonly kind: 'found'; readonly value: Value; readonly stamp: AcceptStamp }
+  | {
+      readonly kind: 'found';
+      readonly value: Value;
+      /** Of the last write that changed the value. */
+      readonly stamp: AcceptStamp;
+      /** Of each origin, the last write that the value rests on; absent if that is the one of `stamp` alone. */
+      readonly basis?: VersionVector;
+    }
   /** ERR_KEY. */
   | { readonly kind: 'absent' }
   /** ERR_DEP, which is tested before ERR_KEY. */
@@ -106,6 +113,8 @@ export interface PullBatch<Op> {
   readonly left: number | null;
   /** Set if it was asked for. */
   readonly report: Report | null;
+  /** What claims that were given up still answer for (`WriteLog.replaced`); absent if nothing. Goes with `seen`. */
+  readonly replaced?: VersionVector;
 }
 
 /** What tells a replica and a peer that do not know each other which of them rejoins. */

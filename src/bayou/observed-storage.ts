@@ -86,6 +86,10 @@ export class ObservedStorage<Op> implements ReplicaStorage<Op> {
     this.#storage.saveSeen(origin, acceptTime);
   }
 
+  lowerSeen(origin: Origin, acceptTime: number): void {
+    this.#storage.lowerSeen(origin, acceptTime);
+  }
+
   loadState(): ReplicaState | null {
     return this.#storage.loadState();
   }

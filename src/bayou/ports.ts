@@ -74,6 +74,8 @@ export interface ReplicaStorage<Op> {
   /** The vector as stored; what `saveSeen` said last. Empty at first. */
   loadSeen(): VersionVector;
   saveSeen(origin: Origin, acceptTime: number): void;
+  /** Lowers the entry of `origin`, of what a replica that rejoins claims no more. */
+  lowerSeen(origin: Origin, acceptTime: number): void;
   /** What `saveState` said last; null at first. */
   loadState(): ReplicaState | null;
   saveState(state: ReplicaState): void;
@@ -97,6 +99,8 @@ export interface ReplicaState {
   readonly baseTime: number;
   /** For each origin, the highest accept time that is folded into the base store. */
   readonly baseVector: VersionVector;
+  /** For each origin, up to where its writes were claimed before some of them were accepted anew. */
+  readonly replaced: VersionVector;
   /** The origins that were retired. */
   readonly retired: readonly Origin[];
   /** The replica stamps nothing at or below this accept time any more. */

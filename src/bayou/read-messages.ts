@@ -15,6 +15,8 @@ export interface ReadManyRequest {
 export interface FoundValue<Value> {
   readonly value: Value;
   readonly stamp: AcceptStamp;
+  /** As of a `ReadReply`. */
+  readonly basis?: VersionVector;
 }
 
 export type ReadManyReply<Value> =

@@ -52,7 +52,7 @@ export class Reader<Op, Value> {
   missing(needs: VersionVector | null): VersionVector | null {
     const { integration, log } = this.#parts;
     if (needs === null || needs.size === 0) return null;
-    return integration.isBehind ? needs : log.seen.missing(needs);
+    return integration.isBehind ? needs : log.missing(needs);
   }
 
   /** A client's read. Dependency is tested before presence. */
@@ -126,7 +126,8 @@ export class Reader<Op, Value> {
   #find(key: string): FoundValue<Value> | null {
     const folded = this.#parts.log.read(key);
     if (folded === null) return null;
-    const { origin, acceptTime } = folded.last;
-    return { value: folded.value, stamp: { origin, acceptTime } };
+    const { value, last, basis } = folded;
+    const stamp = { origin: last.origin, acceptTime: last.acceptTime };
+    return basis === null ? { value, stamp } : { value, stamp, basis };
   }
 }

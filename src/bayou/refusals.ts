@@ -112,7 +112,9 @@ export function checkBatch<Op>(
   const forged = checkOwnStamps(batch.from, batch.seen, self, seen);
   if (forged !== null) return forged;
   const many =
-    checkSize(batch.from, seen.sizeWith(batch.seen)) ?? checkSize(batch.from, batch.report?.retired.length ?? 0);
+    checkSize(batch.from, seen.sizeWith(batch.seen)) ??
+    checkSize(batch.from, batch.report?.retired.length ?? 0) ??
+    checkSize(batch.from, batch.replaced?.size ?? 0);
   if (many !== null) return many;
   const broken = (what: string): Refused => refused('ERR_PROTOCOL', `the batch from ${batch.from} ${what}`);
   if (batch.resumed && request.resume === null) return broken('goes on with a transfer that was not named');

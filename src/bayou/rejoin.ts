@@ -1,7 +1,7 @@
 import type { Origin } from '../base/ids.js';
-import { isReplacedBy } from './base-transfer.js';
+import { foldHistory, isReplacedBy, worthAnew } from './key-history.js';
 import type { VersionVector } from './version-vector.js';
-import type { Write } from './write.js';
+import type { AcceptStamp, Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /*
@@ -35,8 +35,10 @@ export function resubmit<Op, Value>(
     const base = log.storage.base(key);
     const others = [...(base === null ? [] : [base]), ...history.filter((write) => !isDue(write))];
     const due = history.filter(isDue);
-    for (const write of due) log.drop(write);
-    for (const write of due) if (!others.some((other) => isReplacedBy(write, other, log.order))) adopt(write);
+    for (const write of due) log.giveUp(write);
+    for (const write of worthAnew(due, history, log.rules)) {
+      if (!others.some((other) => isReplacedBy(write, other, log.order, log.rules))) adopt(write);
+    }
   }
   return keys.size > 0;
 }
@@ -57,22 +59,44 @@ export function dissolveBase<Op, Value>(
   const due: string[] = [];
   for (let next = keys.next(); next.done !== true && due.length < keysMax; next = keys.next()) due.push(next.value);
   keys.return?.();
-  for (const key of due) {
-    const base = log.storage.base(key);
-    if (base === null) continue;
-    log.storage.setBase(key, null);
-    if (log.storage.history(key).length > 0) continue;
-    if (!known.covers(base.origin, base.acceptTime)) adopt(base);
-    // What is claimed here nobody sends again.
-    else if (log.seen.covers(base.origin, base.acceptTime)) log.storage.insert(base, 0);
-  }
+  for (const key of due) dissolveKey(log, key, known, adopt);
   return due.length < keysMax ? null : (due.at(-1) as string);
 }
 
 /**
+ * What operations came to that read their key says nothing of them one by one. So this replica claims no more of what it has
+ * folded, and is sent all of it that the peer holds; what the peer does not hold is accepted anew as a value.
+ */
+function dissolveKey<Op, Value>(
+  log: WriteLog<Op, Value>,
+  key: string,
+  known: VersionVector,
+  adopt: (write: Write<Op>) => void,
+): void {
+  const { rules, storage, baseVector } = log;
+  const { isBlind, isTotal, total } = rules.machine;
+  const base = storage.base(key);
+  if (base === null) return;
+  const history = [...storage.history(key)];
+  log.setBase(key, null);
+  const isOne = isBlind(base.operation) && !isTotal(base.operation);
+  if (!isOne) for (const [origin] of baseVector.entries()) log.lowerSeen(origin, 0);
+  if (history.some(({ operation }) => isBlind(operation))) return;
+  if (known.covers(base.origin, base.acceptTime)) {
+    // What is claimed here nobody sends again.
+    if (log.seen.covers(base.origin, base.acceptTime)) log.insert(base, 0);
+    return;
+  }
+  const above = history.filter(({ origin, acceptTime }) => known.covers(origin, acceptTime));
+  const folded = foldHistory(base, above, rules);
+  if (folded === null || (isOne && above.length === 0)) adopt(base);
+  else adopt({ ...folded.last, operation: total(folded.value) });
+}
+
+/**
  * Takes up what was received of `gone`, origins that take no part any more, and that nobody claims: a transfer that was cut
- * brought it, and who could have given the rest has lost it. What nothing stands after is accepted anew, as it would be lost
- * otherwise; what was overwritten leaves the log. Only once every member was heard from since they are gone: then nobody
+ * brought it, and who could have given the rest has lost it. What nothing overwrites, and it nothing that others hold, is
+ * accepted anew, as it would be lost otherwise; the rest leaves the log. Only once every member was heard from since they are gone: then nobody
  * claims it who could still hand it on. True if there was some.
  */
 export function adoptOrphans<Op, Value>(
@@ -85,11 +109,26 @@ export function adoptOrphans<Op, Value>(
     const run = log.storage.run(origin, log.seen.get(origin), Number.POSITIVE_INFINITY);
     for (let next = run.next(); next.done !== true; next = run.next()) orphans.push(next.value);
   }
-  for (const orphan of orphans.sort(log.order)) {
-    const last = log.storage.history(orphan.key).at(-1);
-    const isLast = last !== undefined && log.order(last, orphan) === 0;
+  orphans.sort(log.order);
+  const names = new Set(orphans.map(nameOf));
+  const left = new Set(orphans.filter((orphan) => isLeft(log, orphan, names)));
+  for (const orphan of orphans) {
     log.drop(orphan);
-    if (isLast) adopt(orphan);
+    if (left.has(orphan)) adopt(orphan);
   }
   return orphans.length > 0;
+}
+
+/** True if nothing that stays overwrites the orphan, or would be overwritten by it; and it takes effect. */
+function isLeft<Op, Value>(log: WriteLog<Op, Value>, orphan: Write<Op>, orphans: ReadonlySet<string>): boolean {
+  const { isBlind } = log.rules.machine;
+  const history = log.storage.history(orphan.key);
+  const later = history.filter((write) => log.order(write, orphan) > 0);
+  if (later.some(({ operation }) => isBlind(operation))) return false;
+  if (isBlind(orphan.operation)) return later.every((write) => orphans.has(nameOf(write)));
+  return worthAnew([orphan], history, log.rules).length > 0;
+}
+
+function nameOf({ origin, acceptTime }: AcceptStamp): string {
+  return `${acceptTime}@${origin}`;
 }

@@ -25,6 +25,7 @@ import { ObservedStorage } from './observed-storage.js';
 import type { ReplicaStorage } from './ports.js';
 import { Reader } from './reader.js';
 import { checkRequest } from './refusals.js';
+import { answerRetry } from './retries.js';
 import { Transfers } from './transfers.js';
 import type { VersionVector } from './version-vector.js';
 import { type AcceptStamp, stampOrder, type Write } from './write.js';
@@ -89,7 +90,6 @@ export class Replica<Op, Value> {
   readonly origin: Origin;
   readonly id: ReplicaId;
   readonly terms: ClusterTerms;
-  readonly #machine: StateMachine<Op, Value>;
   readonly #storage: ReplicaStorage<Op>;
   readonly #clock: AcceptClock;
   readonly #log: WriteLog<Op, Value>;
@@ -110,12 +110,11 @@ export class Replica<Op, Value> {
     this.origin = origin;
     this.id = replicaIdOf(origin);
     this.terms = terms;
-    this.#machine = machine;
     this.#storage = storage;
     this.#life = config.life ?? 0;
     this.#retryWindow = acceptTimeSpan(terms.clock, terms.retryWindowMs);
     this.#clock = new AcceptClock(terms.clock, config.maxDriftMs ?? null);
-    this.#log = new WriteLog(storage, stampOrder(terms.tieBreak), { machine, retryWindow: this.#retryWindow });
+    this.#log = new WriteLog(storage, stampOrder(terms.tieBreak), { machine, retryWindow: this.#retryWindow }, origin);
     const state = storage.loadState();
     // What a transfer brought that was cut may stand beyond what may be claimed.
     for (const time of [this.#log.seen.highestTime(), storage.highestTime, this.#log.baseTime, state?.clock ?? 0]) {
@@ -161,8 +160,8 @@ export class Replica<Op, Value> {
     if (this.#lives.copied !== null) return refused('ERR_COPIED', this.#lives.copied);
     const missing = this.reader.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const earlier = this.#sameOrLaterOperation(request);
-    if (earlier !== null) return this.#answerRetry(request, earlier);
+    const again = answerRetry(this.#log, request);
+    if (again !== null) return again;
 
     if (request.after > this.#clock.limit(now) && request.after > this.#clock.latest) {
       const ahead = this.#clock.aheadMs(request.after, now);
@@ -210,12 +209,13 @@ export class Replica<Op, Value> {
     const resumed = resume !== null && this.#log.seen.dominates(resume.target);
     const known = resumed ? resume.received : request.seen;
     const head = { from: this.origin, resumed, seen: this.#log.seen.clone(), standing: this.#standing, report };
-    if (this.#log.isAheadOf(known)) return this.#servePage(request, head, now);
+    const replaced = this.#log.replaced.size === 0 ? null : this.#log.replaced.clone();
+    if (this.#log.isAheadOf(known)) return withReplaced(this.#servePage(request, head, now), replaced);
     const { writes, more } = this.#log.cut(known, request);
     const left = more && resume === null ? this.#log.countMissing(known) - writes.length : null;
     const { from, seen, standing } = head;
     // A field at a time: to spread an object and add to it takes microseconds.
-    return { from, resumed, seen, standing, report, writes, more, store: null, left };
+    return withReplaced({ from, resumed, seen, standing, report, writes, more, store: null, left }, replaced);
   }
 
   /** The next request to a peer: it goes on with the transfer from that peer, or one that was cut, or begins one. */
@@ -458,6 +458,7 @@ export class Replica<Op, Value> {
     this.#storage.saveState({
       baseTime: this.#log.baseTime,
       baseVector: this.#log.baseVector.clone(),
+      replaced: this.#log.replaced.clone(),
       retired: this.#members.retired,
       clock: this.#members.attested,
       resume: this.#transfers.latest,
@@ -465,33 +466,8 @@ export class Replica<Op, Value> {
       rejoinsWith: this.#integration.rejoinsWith,
     });
   }
+}
 
-  /** The client's write on the key with the request's client time, or if there is none with a later one. */
-  #sameOrLaterOperation({ key, client, clientTime, operation }: WriteRequest<Op>): Write<Op> | null {
-    const base = this.#storage.base(key);
-    let later = base !== null && base.client === client && base.clientTime >= clientTime ? base : null;
-    if (later?.clientTime === clientTime) return later;
-    for (const write of this.#storage.history(key)) {
-      if (write.client !== client || write.clientTime < clientTime) continue;
-      if (write.clientTime === clientTime) return write;
-      later ??= write;
-    }
-    return later !== null && this.#machine.isBlind(operation) ? later : null;
-  }
-
-  /** A retry gets the first answer again. */
-  #answerRetry(request: WriteRequest<Op>, earlier: Write<Op>): WriteReply | Refused {
-    const { client, clientTime, operation } = request;
-    if (earlier.clientTime > clientTime) {
-      const message = `client ${client} wrote this key at its time ${earlier.clientTime} already, so its time ${clientTime} is past`;
-      return refused('ERR_CLIENT_TIME', message);
-    }
-    if (!this.#machine.equal(earlier.operation, operation)) {
-      return refused(
-        'ERR_CLIENT_TIME',
-        `time ${clientTime} of client ${client} already names another operation on this key`,
-      );
-    }
-    return { kind: 'accepted', stamp: { origin: earlier.origin, acceptTime: earlier.acceptTime } };
-  }
+function withReplaced<Op>(batch: PullBatch<Op>, replaced: VersionVector | null): PullBatch<Op> {
+  return replaced === null ? batch : { ...batch, replaced };
 }

@@ -123,13 +123,19 @@ export class Session<Op> {
   }
 
   /**
-   * A read returned the value that `stamp` wrote. A read that returned an error changes nothing. `before`: what the key needed
-   * when the request was made.
+   * A read returned the value that `stamp` wrote; or that several writes came to, of which `basis` has the last of each origin:
+   * that adds to what the key needs. A read that returned an error changes nothing. `before`: what the key needed when the
+   * request was made.
    */
-  found(key: string, stamp: AcceptStamp, before = this.needsOf(key)): void {
-    this.#highest = Math.max(this.#highest, stamp.acceptTime);
-    if (this.#guarantees.has('writes-follow-reads')) this.#writeNeeds.raise(stamp.origin, stamp.acceptTime);
-    if (this.#guarantees.has('monotonic-reads')) this.#need(key, stamp, before === this.needsOf(key));
+  found(key: string, stamp: AcceptStamp, before = this.needsOf(key), basis?: VersionVector): void {
+    const replaces = basis === undefined && before === this.needsOf(key);
+    const others =
+      basis === undefined ? [] : Array.from(basis.entries(), ([origin, acceptTime]) => ({ origin, acceptTime }));
+    for (const write of [stamp, ...others]) {
+      this.#highest = Math.max(this.#highest, write.acceptTime);
+      if (this.#guarantees.has('writes-follow-reads')) this.#writeNeeds.raise(write.origin, write.acceptTime);
+      if (this.#guarantees.has('monotonic-reads')) this.#need(key, write, replaces);
+    }
   }
 
   get #isCausal(): boolean {

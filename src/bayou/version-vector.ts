@@ -55,6 +55,13 @@ export class VersionVector {
     return true;
   }
 
+  /** Lowers the entry of `origin`, if there is a higher one. True if there was. */
+  lower(origin: Origin, time: number): boolean {
+    if (this.get(origin) <= time) return false;
+    this.#own().set(origin, time);
+    return true;
+  }
+
   /** Drops the entry of `origin`. */
   forget(origin: Origin): void {
     if (this.#times.has(origin)) this.#own().delete(origin);

@@ -48,6 +48,8 @@ export interface Change<Value> {
   readonly client: ClientId;
   /** What is under the key by all that the replica claims; null if nothing. */
   readonly value: Value | null;
+  /** Of each origin, the last write that the value rests on; absent if that is the one of `standing` alone. */
+  readonly basis?: VersionVector;
   /** The write that the value comes from, or that deleted it; the stamp itself, if it stands last. */
   readonly standing: AcceptStamp;
   /** True if the value rests on this write; false if one that stands after it overwrites it. */

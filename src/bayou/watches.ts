@@ -161,7 +161,7 @@ export class Watches<Op, Value> {
       if (page.isFull) break;
       const base = log.storage.base(key);
       // A delete may be kept, by who knows no other replica.
-      const isPresent = base !== null && ownValueOf(base, log.rules) !== undefined;
+      const isPresent = base !== null && foldHistory(base, [], log.rules) !== null;
       page.look(isPresent ? this.#changeOf(base, null) : null, isPresent ? log.bytesOf(base) : 0);
       after = key;
     }
@@ -206,11 +206,13 @@ export class Watches<Op, Value> {
       if (last === write) last = later;
       if (overwrites) stands = false;
     }
+    const folded = foldHistory(base, history, rules);
     return {
       key,
       stamp: { origin, acceptTime },
       client,
-      value: foldHistory(base, history, rules)?.value ?? null,
+      value: folded?.value ?? null,
+      ...(folded === null || folded.basis === null ? {} : { basis: folded.basis }),
       standing: { origin: last.origin, acceptTime: last.acceptTime },
       stands,
       reordered,
@@ -226,7 +228,10 @@ export class Watches<Op, Value> {
 
 /** What a blind write sets; undefined if it deletes, or reads what is there. */
 function ownValueOf<Op, Value>({ operation }: Write<Op>, { machine }: KeyRules<Op, Value>): Value | undefined {
-  return machine.isBlind(operation) ? machine.apply(undefined, operation) : undefined;
+  if (!machine.isBlind(operation)) return undefined;
+  const folding = machine.begin(undefined);
+  folding.apply(operation);
+  return folding.value();
 }
 
 function replyOf<Value>(changes: readonly Change<Value>[], cursor: WatchCursor, more: boolean): WatchReply<Value> {

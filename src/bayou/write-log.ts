@@ -1,15 +1,9 @@
 import { assert } from '../base/assert.js';
-import type { Origin } from '../base/ids.js';
+import type { ClientId, Origin } from '../base/ids.js';
 import { type BatchLimits, cutBatch, RunMerge } from './batch.js';
-import {
-  type Folded,
-  foldHistory,
-  isPrunedOnArrival,
-  type KeyRules,
-  positionOf,
-  prunableBehind,
-  yieldsTo,
-} from './key-history.js';
+import { foldKey } from './folding.js';
+import { type Folded, isPrunedOnArrival, type KeyRules, positionOf, prunableBehind } from './key-history.js';
+import { LongHistories } from './long-histories.js';
 import type { ReplicaStorage } from './ports.js';
 import { VersionVector } from './version-vector.js';
 import type { AcceptStamp, StampOrder, Write } from './write.js';
@@ -20,16 +14,22 @@ const STAMP_BYTES = 16;
 const PRUNE_KEYS = 1_024;
 const PRUNING_KEYS_MAX = 262_144;
 
+/** A storage as the log shows it: what changes writes goes through the log. */
+export type LogStorage<Op> = Omit<ReplicaStorage<Op>, 'insert' | 'remove' | 'settle' | 'setBase' | 'lowerSeen'>;
+
 /**
  * The writes a replica holds, and the vector that says what it may claim of them: a log, and the base store that its
  * beginning was folded into. A write stands in the base if its accept time is at most `baseTime`.
  */
 export class WriteLog<Op, Value> {
-  readonly storage: ReplicaStorage<Op>;
+  readonly storage: LogStorage<Op>;
   readonly order: StampOrder;
   readonly rules: KeyRules<Op, Value>;
   /** What the replica may claim to hold. */
   readonly seen: VersionVector;
+  readonly #kept: ReplicaStorage<Op>;
+  readonly #long: LongHistories<Op, Value>;
+  readonly #self: Origin;
   /**
    * Keys on which a received write may replace others once it is claimed. Bounded: what is forgotten costs space until it
    * is folded, and nothing else.
@@ -40,17 +40,27 @@ export class WriteLog<Op, Value> {
   /** Of each origin that writes were received of, the highest accept time; unless some may be left of an earlier life. */
   readonly #reached = new Map<Origin, number>();
   baseTime: number;
+  /**
+   * For each origin, up to where this replica, or one whose claims it has made, claimed its writes before it accepted some of
+   * them anew: who asks for those by their first stamps is shown what came of them.
+   */
+  readonly replaced: VersionVector;
   /** For each origin, the highest accept time that is folded into the base store. */
   baseVector: VersionVector;
 
-  constructor(storage: ReplicaStorage<Op>, order: StampOrder, rules: KeyRules<Op, Value>) {
+  /** `self`: whose log it is. */
+  constructor(storage: ReplicaStorage<Op>, order: StampOrder, rules: KeyRules<Op, Value>, self: Origin) {
+    this.#self = self;
     this.storage = storage;
+    this.#kept = storage;
     this.order = order;
     this.rules = rules;
+    this.#long = new LongHistories(storage, rules);
     this.seen = storage.loadSeen().clone();
     const state = storage.loadState();
     this.baseTime = state?.baseTime ?? 0;
     this.baseVector = state?.baseVector.clone() ?? new VersionVector();
+    this.replaced = state?.replaced.clone() ?? new VersionVector();
   }
 
   /** False while a base store was taken over whose tail is still to come: claims have gaps then. */
@@ -59,11 +69,69 @@ export class WriteLog<Op, Value> {
   }
 
   read(key: string): Folded<Op, Value> | null {
-    return foldHistory(this.storage.base(key), this.storage.history(key), this.rules);
+    return this.#long.read(key);
+  }
+
+  /** The client's writes on the key under that client time, in order; `isPast`: it may have some under a later one. */
+  named(
+    key: string,
+    client: ClientId,
+    clientTime: number,
+  ): { readonly writes: readonly Write<Op>[]; readonly isPast: boolean } {
+    return this.#long.named(key, client, clientTime);
+  }
+
+  insert(write: Write<Op>, position: number): void {
+    this.#kept.insert(write, position);
+    this.#long.inserted(write, position);
+  }
+
+  remove(key: string, position: number): void {
+    const write = this.storage.history(key)[position];
+    assert(write !== undefined, 'only what is there is removed');
+    this.#kept.remove(key, position);
+    this.#long.removed(write, position);
+  }
+
+  /** As `ReplicaStorage.settle`. */
+  settle(key: string, present: boolean): void {
+    const write = this.storage.history(key)[0];
+    assert(write !== undefined, 'only what is there is folded');
+    this.#kept.settle(key, present);
+    this.#long.removed(write, 0);
+    this.#long.based(key);
+  }
+
+  setBase(key: string, base: Write<Op> | null): void {
+    this.#kept.setBase(key, base);
+    this.#long.based(key);
   }
 
   raiseSeen(origin: Origin, acceptTime: number): void {
     if (this.seen.raise(origin, acceptTime)) this.storage.saveSeen(origin, acceptTime);
+  }
+
+  /** Claims no more of `origin` than this, unless it is the replica's own. What it claimed it still answers for. */
+  lowerSeen(origin: Origin, acceptTime: number): void {
+    const claimed = this.seen.get(origin);
+    if (origin === this.#self || !this.seen.lower(origin, acceptTime)) return;
+    this.#kept.lowerSeen(origin, acceptTime);
+    this.replaced.raise(origin, claimed);
+  }
+
+  /** What of a session's needs is neither claimed nor replaced; null if nothing. */
+  missing(needs: VersionVector): VersionVector | null {
+    const missing = this.seen.missing(needs);
+    return missing === null ? null : this.replaced.missing(missing);
+  }
+
+  /**
+   * Drops a write that is not held elsewhere, as far as is known, and so is accepted anew. If it is not blind who has it has not
+   * what it is accepted as: that counts for itself, and so it is not claimed any more.
+   */
+  giveUp(write: Write<Op>): void {
+    this.drop(write);
+    if (!this.rules.machine.isBlind(write.operation)) this.lowerSeen(write.origin, write.acceptTime - 1);
   }
 
   /** Adds a write of this replica, which stands after all that is here. */
@@ -71,7 +139,7 @@ export class WriteLog<Op, Value> {
     const history = this.storage.history(write.key);
     const last = history.at(-1);
     assert(last === undefined || this.order(last, write) < 0, 'an accepted write stands after all that is here');
-    this.storage.insert(write, history.length);
+    this.insert(write, history.length);
     this.raiseSeen(write.origin, write.acceptTime);
     this.#pruneBehind(write);
   }
@@ -90,7 +158,7 @@ export class WriteLog<Op, Value> {
     if (there !== undefined && this.order(there, write) === 0) return;
     if (isPrunedOnArrival(history, position, write, this.seen, this.rules)) return;
     if (this.#isTaken(write)) return;
-    this.storage.insert(write, position);
+    this.insert(write, position);
   }
 
   /**
@@ -138,7 +206,7 @@ export class WriteLog<Op, Value> {
 
   /** The next writes that `seen` covers and `base` does not, in stamp order. At least one if any is left. */
   cut(base: VersionVector, limits: BatchLimits): { readonly writes: readonly Write<Op>[]; readonly more: boolean } {
-    return cutBatch(this.storage, this.seen, base, limits, this.order, (write) => this.bytesOf(write));
+    return cutBatch(this.#kept, this.seen, base, limits, this.order, (write) => this.bytesOf(write));
   }
 
   /** About how many writes `seen` covers and `base` does not. */
@@ -153,7 +221,7 @@ export class WriteLog<Op, Value> {
 
   /**
    * Folds writes up to the accept time `upTo`, about `writesMax` at most, into the base store: there is nothing that could
-   * still come to stand before them. Each is the first of its key's history, since those before it were folded before.
+   * still come to stand before them. On each key they are the first of its history, since those before were folded before.
    * With `keepTombstones` a delete stays as the base of its key: others that are not known yet may hold what it deletes.
    *
    * One that was never claimed is dropped: a transfer that was cut brought it, of an origin that nobody here knows, and
@@ -175,10 +243,13 @@ export class WriteLog<Op, Value> {
       due.push(write);
     }
     let dropped = false;
+    const keys = new Set<string>();
     for (const write of due) {
-      if (this.seen.covers(write.origin, write.acceptTime)) this.#fold(write, keepTombstones);
+      if (this.seen.covers(write.origin, write.acceptTime)) keys.add(write.key);
       else dropped = this.drop(write) || dropped;
     }
+    const last = due.at(-1)?.acceptTime ?? 0;
+    for (const key of keys) foldKey(this, key, last, keepTombstones);
     // Who has nothing to fold does not keep out what others may still bring.
     if (due.length > 0) this.baseTime = more ? (due.at(-1)?.acceptTime ?? upTo) : upTo;
     return { more, dropped };
@@ -188,7 +259,7 @@ export class WriteLog<Op, Value> {
   drop(write: Write<Op>): boolean {
     const position = this.#find(write);
     if (position === null) return false;
-    this.storage.remove(write.key, position);
+    this.remove(write.key, position);
     return true;
   }
 
@@ -204,22 +275,6 @@ export class WriteLog<Op, Value> {
       for (let next = run.next(); next.done !== true; next = run.next()) due.push(next.value);
       for (const write of due) this.drop(write);
     }
-  }
-
-  #fold(write: Write<Op>, keepTombstones: boolean): void {
-    const { storage, rules } = this;
-    const position = this.#find(write);
-    // It took no effect, and left with the write it yields to.
-    if (position === null) return;
-    assert(position === 0, 'a write is folded before those that stand after it');
-    this.baseVector.raise(write.origin, write.acceptTime);
-    // Every repeat that may ever come within the window is here by now.
-    const history = storage.history(write.key);
-    for (let i = history.length - 1; i > 0; i--) {
-      const later = history[i] as Write<Op>;
-      if (later.client === write.client && yieldsTo(later, write, rules)) storage.remove(write.key, i);
-    }
-    storage.settle(write.key, keepTombstones || rules.machine.apply(undefined, write.operation) !== undefined);
   }
 
   /** Every write of the log in the total order, after `after` if it is not null. */
@@ -242,7 +297,7 @@ export class WriteLog<Op, Value> {
   fingerprint(): string {
     const keys = `${[...this.#received].sort()} pruning ${[...this.#pruning].sort()}`;
     const reached = new VersionVector(this.#reached);
-    return `${this.seen} base ${this.baseTime} ${this.baseVector} received ${keys} reached ${reached}`;
+    return `${this.seen} replaced ${this.replaced} base ${this.baseTime} ${this.baseVector} received ${keys} reached ${reached}`;
   }
 
   /** Where the write stands in its key's history; null if it is not there. */
@@ -256,6 +311,7 @@ export class WriteLog<Op, Value> {
   /** False if some write on the key may not be claimed yet. */
   #pruneKey(key: string): boolean {
     let isClaimed = true;
+    if (!this.#long.mayHaveBlind(key)) return isClaimed;
     for (let position = this.storage.history(key).length - 1; position >= 0; position--) {
       const history = this.storage.history(key);
       const write = history[position] as Write<Op>;
@@ -264,7 +320,7 @@ export class WriteLog<Op, Value> {
         continue;
       }
       const prunable = prunableBehind(history, position, this.rules);
-      for (const place of prunable) this.storage.remove(key, place);
+      for (const place of prunable) this.remove(key, place);
       position -= prunable.length;
     }
     return isClaimed;
@@ -275,6 +331,6 @@ export class WriteLog<Op, Value> {
     const history = this.storage.history(write.key);
     if (history.length === 1) return;
     const position = positionOf(history, write, this.order);
-    for (const prunable of prunableBehind(history, position, this.rules)) this.storage.remove(write.key, prunable);
+    for (const prunable of prunableBehind(history, position, this.rules)) this.remove(write.key, prunable);
   }
 }

@@ -139,7 +139,9 @@ export class BundlePeer implements PeerConnection<KvOperation> {
     const given = store?.entries.length ?? writes.length;
     const left = more && request.resume === null ? Math.max(end.entries - given, 0) : null;
     const report = request.report ? end.report : null;
-    return { from: head.from, resumed, writes, seen: end.seen.clone(), more, standing, store, left, report };
+    const seen = end.seen.clone();
+    const batch = { from: head.from, resumed, writes, seen, more, standing, store, left, report };
+    return end.replaced === undefined ? batch : { ...batch, replaced: end.replaced.clone() };
   }
 
   #pass({ writes, store }: Part, place: Place): void {

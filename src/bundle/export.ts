@@ -109,13 +109,14 @@ class Export {
   }
 
   #take({ batch }: ExportReply<KvOperation>): void {
-    const { writes, store, seen, standing, report, more } = batch;
+    const { writes, store, seen, standing, report, more, replaced } = batch;
     if (store === null) this.#takeWrites(writes, seen);
     else this.#takePage(store, seen);
     const goOn = (): void => {
       if (more) return this.ask();
       if (report === null) return this.#done(fail(new BaristaError('ERR_PROTOCOL', 'the last part lacks a report')));
-      const end = encoded(bundleEnd, { seen, standing, report, entries: this.#entries });
+      const made = { seen, standing, report, entries: this.#entries };
+      const end = encoded(bundleEnd, replaced === undefined ? made : { ...made, replaced });
       this.#append('end', end, () => {
         this.#done(succeed({ from: batch.from, seen, entries: this.#entries, bytes: this.#place.at }));
       });

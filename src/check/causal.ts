@@ -83,7 +83,8 @@ class CausalCheck {
     const past = this.#pasts[index] as number[];
     for (const { writer, operations } of this.#acknowledged.get(read.key) ?? []) {
       const last = lastUpTo(operations, past[writer] as number);
-      if (last === undefined) continue;
+      // What one that reads the key came to is in the value, which tells no more of it.
+      if (last === undefined || last.change !== null) continue;
       this.#findings.looked('causal');
       if (!this.#isOlder(read, last)) continue;
       this.#findings.violated('causal', () => `${describeRead(read)}: in its past is ${describeOperation(last)}`);

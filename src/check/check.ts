@@ -1,5 +1,6 @@
 import { checkAtMostOnce } from './at-most-once.js';
 import { checkCausal } from './causal.js';
+import { checkChanges } from './changes.js';
 import { checkConvergence } from './convergence.js';
 import { checkDurability } from './durability.js';
 import type { Header, History, HistoryEvent } from './history.js';
@@ -52,6 +53,7 @@ export class HistoryChecker {
     checkPrefix(recording, standing, findings);
     checkStore(recording, findings);
     checkOracle(recording, standing, findings);
+    checkChanges(recording, standing, findings);
     checkAtMostOnce(recording, findings);
     checkTombstones(recording, findings);
     checkDurability(recording, standing, findings);

@@ -1,5 +1,5 @@
 import { quoted } from './operation.js';
-import { type Claims, covers, namePlace, type Place } from './place.js';
+import { type Claims, covers, namePlace } from './place.js';
 import type { Recording } from './recording.js';
 import type { Findings } from './report.js';
 import { describeState, type State } from './state.js';
@@ -32,7 +32,7 @@ export function checkConvergence({ states }: Recording, findings: Findings): voi
       continue;
     }
     findings.looked('convergence');
-    const difference = differenceOf(same.store, state.store);
+    const difference = differenceOf(same, state);
     if (difference === null) continue;
     findings.violated('convergence', () => {
       return `${describeState(same)} and ${describeState(state)} hold the same writes, and differ: ${difference}`;
@@ -44,13 +44,14 @@ function nameClaims(claims: Claims): string {
   return claims.join();
 }
 
-function differenceOf(a: readonly Place[], b: readonly Place[]): string | null {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    if (a[i] !== b[i]) return `${nameEntry(a[i])}, and ${nameEntry(b[i])}`;
+function differenceOf(a: State, b: State): string | null {
+  for (let i = 0; i < Math.max(a.store.length, b.store.length); i++) {
+    if (a.store[i] !== b.store[i] || a.values[i] !== b.values[i]) return `${nameEntry(a, i)}, and ${nameEntry(b, i)}`;
   }
   return null;
 }
 
-function nameEntry(place: Place | undefined): string {
-  return place === undefined ? 'nothing more' : `${place.key} = ${quoted(place.value)} of ${namePlace(place)}`;
+function nameEntry({ store, values }: State, at: number): string {
+  const place = store[at];
+  return place === undefined ? 'nothing more' : `${place.key} = ${quoted(values[at] ?? null)} of ${namePlace(place)}`;
 }

@@ -37,21 +37,25 @@ class FinalCheck {
       const there = new Map<string, number>();
       for (const operation of operations) {
         const { client, clientTime, places } = operation;
-        if ((there.get(client.id) ?? -1) >= clientTime) continue;
-        if (places.some((place) => this.#log.has(place) || covers(this.#state.seen, place))) {
-          there.set(client.id, clientTime);
-        }
+        if (operation.change !== null || (there.get(client.id) ?? -1) >= clientTime) continue;
+        if (this.#isThere(places)) there.set(client.id, clientTime);
       }
       for (const operation of operations) {
         const { accepted, client, clientTime } = operation;
         if (accepted === null || operation.acceptedAt >= this.#state.at) continue;
         this.#findings.looked('durability');
-        if ((there.get(client.id) ?? -1) >= clientTime || this.#mayBeGone(operation, accepted)) continue;
+        // One that reads its key is replaced by no other.
+        const isThere = operation.change === null ? (there.get(client.id) ?? -1) >= clientTime : false;
+        if (isThere || this.#isThere(operation.places) || this.#mayBeGone(operation, accepted)) continue;
         this.#findings.violated('durability', () => {
           return `${describeOperation(operation)} was acknowledged at ${operation.acceptedAt} ms, and ${describeState(this.#state)} lacks it`;
         });
       }
     }
+  }
+
+  #isThere(places: readonly Place[]): boolean {
+    return places.some((place) => this.#log.has(place) || covers(this.#state.seen, place));
   }
 
   /** True if nobody who held it is left, or it was accepted anew and then folded, under a stamp that nobody saw. */
@@ -79,6 +83,8 @@ class FinalCheck {
   }
 
   #mayBeFolded(operation: Operation): boolean {
+    // What was accepted anew and folded is in the value, which tells no more of it.
+    if (operation.change !== null) return true;
     const shown = this.#state.store.find(({ key }) => key === operation.key);
     if (shown === undefined) return operation.value === null || this.#standing.mayBeDeleted(operation, this.#state.at);
     return !this.#standing.isBefore(shown, operation);

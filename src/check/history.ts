@@ -39,11 +39,16 @@ interface OperationEvent {
   readonly code?: string;
 }
 
+/** An operation that reads the value which stands where it does. */
+export type ChangeName = 'increment' | 'append' | 'setAdd' | 'setRemove' | 'putIfAbsent';
+
 export interface WriteEvent extends OperationEvent {
   readonly type: 'write';
   readonly clientTime: number;
   /** The value that is put; null: a delete. */
   readonly value: string | null;
+  /** Set if it is neither: `value` is then the number, the text, the member or the value that the operation carries. */
+  readonly change?: ChangeName;
   /**
    * `missing`: ERR_DEP, nothing was written. `failed`: refused, nothing was written. `unknown`: it may have been accepted.
    */
@@ -79,6 +84,11 @@ export interface LoggedWrite {
   readonly key: string;
   /** Null: a delete. */
   readonly value: string | null;
+  /**
+   * As of a `WriteEvent`; or `total`: it stands for operations that were folded, has the name of the last of them, and sets
+   * `value`.
+   */
+  readonly change?: ChangeName | 'total';
   /** Set if it was accepted anew by a replica that rejoined. */
   readonly resubmitted?: true;
 }

@@ -31,6 +31,7 @@ const marked: Field = { is: (value) => value === true, what: 'true, or left out'
 
 const operation = { client: name, key: name, begin: moment, end: orNull(moment), replica: orNull(name) };
 const code = optional(name);
+const CHANGES = ['increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent'];
 
 /** The fields of each type of line, all of them. */
 export const LINES: Readonly<Record<LineType, Fields>> = {
@@ -49,12 +50,14 @@ export const LINES: Readonly<Record<LineType, Fields>> = {
       ...operation,
       clientTime: time,
       value: orNull(text),
+      change: optional(oneOf(...CHANGES)),
       outcome: oneOf('accepted', 'missing', 'failed', 'unknown'),
       stamp: optional(stamp),
       code,
       repeated: marked,
     },
-    rule: (line) => wrongOperation(line) ?? wrongIfNot(line, 'stamp', line['outcome'] === 'accepted'),
+    rule: (line) =>
+      wrongOperation(line) ?? wrongChange(line) ?? wrongIfNot(line, 'stamp', line['outcome'] === 'accepted'),
   },
   read: {
     fields: {
@@ -90,7 +93,16 @@ export const LINES: Readonly<Record<LineType, Fields>> = {
 };
 
 const LOGGED: Fields = {
-  fields: { stamp, client: name, clientTime: time, key: name, value: orNull(text), resubmitted: marked },
+  fields: {
+    stamp,
+    client: name,
+    clientTime: time,
+    key: name,
+    value: orNull(text),
+    change: optional(oneOf(...CHANGES, 'total')),
+    resubmitted: marked,
+  },
+  rule: wrongChange,
 };
 
 /** What is wrong with a line, or a part of it; null if nothing is. */
@@ -108,6 +120,16 @@ export function wrongField(line: Line, { fields, rule }: Fields): string | null 
     if (!is(line[field])) return `${field} is not ${what}`;
   }
   return rule?.(line) ?? null;
+}
+
+function wrongChange({ change, value }: Line): string | null {
+  if (change === undefined) return null;
+  if (value === null) return 'value is null, and a change carries one';
+  return change !== 'increment' || isInteger(value as string) ? null : 'value is not the whole number of an increment';
+}
+
+function isInteger(value: string): boolean {
+  return /^(0|-?[1-9]\d*)$/.test(value) && Number.isSafeInteger(Number(value));
 }
 
 function wrongOperation({ begin, end, outcome }: Line): string | null {

@@ -1,4 +1,4 @@
-import type { GuaranteeName } from './history.js';
+import type { ChangeName, GuaranteeName } from './history.js';
 import { namePlace, type Place } from './place.js';
 
 /** One who reads and writes, in one session. */
@@ -9,12 +9,14 @@ export interface Client {
   readonly steps: Step[];
 }
 
-/** What (client, client time) names: one put or delete, at every place it has in the order. */
+/** What (client, client time) names: one operation, at every place it has in the order. */
 export interface Operation {
   readonly client: Client;
   readonly clientTime: number;
   readonly key: string;
   readonly value: string | null;
+  /** Null: a put or a delete. */
+  readonly change: ChangeName | null;
   /** What the client was told; null if the history has the write only from logs. */
   outcome: 'accepted' | 'missing' | 'failed' | 'unknown' | null;
   /** When the client sent it; before all else if the history does not say. */
@@ -57,15 +59,23 @@ export interface ReadStep {
   readonly outcome: 'found' | 'absent';
   /** What was found; null if the key was absent. */
   readonly found: Place | null;
+  /** The value that was found. */
+  readonly value: string | null;
   readonly seen: readonly number[] | null;
 }
 
 export type Step = WriteStep | ReadStep;
 
-export function describeOperation({ client, clientTime, key, value, places }: Operation): string {
-  const what = value === null ? `the delete of ${key}` : `the put of ${key} = ${quoted(value)}`;
+export function describeOperation(operation: Operation): string {
+  const { client, clientTime, places } = operation;
+  const what = `the ${describeChange(operation)}`;
   const where = places.length === 0 ? '' : `, stamped ${places.map(namePlace).join(' and ')}`;
   return `${what} (${client.id}:${clientTime}${where})`;
+}
+
+export function describeChange({ key, value, change }: Pick<Operation, 'key' | 'value' | 'change'>): string {
+  if (change !== null) return `${change} of ${key} by ${quoted(value)}`;
+  return value === null ? `delete of ${key}` : `put of ${key} = ${quoted(value)}`;
 }
 
 export function describePlace(place: Place): string {
@@ -73,8 +83,8 @@ export function describePlace(place: Place): string {
   return `${place.key} = ${quoted(place.value)}, stamped ${namePlace(place)}`;
 }
 
-export function describeRead({ client, key, begin, end, replica, found }: ReadStep): string {
-  const what = found === null ? 'nothing' : `${quoted(found.value)} of ${namePlace(found)}`;
+export function describeRead({ client, key, begin, end, replica, found, value }: ReadStep): string {
+  const what = found === null ? 'nothing' : `${quoted(value)} of ${namePlace(found)}`;
   return `the read of ${key} by ${client.id}, ${begin} to ${end ?? '?'} ms, at ${replica ?? '?'}, which returned ${what}`;
 }
 

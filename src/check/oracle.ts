@@ -77,6 +77,8 @@ class Oracle {
   }
 
   #check(shown: Shown): void {
+    // `changes` looks at what operations come to that read the key.
+    if (this.#recording.keys.get(shown.key)?.isChanged === true) return;
     this.#findings.looked('oracle');
     if (this.#deleted.has(shown.key)) this.#findings.looked('deletes');
     const wrong: Wrong = { put: null, deleted: null };
@@ -140,7 +142,7 @@ export function checkTombstones({ states, header }: Recording, findings: Finding
     // Folding lags by two windows, and comes at intervals: what one more has passed since is late.
     const limit = state.stable - 3 * header.retryWindow;
     for (const place of state.log) {
-      if (place.value !== null) continue;
+      if (place.value !== null || place.change !== null) continue;
       findings.looked('deletes');
       if (place.time > limit) continue;
       findings.violated('deletes', () => {

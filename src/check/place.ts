@@ -1,4 +1,5 @@
 import { compareIds } from '../base/ids.js';
+import type { ChangeName } from './history.js';
 import type { Operation } from './operation.js';
 
 /** Who gave stamps: a replica in one incarnation. */
@@ -14,8 +15,14 @@ export interface Place {
   readonly origin: Origin;
   readonly time: number;
   readonly key: string;
-  /** Null: a delete. */
-  readonly value: string | null;
+  /** Null: a delete. What reads and stores alone have shown of it, until a log or a client tells what stands there. */
+  value: string | null;
+  /** Null: a put or a delete, as far as is known. */
+  change: ChangeName | 'total' | null;
+  /** True if only reads and stores have shown it. */
+  isShown: boolean;
+  /** Another value than `value` that was shown of it; null if none was. */
+  other: string | null;
   /** What stands there; null if nothing told whose it is. */
   operation: Operation | null;
   /** What may stand there, if nothing told whose it is. */

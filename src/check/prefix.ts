@@ -80,8 +80,9 @@ class StateCheck {
     return this.#onKey(place.key).some((other) => {
       if (other.operation === null || other.operation.client !== operation?.client) return false;
       const { clientTime } = other.operation;
-      const isLater =
-        clientTime > operation.clientTime || (other.operation === operation && other.resubmitted === true);
+      // What reads its key is there for itself, and so is what it reads.
+      const isOverwritten = place.change === null && other.change === null && clientTime > operation.clientTime;
+      const isLater = isOverwritten || (other.operation === operation && other.resubmitted === true);
       return isLater && this.#standing.order(place, other) < 0;
     });
   }

@@ -16,6 +16,8 @@ import type { Standing } from './standing.js';
 interface Needs {
   /** The session's last write. */
   own: Operation | null;
+  /** Those since that read the key: all of them count. */
+  changes: Operation[];
   /** True if the session has read the key since, and asks for that instead. */
   isOwnReplaced: boolean;
   /** The last that it read. */
@@ -60,6 +62,11 @@ class SessionCheck {
   #wrote(operation: Operation): void {
     const needs = this.#needsOf(operation.key);
     if (needs.own !== null && needs.own.clientTime > operation.clientTime) return;
+    if (operation.change !== null) {
+      needs.changes.push(operation);
+      return;
+    }
+    needs.changes = [];
     needs.own = operation;
     needs.isOwnReplaced = false;
     if (this.#asks('read-your-writes')) needs.isFoundReplaced = true;
@@ -70,28 +77,27 @@ class SessionCheck {
     const needs = this.#needsOf(key);
     if (needs.found === null || !this.#standing.isBeforePlace(found, needs.found)) needs.found = found;
     needs.isFoundReplaced = false;
-    if (this.#asks('monotonic-reads')) needs.isOwnReplaced = true;
+    // A value that was read adds to what the key needs, unless one write has set it.
+    if (!this.#asks('monotonic-reads') || isChange(found)) return;
+    needs.isOwnReplaced = true;
+    needs.changes = [];
   }
 
   #check(read: ReadStep): void {
-    const { own, found, isOwnReplaced, isFoundReplaced } = this.#needsOf(read.key);
+    const { own, changes, found, isOwnReplaced, isFoundReplaced } = this.#needsOf(read.key);
+    if (this.#asks('read-your-writes')) for (const change of changes) this.#checkHeld(read, change);
     if (own !== null && this.#asks('read-your-writes')) {
       this.#findings.looked('read-your-writes');
       if (this.#isOlderThan(read, own)) {
         const wrote = `its client had written ${describeOperation(own)}`;
         this.#findings.violated('read-your-writes', () => `${describeRead(read)}: ${wrote}`);
       }
-      if (read.seen !== null && !isOwnReplaced) {
-        this.#findings.looked('read-your-writes-set');
-        if (!this.#holds(read.seen, own)) {
-          const lacks = `the replica does not claim ${describeOperation(own)}, which its client had written`;
-          this.#findings.violated('read-your-writes-set', () => `${describeRead(read)}: ${lacks}`);
-        }
-      }
+      if (!isOwnReplaced) this.#checkHeld(read, own);
     }
     if (found === null || !this.#asks('monotonic-reads')) return;
     this.#findings.looked('monotonic-reads');
-    if (this.#isOlderThanRead(read, found)) {
+    // Where an operation that reads the key took effect it may take none once a write has come before it.
+    if (!isChange(found) && this.#isOlderThanRead(read, found)) {
       this.#findings.violated('monotonic-reads', () => {
         return `${describeRead(read)}: its client had read ${describePlace(found)}`;
       });
@@ -103,6 +109,14 @@ class SessionCheck {
     this.#findings.violated('monotonic-reads-set', () => {
       return `${describeRead(read)}: the replica does not claim ${describePlace(found)}, which its client had read`;
     });
+  }
+
+  #checkHeld(read: ReadStep, own: Operation): void {
+    if (read.seen === null) return;
+    this.#findings.looked('read-your-writes-set');
+    if (this.#holds(read.seen, own)) return;
+    const lacks = `the replica does not claim ${describeOperation(own)}, which its client had written`;
+    this.#findings.violated('read-your-writes-set', () => `${describeRead(read)}: ${lacks}`);
   }
 
   #isOlderThan(read: ReadStep, own: Operation): boolean {
@@ -126,9 +140,14 @@ class SessionCheck {
   #needsOf(key: string): Needs {
     let needs = this.#needs.get(key);
     if (needs === undefined) {
-      needs = { own: null, isOwnReplaced: false, found: null, isFoundReplaced: false };
+      needs = { own: null, changes: [], isOwnReplaced: false, found: null, isFoundReplaced: false };
       this.#needs.set(key, needs);
     }
     return needs;
   }
+}
+
+/** True if the value there may be what several writes came to. */
+function isChange({ operation, change, mayBe }: Place): boolean {
+  return change !== null || (operation === null && mayBe.some((other) => other.change !== null));
 }

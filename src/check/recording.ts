@@ -1,5 +1,14 @@
-import type { Header, HistoryEvent, LifeEvent, LoggedWrite, ReadEvent, StateEvent, WriteEvent } from './history.js';
-import { type Client, describeOperation, mayBeWritten, type Operation, quoted } from './operation.js';
+import type {
+  Header,
+  HistoryEvent,
+  LifeEvent,
+  LoggedWrite,
+  ReadEvent,
+  Stamp,
+  StateEvent,
+  WriteEvent,
+} from './history.js';
+import { type Client, describeChange, describeOperation, mayBeWritten, type Operation, quoted } from './operation.js';
 import { Origins } from './origins.js';
 import { namePlace, type Place, type PlaceOrder, placeOrder } from './place.js';
 import type { Findings } from './report.js';
@@ -9,6 +18,8 @@ import type { State } from './state.js';
 export interface KeyRecord {
   readonly operations: Operation[];
   readonly places: Place[];
+  /** True if an operation on it reads what it changes, so that its values are not those that were sent. */
+  isChanged: boolean;
 }
 
 /**
@@ -65,8 +76,8 @@ export class Recording {
     this.writes += 1;
     this.#findings.looked('operations');
     const client = this.#actor(event);
-    const { clientTime, key, value, begin, end, replica } = event;
-    const operation = this.#operation(client, clientTime, key, value);
+    const { clientTime, key, value, change = null, begin, end, replica } = event;
+    const operation = this.#operation(client, clientTime, { key, value, change });
     if (operation === null) return;
     const last = this.#lastTimes.get(client) ?? -1;
     const isFirst = operation.outcome === null;
@@ -85,7 +96,7 @@ export class Recording {
     operation.repeated ||= !isFirst || event.repeated === true;
     let accepted: Place | null = null;
     if (event.outcome === 'accepted' && event.stamp !== undefined) {
-      accepted = this.#place(event.stamp, key, value);
+      accepted = this.#place(event.stamp, { key, value, change });
       this.#stands(operation, accepted);
       operation.accepted ??= accepted;
       operation.acceptedAt = Math.min(operation.acceptedAt, end ?? begin);
@@ -101,8 +112,9 @@ export class Recording {
     if (outcome !== 'found' && outcome !== 'absent') return;
     const seen = event.seen === undefined ? null : this.origins.claims(event.seen);
     const found = outcome === 'found' && event.stamp !== undefined ? event.stamp : null;
-    const place = found === null ? null : this.#place(found, key, event.value ?? null);
-    client.steps.push({ kind: 'read', client, key, begin, end, replica, outcome, found: place, seen });
+    const value = event.value ?? null;
+    const place = found === null ? null : this.#shown(found, key, value);
+    client.steps.push({ kind: 'read', client, key, begin, end, replica, outcome, found: place, value, seen });
     this.#key(key);
     if (place !== null) this.#passed(client, place);
   }
@@ -117,15 +129,19 @@ export class Recording {
       base,
       stable,
       log: event.log.map((write) => this.#logged(write)),
-      store: event.store.map(([key, value, stamp]) => this.#place(stamp, key, value)),
+      store: event.store.map(([key, value, stamp]) => this.#shown(stamp, key, value)),
+      values: event.store.map(([, value]) => value),
       final,
     });
   }
 
-  #logged({ stamp, client, clientTime, key, value, resubmitted }: LoggedWrite): Place {
-    const place = this.#place(stamp, key, value);
-    const operation = this.#operation(this.#client(client), clientTime, key, value);
-    if (operation !== null) this.#stands(operation, place);
+  #logged({ stamp, client, clientTime, key, value, resubmitted, ...write }: LoggedWrite): Place {
+    const change = write.change ?? null;
+    const place = this.#place(stamp, { key, value, change });
+    if (change !== 'total') {
+      const operation = this.#operation(this.#client(client), clientTime, { key, value, change });
+      if (operation !== null) this.#stands(operation, place);
+    }
     place.resubmitted = resubmitted === true;
     return place;
   }
@@ -156,14 +172,15 @@ export class Recording {
   #key(name: string): KeyRecord {
     let key = this.keys.get(name);
     if (key === undefined) {
-      key = { operations: [], places: [] };
+      key = { operations: [], places: [], isChanged: false };
       this.keys.set(name, key);
     }
     return key;
   }
 
   /** The operation of that name; null if the name is another one's. */
-  #operation(client: Client, clientTime: number, key: string, value: string | null): Operation | null {
+  #operation(client: Client, clientTime: number, what: Pick<Operation, 'key' | 'value' | 'change'>): Operation | null {
+    const { key, value, change } = what;
     const known = this.#byName.get(client)?.get(clientTime);
     if (known === undefined) {
       const operation: Operation = {
@@ -171,6 +188,7 @@ export class Recording {
         clientTime,
         key,
         value,
+        change,
         outcome: null,
         begin: Number.NEGATIVE_INFINITY,
         acceptedAt: Number.POSITIVE_INFINITY,
@@ -181,42 +199,80 @@ export class Recording {
       };
       this.#byName.get(client)?.set(clientTime, operation);
       this.operations.push(operation);
-      this.#key(key).operations.push(operation);
+      const record = this.#key(key);
+      record.operations.push(operation);
+      record.isChanged ||= change !== null;
       return operation;
     }
-    if (known.key === key && known.value === value) return known;
+    if (known.key === key && known.value === value && known.change === change) return known;
     this.#findings.violated('operations', () => {
-      const other = value === null ? `a delete of ${key}` : `a put of ${key} = ${quoted(value)}`;
-      return `${client.id}:${clientTime} names two operations: ${describeOperation(known)}, and ${other}`;
+      const other = describeChange(what);
+      return `${client.id}:${clientTime} names two operations: ${describeOperation(known)}, and a ${other}`;
     });
     return null;
   }
 
-  #place(stamp: readonly [number, string, number], key: string, value: string | null): Place {
-    const [time, replica, incarnation] = stamp;
+  /** The place of a write that a client was told of, or that a log has. */
+  #place(stamp: Stamp, { key, value, change }: Pick<Place, 'key' | 'value' | 'change'>): Place {
+    const place = this.#at(stamp, key, value);
+    if (place.isShown && place.key === key && (change !== null || (place.value === value && place.other === null))) {
+      place.isShown = false;
+      place.value = value;
+      place.change = change;
+    } else if (place.key !== key || place.value !== value || place.change !== change) {
+      this.#standsForTwo(place, key, value);
+    }
+    return place;
+  }
+
+  /** The place that reads and stores say a value is from. What reads its key may leave another value each time. */
+  #shown(stamp: Stamp, key: string, value: string | null): Place {
+    const place = this.#at(stamp, key, value);
+    if (place.key !== key) this.#standsForTwo(place, key, value);
+    else if (place.change === null && place.value !== value) {
+      if (place.isShown) place.other = value;
+      else this.#standsForTwo(place, key, value);
+    }
+    return place;
+  }
+
+  #at([time, replica, incarnation]: Stamp, key: string, value: string | null): Place {
     this.#findings.looked('stamps');
     const origin = this.origins.at(replica, incarnation);
     const places = this.origins.placesOf(origin);
     let place = places.get(time);
     if (place === undefined) {
-      place = { origin, time, key, value, operation: null, mayBe: [], resubmitted: null };
+      place = {
+        origin,
+        time,
+        key,
+        value,
+        change: null,
+        isShown: true,
+        other: null,
+        operation: null,
+        mayBe: [],
+        resubmitted: null,
+      };
       places.set(time, place);
       this.#key(key).places.push(place);
-    } else if (place.key !== key || place.value !== value) {
-      const there = place;
-      this.#findings.violated('stamps', () => {
-        const shown = (of: string, what: string | null) => `${of} = ${quoted(what)}`;
-        return `the stamp ${namePlace(there)} stands for two writes: ${shown(there.key, there.value)}, and ${shown(key, value)}`;
-      });
     }
     return place;
+  }
+
+  #standsForTwo(there: Place, key: string, value: string | null): void {
+    this.#findings.violated('stamps', () => {
+      const shown = (of: string, what: string | null) => `${of} = ${quoted(what)}`;
+      return `the stamp ${namePlace(there)} stands for two writes: ${shown(there.key, there.value)}, and ${shown(key, value)}`;
+    });
   }
 
   /** Takes note that `place` is a stamp of `operation`. */
   #stands(operation: Operation, place: Place): void {
     if (place.operation === operation) return;
     if (place.operation === null) {
-      if (place.key !== operation.key || place.value !== operation.value) return;
+      if (place.key !== operation.key) return;
+      if (!place.isShown && (place.value !== operation.value || place.change !== operation.change)) return;
       place.operation = operation;
       operation.places.push(place);
       return;
@@ -235,8 +291,15 @@ export class Recording {
   /** No more events. A stamp that only reads and stores have shown is that of the one operation that it can be. */
   end(): void {
     for (const { places, operations } of this.keys.values()) {
-      const unknown = places.filter(({ operation }) => operation === null);
+      const unknown = places.filter(({ operation, change }) => operation === null && change === null);
       if (unknown.length === 0) continue;
+      const sent = operations.filter(({ outcome }) => mayBeWritten(outcome));
+      if (sent.some(({ change }) => change !== null)) {
+        // What is shown need not be what any of them carries.
+        for (const place of unknown) place.mayBe = sent;
+        continue;
+      }
+      for (const place of unknown) if (place.other !== null) this.#standsForTwo(place, place.key, place.other);
       const byValue = new Map<string | null, Operation[]>();
       for (const operation of operations) {
         const same = byValue.get(operation.value);

@@ -7,6 +7,7 @@ export const CHECKS = [
   'prefix',
   'store',
   'oracle',
+  'changes',
   'at-most-once',
   'deletes',
   'durability',

@@ -8,8 +8,10 @@ export interface State {
   readonly base: number;
   readonly stable: number;
   readonly log: readonly Place[];
-  /** The present keys, ascending. */
+  /** The present keys, ascending: where each has its value from. */
   readonly store: readonly Place[];
+  /** And the values. */
+  readonly values: readonly string[];
   readonly final: boolean;
 }
 

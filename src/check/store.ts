@@ -1,4 +1,5 @@
-import { describePlace } from './operation.js';
+import { effective, fold } from './fold.js';
+import { describePlace, quoted } from './operation.js';
 import type { Place } from './place.js';
 import type { Recording } from './recording.js';
 import type { Findings } from './report.js';
@@ -12,7 +13,13 @@ import { describeState, type State } from './state.js';
 export function checkStore({ states, header }: Recording, findings: Findings): void {
   for (const state of states) {
     const shown = new Map(state.store.map((place) => [place.key, place]));
+    const values = new Map(state.store.map(({ key }, at) => [key, state.values[at]]));
     for (const [key, writes] of byKey(state)) {
+      if (writes.some(({ change }) => change !== null)) {
+        findings.looked('store');
+        checkFold(state, key, writes, values.get(key) ?? null, header.retryWindow, findings);
+        continue;
+      }
       findings.looked('store');
       const place = shown.get(key) ?? null;
       const possible = lastEffective(writes, header.retryWindow);
@@ -23,6 +30,29 @@ export function checkStore({ states, header }: Recording, findings: Findings): v
       });
     }
   }
+}
+
+/** As the value of a key goes that operations change which read it; where the log has all that it comes from. */
+function checkFold(
+  state: State,
+  key: string,
+  writes: readonly Place[],
+  shown: string | null,
+  retryWindow: number,
+  findings: Findings,
+): void {
+  // What stands for others has the name of one of them, and nobody can tell what yields to it, or it to.
+  if (writes.some(({ operation }) => operation === null)) return;
+  const taken = effective(writes, retryWindow);
+  const isBlind = ({ change }: Place): boolean => change === null;
+  if (state.base > 0 && !taken.some(isBlind)) return;
+  const folded = fold(taken.slice(Math.max(0, taken.findLastIndex(isBlind))));
+  if (folded.value === shown) return;
+  findings.violated('store', () => {
+    const comesTo = folded.value === null ? 'nothing' : quoted(folded.value);
+    const has = shown === null ? `shows no ${key}` : `shows ${key} = ${quoted(shown)}`;
+    return `${describeState(state)} ${has}, and its log comes to ${comesTo}: ${writes.map(describePlace).join(', ')}`;
+  });
 }
 
 function byKey({ log }: State): Map<string, Place[]> {

@@ -1,6 +1,6 @@
 import { countBefore } from '../base/search.js';
 import { type Client, describePlace, type Operation } from './operation.js';
-import { covers, type Place, type PlaceOrder } from './place.js';
+import { type Claims, covers, type Place, type PlaceOrder } from './place.js';
 import type { Recording } from './recording.js';
 import type { CheckName, Findings } from './report.js';
 import { describeState } from './state.js';
@@ -37,7 +37,7 @@ function checkGuarantee(guarantee: WriteGuarantee, recording: Recording, finding
         const last = list[countBefore(list.length, (at) => (list[at] as Need).time <= claimed) - 1];
         if (last === undefined) continue;
         findings.looked(check);
-        if (covers(state.seen, last.needed)) continue;
+        if (holds(state.seen, last.needed)) continue;
         findings.violated(check, () => {
           const knew = `its session had ${guarantee === 'monotonic-writes' ? 'written' : 'read'} ${describePlace(last.needed)}`;
           return `${describeState(state)} claims ${describePlace(last.write)}, and not what ${knew}`;
@@ -85,6 +85,13 @@ function collect(
     }
     if (guarantee === 'monotonic-writes' && step.accepted !== null) learn(step.accepted);
   }
+}
+
+/** True if who claims that holds the write; one that reads its key also as it was accepted anew, which is not the same then. */
+function holds(seen: Claims, needed: Place): boolean {
+  if (covers(seen, needed) || needed.operation === null || needed.operation.change === null)
+    return covers(seen, needed);
+  return needed.operation.places.some((place) => place.resubmitted === true && covers(seen, place));
 }
 
 /** The stamps under which replicas accepted it from its client. */

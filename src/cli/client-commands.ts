@@ -1,18 +1,72 @@
 import type { Command } from 'commander';
 import { addBundleCommands } from './bundle-commands.js';
 import { addCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
-import { id, type Peer, singlePeer } from './option-values.js';
+import type { ValueOrigin } from './client-request.js';
+import { change, id, type Peer, singlePeer } from './option-values.js';
 
 const WRITES_HELP = `
 Prints nothing. Each command is a session of its own: a replica that does not answer is given up for the next one, and
 the write takes effect at most once; but to run the command again is another write.
 `;
 
+const ORDER_HELP = `
+It reads what stands before it in the order of all writes, so a write that comes late from elsewhere may change what it
+finds. Where that is not of its kind, or the outcome would be out of bounds, it takes no effect; that is no failure.
+`;
+
 /** The commands that speak to running replicas. */
 export function addClientCommands(program: Command, run: Run): void {
   addDataCommands(program, run);
+  addChangeCommands(program, run);
   addOperatorCommands(program, run);
   addBundleCommands(program, run);
+}
+
+/** What a command writes that was given a word for a value. */
+function valueOrigin(word: string): ValueOrigin {
+  return word === '-' ? { kind: 'standard-input' } : { kind: 'word', text: word };
+}
+
+/** The commands that change what they find. */
+function addChangeCommands(program: Command, run: Run): void {
+  const increment = addCommand(program, 'increment', 'first')
+    .summary('add to a number')
+    .description('Adds to the decimal number that a key holds at a replica; a key that is absent counts as 0.')
+    .argument('<KEY>', 'what to add to')
+    .argument('[N]', 'a whole number', change, 1)
+    .addHelpText('after', WRITES_HELP + ORDER_HELP + SILENT_HELP)
+    .addHelpText('after', '\nExamples:\n  barista increment stock/espresso 12\n  barista increment stock/espresso -1');
+  onAction<readonly [string, number]>(increment, 'first', run, ([key, by]) => ({ kind: 'increment', key, by }));
+
+  const append = addCommand(program, 'append', 'first')
+    .summary('add to the end of a value')
+    .description('Puts bytes after those of a value at a replica; a key that is absent counts as empty.')
+    .argument('<KEY>', 'what to add to')
+    .argument('<VALUE>', 'what is added; "-": the bytes of standard input, as they are')
+    .addHelpText('after', WRITES_HELP + ORDER_HELP + SILENT_HELP)
+    .addHelpText('after', "\nExample:\n  barista append table-4 ', one ristretto'");
+  onAction(append, 'first', run, ([key = '', value = '']) => ({ kind: 'append', key, value: valueOrigin(value) }));
+
+  const setAdd = addCommand(program, 'set-add', 'first')
+    .summary('add a member to a set')
+    .description(
+      'Adds a member to the set that a key holds at a replica: a JSON array of strings, ascending, each once. A key that is\n' +
+        'absent counts as the empty set.',
+    )
+    .argument('<KEY>', 'the set')
+    .argument('<MEMBER>', 'what is added')
+    .addHelpText('after', WRITES_HELP + ORDER_HELP + SILENT_HELP)
+    .addHelpText('after', '\nExample:\n  barista set-add waiting table-4');
+  onAction(setAdd, 'first', run, ([key = '', member = '']) => ({ kind: 'set-add', key, member }));
+
+  const setRemove = addCommand(program, 'set-remove', 'first')
+    .summary('remove a member from a set')
+    .description('Removes a member from the set that a key holds at a replica, whether it is there or not.')
+    .argument('<KEY>', 'the set')
+    .argument('<MEMBER>', 'what is removed')
+    .addHelpText('after', WRITES_HELP + ORDER_HELP + SILENT_HELP)
+    .addHelpText('after', '\nExample:\n  barista set-remove waiting table-4');
+  onAction(setRemove, 'first', run, ([key = '', member = '']) => ({ kind: 'set-remove', key, member }));
 }
 
 function addDataCommands(program: Command, run: Run): void {
@@ -21,6 +75,7 @@ function addDataCommands(program: Command, run: Run): void {
     .description('Writes the value of a key at a replica.')
     .argument('<KEY>', 'what to write to')
     .argument('<VALUE>', 'its value; "-": the bytes of standard input, as they are')
+    .option('--if-absent', 'only where the key is absent: it takes no effect elsewhere, and that is no failure')
     .addHelpText('after', WRITES_HELP + SILENT_HELP)
     .addHelpText(
       'after',
@@ -30,10 +85,11 @@ Examples:
   barista put photo - --at 127.0.0.1:7070 < photo.jpg
   barista put --at 127.0.0.1:7070 -- -key -value`,
     );
-  onAction(put, 'first', run, ([key = '', value = '']) => ({
+  onAction(put, 'first', run, ([key = '', value = ''], options) => ({
     kind: 'put',
     key,
-    value: value === '-' ? { kind: 'standard-input' } : { kind: 'word', text: value },
+    value: valueOrigin(value),
+    ifAbsent: options['ifAbsent'] === true,
   }));
 
   const get = addCommand(program, 'get', 'first')
@@ -223,7 +279,8 @@ Example:
     .summary('print the write log of a replica')
     .description(
       'Prints the write log of a replica as it is meanwhile, in its total order, a line each:\n' +
-        'TIME@ID#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE, or ... delete KEY',
+        'TIME@ID#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE, or ... delete KEY, increment KEY:NUMBER, append KEY:VALUE,\n' +
+        'setAdd KEY:MEMBER, setRemove KEY:MEMBER, putIfAbsent KEY:VALUE, or total KEY:VALUE',
     )
     .addHelpText('after', `${PRINTING_HELP}\nExample:\n  barista log --at 127.0.0.1:7070 | tail`);
   onAction(log, 'one', run, () => ({ kind: 'log' }));

@@ -6,7 +6,11 @@ export type ValueOrigin = { readonly kind: 'word'; readonly text: string } | { r
 
 /** What a command asks of replicas. */
 export type ClientTask =
-  | { readonly kind: 'put'; readonly key: string; readonly value: ValueOrigin }
+  | { readonly kind: 'put'; readonly key: string; readonly value: ValueOrigin; readonly ifAbsent: boolean }
+  | { readonly kind: 'increment'; readonly key: string; readonly by: number }
+  | { readonly kind: 'append'; readonly key: string; readonly value: ValueOrigin }
+  | { readonly kind: 'set-add'; readonly key: string; readonly member: string }
+  | { readonly kind: 'set-remove'; readonly key: string; readonly member: string }
   | { readonly kind: 'get'; readonly key: string; readonly raw: boolean }
   | { readonly kind: 'delete'; readonly key: string }
   /** `from`: now, start, or a cursor. */

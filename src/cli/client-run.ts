@@ -17,7 +17,7 @@ import type { KvOperation } from '../machine/kv.js';
 import { ReplicaConnection } from '../rpc/client.js';
 import { makeBundle, takeBundle } from './bundle-run.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
-import type { ClientRequest, ValueOrigin } from './client-request.js';
+import type { ClientRequest, ClientTask, ValueOrigin } from './client-request.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 import { watchLines } from './watch-run.js';
 
@@ -37,12 +37,17 @@ export async function runClient(request: ClientRequest): Promise<number> {
 async function runTask(request: ClientRequest): Promise<number> {
   const { task, timeoutMs } = request;
   switch (task.kind) {
-    case 'put': {
-      const value = await valueFrom(task.value);
-      return withClient(request, (client) => accepted(client.put(task.key, value)));
+    case 'put':
+    case 'increment':
+    case 'append':
+    case 'set-add':
+    case 'set-remove':
+    case 'delete': {
+      const operation = await operationOf(task);
+      return withClient(request, (client) => {
+        return accepted(promised<WriteReply>((done) => client.write(task.key, operation, done)));
+      });
     }
-    case 'delete':
-      return withClient(request, (client) => accepted(client.delete(task.key)));
     case 'get':
       return withClient(request, (client) => get(client, task.key, task.raw));
     case 'watch':
@@ -86,6 +91,28 @@ async function runTask(request: ClientRequest): Promise<number> {
         const pages = logPages((page) => promised<LogReply<KvOperation>>((done) => replica.log(page, timeoutMs, done)));
         for await (const page of pages) await showLines(page.map(formatWrite));
       });
+  }
+}
+
+type WriteTask = Extract<
+  ClientTask,
+  { readonly kind: 'put' | 'delete' | 'increment' | 'append' | 'set-add' | 'set-remove' }
+>;
+
+async function operationOf(task: WriteTask): Promise<KvOperation> {
+  switch (task.kind) {
+    case 'put':
+      return { kind: task.ifAbsent ? 'putIfAbsent' : 'put', value: await valueFrom(task.value) };
+    case 'delete':
+      return { kind: 'delete' };
+    case 'increment':
+      return { kind: 'increment', by: task.by };
+    case 'append':
+      return { kind: 'append', bytes: await valueFrom(task.value) };
+    case 'set-add':
+      return { kind: 'setAdd', member: task.member };
+    case 'set-remove':
+      return { kind: 'setRemove', member: task.member };
   }
 }
 

@@ -72,6 +72,11 @@ const SETTING_MEANINGS: Readonly<Record<Exclude<keyof Plan, 'replicas' | 'client
 const ACTION_MEANINGS: Readonly<Record<Action['kind'], string>> = {
   put: 'the value is the rest of the line, as in put',
   delete: '',
+  increment: '',
+  append: '',
+  setAdd: '',
+  setRemove: '',
+  putIfAbsent: '',
   get: '',
   roam: 'the client asks this replica first from now on',
   cut: 'messages one way are lost; the other way is another cut',

@@ -85,6 +85,13 @@ export function incarnation(text: string): number {
   return wholeNumber(text, 1, Number.MAX_SAFE_INTEGER, 'Incarnations are whole numbers from 1.');
 }
 
+/** What a number is changed by. */
+export function change(text: string): number {
+  const number = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError('It takes a whole number within 2^53 - 1.');
+}
+
 function wholeNumber(text: string, min: number, max: number, advice: string): number {
   const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (number >= min && number <= max) return number;

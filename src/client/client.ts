@@ -1,11 +1,11 @@
-import { checkKey, checkValue } from '../base/checks.js';
+import { checkKey } from '../base/checks.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
 import { compareIds, type ReplicaId } from '../base/ids.js';
 import { type Done, fail, type Outcome, promised, succeed } from '../base/outcome.js';
 import type { ReadReply, WriteReply } from '../bayou/messages.js';
 import type { ClientConnection } from '../bayou/ports.js';
 import type { Session } from '../bayou/session.js';
-import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { checkOperation, type KvOperation, kvMachine } from '../machine/kv.js';
 
 type Connection = ClientConnection<KvOperation, Uint8Array>;
 
@@ -66,12 +66,36 @@ export class Client {
     return promised((done) => this.write(key, { kind: 'delete' }, done));
   }
 
+  /** Adds to a decimal number; `by` is a safe integer. Where the value is none, or would be none, it takes no effect. */
+  increment(key: string, by: number): Promise<WriteReply> {
+    return promised((done) => this.write(key, { kind: 'increment', by }, done));
+  }
+
+  /** Puts bytes after those of the value; takes no effect where it would be too long. */
+  append(key: string, bytes: Uint8Array): Promise<WriteReply> {
+    return promised((done) => this.write(key, { kind: 'append', bytes }, done));
+  }
+
+  /** Adds a member to a set: a value that is a JSON array of strings, ascending by code point. */
+  setAdd(key: string, member: string): Promise<WriteReply> {
+    return promised((done) => this.write(key, { kind: 'setAdd', member }, done));
+  }
+
+  setRemove(key: string, member: string): Promise<WriteReply> {
+    return promised((done) => this.write(key, { kind: 'setRemove', member }, done));
+  }
+
+  /** Takes effect where the key is absent; it is accepted in any case. */
+  putIfAbsent(key: string, value: Uint8Array): Promise<WriteReply> {
+    return promised((done) => this.write(key, { kind: 'putIfAbsent', value }, done));
+  }
+
   get(key: string): Promise<ReadReply<Uint8Array>> {
     return promised((done) => this.read(key, done));
   }
 
   write(key: string, operation: KvOperation, done: Done<WriteReply>): void {
-    const wrong = checkKey(key) ?? (operation.kind === 'put' ? checkValue(operation.value) : null);
+    const wrong = checkKey(key) ?? checkOperation(operation);
     if (wrong !== null) return done(fail(wrong));
     const request = this.session.write(key, operation);
     this.#tryEach<WriteReply>(
@@ -92,7 +116,9 @@ export class Client {
     this.#tryEach<ReadReply<Uint8Array>>(
       (connection, answer) => connection.read(request, this.#timeoutMs, answer),
       (outcome) => {
-        if (outcome.ok && outcome.value.kind === 'found') this.session.found(key, outcome.value.stamp);
+        if (outcome.ok && outcome.value.kind === 'found') {
+          this.session.found(key, outcome.value.stamp, undefined, outcome.value.basis);
+        }
         done(outcome);
       },
     );

@@ -1,29 +1,85 @@
+import { checkValue } from '../base/checks.js';
+import { BaristaError } from '../base/errors.js';
+import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { StateMachine } from '../base/state-machine.js';
+import { kvOperationCodec } from './kv-codec.js';
+import { KvFolding } from './kv-folding.js';
 
-export type KvOperation = { readonly kind: 'put'; readonly value: Uint8Array } | { readonly kind: 'delete' };
+export type KvOperation =
+  /** The value, whatever was there. */
+  | { readonly kind: 'put'; readonly value: Uint8Array }
+  /** The key becomes absent. */
+  | { readonly kind: 'delete' }
+  /** Adds to a decimal number; an absent key counts as 0. `by` is a safe integer. */
+  | { readonly kind: 'increment'; readonly by: number }
+  /** Puts bytes after those of the value; an absent key counts as empty. */
+  | { readonly kind: 'append'; readonly bytes: Uint8Array }
+  /** Adds a member to a set; an absent key counts as the empty set. */
+  | { readonly kind: 'setAdd'; readonly member: string }
+  | { readonly kind: 'setRemove'; readonly member: string }
+  /** The value, if the key is absent. */
+  | { readonly kind: 'putIfAbsent'; readonly value: Uint8Array }
+  /** What folded operations came to: no client sends it. */
+  | { readonly kind: 'total'; readonly value: Uint8Array };
 
-/** The key-value store: the last write of a key is its value. */
+const { kindOf, bodyOf } = kvOperationCodec;
+
+export { kvOperationCodec };
+
+/**
+ * The key-value store. A put and a delete are blind; the others read the value that stands where they do, and change
+ * nothing there if it is not of their kind, or the outcome would be out of bounds (docs/GUARANTEES.md, "Operations").
+ */
 export const kvMachine: StateMachine<KvOperation, Uint8Array> = {
-  isBlind: () => true,
-  apply: (_before, operation) => (operation.kind === 'put' ? operation.value : undefined),
-  sizeOf: (operation) => (operation.kind === 'put' ? operation.value.length : 0),
-  equal: (a, b) => a.kind === b.kind && (a.kind === 'delete' || b.kind === 'delete' || sameBytes(a.value, b.value)),
+  isBlind: ({ kind }) => kind === 'put' || kind === 'delete' || kind === 'total',
+  begin: (before) => new KvFolding(before),
+  total: (value) => ({ kind: 'total', value }),
+  isTotal: ({ kind }) => kind === 'total',
+  sizeOf: (operation) => {
+    switch (operation.kind) {
+      case 'delete':
+        return 0;
+      case 'increment':
+        return 8;
+      case 'append':
+        return operation.bytes.length;
+      case 'setAdd':
+      case 'setRemove':
+        return operation.member.length;
+      default:
+        return operation.value.length;
+    }
+  },
+  sizeOfValue: (value) => value.length,
+  equal: (a, b) => kindOf(a) === kindOf(b) && sameBytes(bodyOf(a), bodyOf(b)),
 };
 
-const PUT = 1;
-const DELETE = 2;
-const NOTHING = new Uint8Array();
+/** Why the operation cannot be taken from a program; null if it can. */
+export function checkOperation(operation: KvOperation): BaristaError | null {
+  switch (operation.kind) {
+    case 'delete':
+      return null;
+    case 'increment':
+      return Number.isSafeInteger(operation.by) ? null : wrong(`${operation.by} is no whole number within 2^53 - 1`);
+    case 'append':
+      return checkValue(operation.bytes);
+    case 'setAdd':
+    case 'setRemove': {
+      const bytes = utf8Length(operation.member);
+      if (bytes < 0) return wrong('the member holds half of a surrogate pair, which has no UTF-8 form');
+      const { memberBytesMax } = DEFAULT_LIMITS;
+      return bytes <= memberBytesMax ? null : wrong(`the member takes ${bytes} bytes, the limit is ${memberBytesMax}`);
+    }
+    case 'total':
+      return wrong("a total stands for operations that were folded, and is no client's to send");
+    default:
+      return checkValue(operation.value);
+  }
+}
 
-/** How operations stand on disk. */
-export const kvOperationCodec = {
-  kindOf: (operation: KvOperation): number => (operation.kind === 'put' ? PUT : DELETE),
-  bodyOf: (operation: KvOperation): Uint8Array => (operation.kind === 'put' ? operation.value : NOTHING),
-  decode(kind: number, body: Uint8Array): KvOperation {
-    if (kind === PUT) return { kind: 'put', value: body };
-    if (kind === DELETE && body.length === 0) return { kind: 'delete' };
-    throw new RangeError(`no operation is of kind ${kind}`);
-  },
-} as const;
+function wrong(message: string): BaristaError {
+  return new BaristaError('ERR_INVALID_VALUE', message);
+}
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);

@@ -85,7 +85,10 @@ export const bundleEnd: Codec<BundleEnd> = structOf<BundleEnd>('BundleEnd')
   .required(2, 'standing', standing, (end) => end.standing)
   .required(3, 'report', report, (end) => end.report)
   .required(4, 'entries', time, (end) => end.entries)
-  .build((seen, standing, report, entries) => ({ seen, standing, report, entries }));
+  .optional(5, 'replaced', versionVector, (end) => end.replaced ?? null)
+  .build((seen, standing, report, entries, replaced) => {
+    return { seen, standing, report, entries, ...(replaced === null ? {} : { replaced }) };
+  });
 
 const NO_HEAD = new Uint8Array(0);
 /** The length and the sequence id of a message without a head. */

@@ -3,6 +3,7 @@ import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '..
 import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
+import { sentOperation } from './operation-codec.js';
 import { clientId, count, key, milliseconds, time, value } from './scalars.js';
 import { bool, type Codec, list, structOf, unionOf } from './schema.js';
 import { acceptStamp, origin, versionVector } from './stamp-codec.js';
@@ -45,6 +46,22 @@ export const deleteRequest: Codec<KvWrite> = structOf<KvWrite>('DeleteRequest')
     needs,
   }));
 
+export const writeRequest: Codec<KvWrite> = structOf<KvWrite>('WriteRequest')
+  .required(1, 'client', clientId, (request) => request.client)
+  .required(2, 'clientTime', time, (request) => request.clientTime)
+  .required(3, 'key', key, (request) => request.key)
+  .required(4, 'operation', sentOperation, (request) => request.operation)
+  .optional(5, 'after', time, afterOf)
+  .optional(6, 'needs', versionVector, (request) => request.needs)
+  .build((client, clientTime, key, operation, after, needs) => ({
+    client,
+    clientTime,
+    key,
+    operation,
+    after: after ?? 0,
+    needs,
+  }));
+
 function afterOf(request: KvWrite): number | null {
   return request.after === 0 ? null : request.after;
 }
@@ -82,7 +99,8 @@ type Absent = Extract<GetReply, { kind: 'absent' }>;
 export const foundReply: Codec<Found> = structOf<Found>('FoundReply')
   .required(1, 'value', value, (reply) => reply.value)
   .required(2, 'stamp', acceptStamp, (reply) => reply.stamp)
-  .build((value, stamp) => ({ kind: 'found', value, stamp }));
+  .optional(3, 'basis', versionVector, (reply) => reply.basis ?? null)
+  .build((value, stamp, basis) => ({ kind: 'found', value, stamp, ...(basis === null ? {} : { basis }) }));
 
 export const absentReply: Codec<Absent> = structOf<Absent>('AbsentReply').build(() => ({ kind: 'absent' }));
 

@@ -84,7 +84,10 @@ export class ReplicaConnection
   }
 
   write(request: WriteRequest<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
-    this.#call(request.operation.kind === 'put' ? METHODS.put : METHODS.remove, request, timeoutMs, done);
+    const { kind } = request.operation;
+    // What older replicas know too goes as they know it.
+    const method = kind === 'put' ? METHODS.put : kind === 'delete' ? METHODS.remove : METHODS.write;
+    this.#call(method, request, timeoutMs, done);
   }
 
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Uint8Array>>): void {

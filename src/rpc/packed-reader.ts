@@ -3,12 +3,14 @@ import { checkId } from '../base/checks.js';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../base/ids.js';
 import { DEFAULT_LIMITS } from '../base/limits.js';
 import type { Write } from '../bayou/write.js';
-import type { KvOperation } from '../machine/kv.js';
+import { type KvOperation, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
 import { FRAME_BYTES_MAX, LIST_SIZE_MAX } from './limits.js';
-import { NUMBER_BYTES_MAX, PACKED_FORMAT, WRITE_BYTES_MIN } from './packed-format.js';
+import { NUMBER_BYTES_MAX, PACKED_DELETE, PACKED_FORMAT, PACKED_PUT, WRITE_BYTES_MIN } from './packed-format.js';
 
 const { idBytesMax, keyBytesMax, valueBytesMax } = DEFAULT_LIMITS;
+const PUT = kvOperationCodec.kindOf({ kind: 'put', value: new Uint8Array() });
+const DELETE = kvOperationCodec.kindOf({ kind: 'delete' });
 
 /**
  * Values are copied together, as they lie, so many bytes at a time: memory for each alone costs more than all else here.
@@ -158,13 +160,26 @@ class PackedReader {
 
   #operation(): KvOperation {
     const word = this.#number();
-    if (word === 0) return { kind: 'delete' };
-    const length = word - 1;
+    if (word === PACKED_DELETE) return { kind: 'delete' };
+    if (word >= PACKED_PUT) return { kind: 'put', value: this.#body(word - PACKED_PUT) };
+    const kind = this.#number();
+    // One operation has one form: these have others.
+    if (kind === PUT || kind === DELETE) throw malformed(`a put or a delete as kind ${kind}`);
+    const body = this.#body(this.#number());
+    try {
+      return kvOperationCodec.decode(kind, body);
+    } catch (thrown) {
+      if (thrown instanceof RangeError) throw new FieldError('ERR_INVALID_VALUE', thrown.message);
+      throw thrown;
+    }
+  }
+
+  #body(length: number): Uint8Array {
     if (length > valueBytesMax) {
       throw new FieldError('ERR_INVALID_VALUE', `${length} bytes, where ${valueBytesMax} are allowed`);
     }
     this.#count(length);
-    return { kind: 'put', value: this.#copy(this.#take(length), length) };
+    return this.#copy(this.#take(length), length);
   }
 
   /** A copy of `length` bytes, which may share its memory with those of other values. */

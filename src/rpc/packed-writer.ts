@@ -3,15 +3,19 @@ import { BaristaError } from '../base/errors.js';
 import { type ClientId, incarnationOf, type Origin, replicaIdOf } from '../base/ids.js';
 import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { Write } from '../bayou/write.js';
-import type { KvOperation } from '../machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
 import { FRAME_BYTES_MAX, LIST_SIZE_MAX } from './limits.js';
-import { NUMBER_BYTES_MAX, PACKED_FORMAT } from './packed-format.js';
+import { NUMBER_BYTES_MAX, PACKED_DELETE, PACKED_FORMAT, PACKED_OTHER, PACKED_PUT } from './packed-format.js';
 
 const { idBytesMax, keyBytesMax, valueBytesMax } = DEFAULT_LIMITS;
+const { bodyOf, kindOf } = kvOperationCodec;
 
-/** A write without its value takes at most this: ten numbers, two ids and a key. */
-const HEAD_BYTES_MAX = 10 * NUMBER_BYTES_MAX + 2 * idBytesMax + keyBytesMax;
+/** In UTF-8, of each unit of a text. */
+const BYTES_A_UNIT_MAX = 3;
+
+/** A write without its value takes at most this: twelve numbers, two ids, a key, and the digits of an increment. */
+const HEAD_BYTES_MAX = 15 * NUMBER_BYTES_MAX + 2 * idBytesMax + keyBytesMax;
 
 const CAPACITY_MIN = 64 * 1024;
 
@@ -60,7 +64,7 @@ class PackedWriter {
   }
 
   write({ origin, acceptTime, client, clientTime, key, operation, resubmitted }: Write<KvOperation>): void {
-    this.#reserve(operation.kind === 'put' ? Math.min(operation.value.length, valueBytesMax) : 0);
+    this.#reserve(operation);
     let field = 'origin';
     try {
       this.#origin(origin, resubmitted === true ? 1 : 0);
@@ -169,16 +173,22 @@ class PackedWriter {
 
   #operation(operation: KvOperation): void {
     if (operation.kind === 'delete') {
-      this.#number(0);
+      this.#number(PACKED_DELETE);
       return;
     }
-    const { value } = operation;
-    if (value.length > valueBytesMax) {
-      throw new FieldError('ERR_INVALID_VALUE', `${value.length} bytes, where ${valueBytesMax} are allowed`);
+    const body = bodyOf(operation);
+    if (body.length > valueBytesMax) {
+      throw new FieldError('ERR_INVALID_VALUE', `${body.length} bytes, where ${valueBytesMax} are allowed`);
     }
-    this.#count(value.length);
-    this.#number(value.length + 1);
-    this.#copy(value, 0, value.length);
+    this.#count(body.length);
+    if (operation.kind === 'put') {
+      this.#number(body.length + PACKED_PUT);
+    } else {
+      this.#number(PACKED_OTHER);
+      this.#number(kindOf(operation));
+      this.#number(body.length);
+    }
+    this.#copy(body, 0, body.length);
   }
 
   #copy(from: Uint8Array, start: number, end: number): void {
@@ -220,8 +230,9 @@ class PackedWriter {
   }
 
   /** Room for one write. */
-  #reserve(valueBytes: number): void {
-    const needed = this.#at + HEAD_BYTES_MAX + valueBytes;
+  #reserve(operation: KvOperation): void {
+    // Of what is longer than that nothing is copied.
+    const needed = this.#at + HEAD_BYTES_MAX + Math.min(BYTES_A_UNIT_MAX * kvMachine.sizeOf(operation), valueBytesMax);
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#at);

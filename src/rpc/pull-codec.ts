@@ -125,7 +125,8 @@ export const pullBatch: Codec<PullBatch<KvOperation>> = structOf<PullBatch<KvOpe
   .optional(7, 'store', storePage, (batch) => batch.store)
   .optional(8, 'left', time, (batch) => batch.left)
   .optional(9, 'report', report, (batch) => batch.report)
-  .build((from, resumed, writes, seen, more, standing, store, left, report) => ({
+  .optional(10, 'replaced', versionVector, (batch) => batch.replaced ?? null)
+  .build((from, resumed, writes, seen, more, standing, store, left, report, replaced) => ({
     from,
     resumed,
     writes,
@@ -135,4 +136,5 @@ export const pullBatch: Codec<PullBatch<KvOperation>> = structOf<PullBatch<KvOpe
     store,
     left,
     report,
+    ...(replaced === null ? {} : { replaced }),
   }));

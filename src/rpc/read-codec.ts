@@ -36,7 +36,11 @@ type Values = Extract<ReadManyReply<Uint8Array>, { kind: 'values' }>;
 
 const foundOrNull = mapped<Lookup, FoundValue<Uint8Array> | null>(
   lookup,
-  (reply) => (reply.kind === 'found' ? { value: reply.value, stamp: reply.stamp } : null),
+  (reply) => {
+    if (reply.kind === 'absent') return null;
+    const { kind: _, ...found } = reply;
+    return found;
+  },
   (found) => (found === null ? { kind: 'absent' } : { kind: 'found', ...found }),
 );
 
@@ -74,7 +78,8 @@ const scanEntry: Codec<Entry> = structOf<Entry>('ScanEntry')
   .required(1, 'key', key, (entry) => entry.key)
   .required(2, 'value', value, (entry) => entry.value)
   .required(3, 'stamp', acceptStamp, (entry) => entry.stamp)
-  .build((key, value, stamp) => ({ key, value, stamp }));
+  .optional(4, 'basis', versionVector, (entry) => entry.basis ?? null)
+  .build((key, value, stamp, basis) => ({ key, value, stamp, ...(basis === null ? {} : { basis }) }));
 
 type Page = Extract<ScanReply<Uint8Array>, { kind: 'page' }>;
 

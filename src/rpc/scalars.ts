@@ -69,6 +69,14 @@ export const key: Codec<string> = textOf({
   controlCharacters: true,
 });
 
+/** Of a set. */
+export const member: Codec<string> = textOf({
+  bytesMin: 0,
+  bytesMax: DEFAULT_LIMITS.memberBytesMax,
+  code: 'ERR_INVALID_VALUE',
+  controlCharacters: true,
+});
+
 /** The longest name the domain name system has. */
 export const host: Codec<string> = textOf({
   bytesMin: 1,
@@ -135,6 +143,19 @@ function timeFrom(min: number): Codec<number> {
 
 export const time: Codec<number> = timeFrom(0);
 export const incarnation: Codec<number> = timeFrom(1);
+
+/** A whole number within 2^53 - 1. */
+export const integer: Codec<number> = {
+  shape: { kind: 'i64' },
+  wireType: WireType.i64,
+  read: (reader) => checkInteger(reader.i64()),
+  write: (writer, number) => writer.i64(checkInteger(number)),
+};
+
+function checkInteger(number: number): number {
+  if (Number.isSafeInteger(number)) return number;
+  throw new FieldError('ERR_INVALID_VALUE', 'not a whole number within 2^53 - 1');
+}
 
 function i32From(min: number, max = 0x7fff_ffff): Codec<number> {
   const check = (number: number): number => {

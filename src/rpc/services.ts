@@ -21,6 +21,7 @@ import {
   holdsRequest,
   putRequest,
   writeReply,
+  writeRequest,
   writeStateReply,
   writeStateRequest,
 } from './client-codec.js';
@@ -55,6 +56,7 @@ export interface Method<Request, Reply> extends ReplyForm<Reply> {
 export const METHODS = {
   put: method('KeyValue', 'put', putRequest, writeReply),
   remove: method('KeyValue', 'remove', deleteRequest, writeReply),
+  write: method('KeyValue', 'write', writeRequest, writeReply),
   get: method('KeyValue', 'get', getRequest, getReply),
   getMany: method('KeyValue', 'getMany', getManyRequest, getManyReply),
   scan: method('KeyValue', 'scan', scanRequest, scanReply),

@@ -68,7 +68,8 @@ const watchChange: Codec<Change<Uint8Array>> = structOf<Change<Uint8Array>>('Wat
   .required(6, 'stands', bool, (change) => change.stands)
   .required(7, 'reordered', bool, (change) => change.reordered)
   .optional(8, 'lost', value, (change) => change.lost)
-  .build((key, stamp, client, value, standing, stands, reordered, lost) => ({
+  .optional(9, 'basis', versionVector, (change) => change.basis ?? null)
+  .build((key, stamp, client, value, standing, stands, reordered, lost, basis) => ({
     key,
     stamp,
     client,
@@ -77,6 +78,7 @@ const watchChange: Codec<Change<Uint8Array>> = structOf<Change<Uint8Array>>('Wat
     stands,
     reordered,
     lost,
+    ...(basis === null ? {} : { basis }),
   }));
 
 type Changes = Extract<WatchReply<Uint8Array>, { kind: 'changes' }>;

@@ -3,7 +3,13 @@ import { checkKey, checkValue } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientId } from '../base/ids.js';
 import type { ReadReply, WriteReply } from '../bayou/messages.js';
-import { READ_KEYS_MAX, type ReadManyReply, type ScanReply, type ScanRequest } from '../bayou/read-messages.js';
+import {
+  READ_KEYS_MAX,
+  type ReadManyReply,
+  type ScanEntry,
+  type ScanReply,
+  type ScanRequest,
+} from '../bayou/read-messages.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee, Session as Needs } from '../bayou/session.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Change as CoreChange, WatchFrom, WatchReply } from '../bayou/watch-messages.js';
@@ -98,7 +104,7 @@ class ReplicaSession<V> implements Session<V> {
     if (reply.kind === 'absent') return reply;
     if (reply.kind === 'missing') return missingOf(reply.missing);
     const value = decodeValue(this.#codec, key, reply.value);
-    this.#needs.found(key, reply.stamp, before);
+    this.#needs.found(key, reply.stamp, before, reply.basis);
     return { kind: 'found', value, stamp: reply.stamp };
   }
 
@@ -119,7 +125,7 @@ class ReplicaSession<V> implements Session<V> {
       const found = reply.values[i] ?? null;
       if (found === null || values.has(key)) continue;
       values.set(key, { value: decodeValue(this.#codec, key, found.value), stamp: found.stamp });
-      this.#needs.found(key, found.stamp, before[i] ?? null);
+      this.#needs.found(key, found.stamp, before[i] ?? null, found.basis);
     }
     return { kind: 'found', values };
   }
@@ -144,10 +150,10 @@ class ReplicaSession<V> implements Session<V> {
         );
         return reply.kind === 'missing' ? missingOf(reply.missing) : reply;
       },
-      read: ({ key, value, stamp }: { key: string; value: Uint8Array; stamp: Stamp }) => {
+      read: ({ key, value, stamp, basis }: ScanEntry<Uint8Array>) => {
         const entry = { key, value: decodeValue(this.#codec, key, value), stamp };
         // The state may be older than what was read since, so this adds to what the key needs.
-        this.#needs.found(key, stamp, ANOTHER);
+        this.#needs.found(key, stamp, ANOTHER, basis);
         return entry;
       },
     };
@@ -224,7 +230,7 @@ class ReplicaSession<V> implements Session<V> {
     const decoded = (bytes: Uint8Array | null) => (bytes === null ? undefined : decodeValue(this.#codec, key, bytes));
     const value = decoded(change.value);
     const lost = decoded(change.lost);
-    this.#needs.found(key, standing, ANOTHER);
+    this.#needs.found(key, standing, ANOTHER, change.basis);
     return { key, value, stamp, client, standing, stands, reordered, lost };
   }
 

@@ -15,6 +15,8 @@ export interface GenerateOptions {
 }
 
 const HOUR_MS = 3_600_000;
+/** Makes another seed of a seed. */
+const CHANGING = 0x5eed;
 
 /** Sessions ask for all guarantees, the two of reading, one, or none. */
 const GUARANTEE_SETS: readonly (readonly Guarantee[])[] = [
@@ -51,7 +53,8 @@ export function generatePlan(seed: number, options: GenerateOptions): Plan {
   const names = clients.map(({ id }) => id);
   const kinds = chosen(options.faults, random);
   const faults = drawFaults({ random, ids, clients: names, kinds, ...world });
-  const workload = drawWorkload({ random, ids, clients: names, durationMs });
+  const changing = seededRandom(seed ^ CHANGING);
+  const workload = drawWorkload({ random, changing, ids, clients: names, durationMs });
   const links = drawLinks(ids, random);
   const late = new Set(faults.flatMap(({ action }) => (action.kind === 'join' ? [action.replica] : [])));
   return {

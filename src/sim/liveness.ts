@@ -1,6 +1,6 @@
 import { replicaIdOf } from '../base/ids.js';
 import type { Machine } from './machine.js';
-import { textOf } from './observe.js';
+import { shownOf } from './observe.js';
 import type { Plan } from './plan.js';
 import type { World } from './world.js';
 
@@ -96,13 +96,13 @@ function disagreement(world: World): string | null {
 
 function storeOf({ replica }: Machine): string {
   const lines: string[] = [];
-  for (const { key, value } of replica?.entries(null) ?? []) lines.push(key, textOf(value));
+  for (const { key, value } of replica?.entries(null) ?? []) lines.push(key, shownOf(value));
   return lines.join('\n');
 }
 
 function differing(a: Machine, b: Machine): string {
   const [theirs, ours] = [a, b].map(
-    ({ replica }) => new Map(Array.from(replica?.entries(null) ?? [], ({ key, value }) => [key, textOf(value)])),
+    ({ replica }) => new Map(Array.from(replica?.entries(null) ?? [], ({ key, value }) => [key, shownOf(value)])),
   ) as [Map<string, string>, Map<string, string>];
   const key = [...ours.keys(), ...theirs.keys()].find((it) => ours.get(it) !== theirs.get(it)) ?? '';
   return `${key} is ${theirs.get(key)} at ${a.origin}, ${ours.get(key)} at ${b.origin}, which claim the same`;

@@ -314,7 +314,7 @@ export class Machine {
       read: (request, done) => {
         const seen = this.#seenNow();
         driver.read(request, (outcome) => {
-          if (outcome.ok && outcome.value.kind === 'found') {
+          if (outcome.ok && outcome.value.kind === 'found' && outcome.value.basis === undefined) {
             const { kind, value, stamp } = outcome.value;
             done(succeed({ kind, value, stamp, seen }));
           } else done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome);

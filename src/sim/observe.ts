@@ -1,7 +1,9 @@
+import { assert } from '../base/assert.js';
 import { incarnationOf, type Origin, replicaIdOf } from '../base/ids.js';
+import { textOf } from '../base/text.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { AcceptStamp, Write } from '../bayou/write.js';
-import type { LoggedWrite, Stamp, StateEvent, Vector } from '../check/history.js';
+import type { LoggedWrite, Stamp, StateEvent, Vector, WriteEvent } from '../check/history.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { Machine } from './machine.js';
 
@@ -35,7 +37,7 @@ export function stateOf(machine: Machine, at: number, final: boolean): StateEven
   const store = Array.from(replica.entries(null), ({ key, value }) => {
     const reply = replica.read({ key, needs: null });
     const stamp: Stamp = reply.kind === 'found' ? stampOf(reply.stamp) : [0, '', 0];
-    return [key, textOf(value), stamp] as const;
+    return [key, shownOf(value), stamp] as const;
   });
   return {
     type: 'state',
@@ -54,36 +56,40 @@ export function stateOf(machine: Machine, at: number, final: boolean): StateEven
 
 function loggedOf(write: Write<KvOperation>): LoggedWrite {
   const { client, clientTime, key, operation } = write;
-  const value = operation.kind === 'put' ? textOf(operation.value) : null;
-  const logged = { stamp: stampOf(write), client, clientTime, key, value };
+  const logged = { stamp: stampOf(write), client, clientTime, key, ...whatOf(operation) };
   return write.resubmitted === true ? { ...logged, resubmitted: true } : logged;
 }
 
-/** The bytes of a text in UTF-8. */
-export function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit > 127) return bytesOfAny(text);
-    bytes[i] = unit;
-  }
-  return bytes;
+type Carried = Pick<WriteEvent, 'value' | 'change'>;
+
+/** What a client's write does, as a history has it. */
+export function carriedBy(operation: KvOperation): Carried {
+  const { value, change } = whatOf(operation);
+  assert(change !== 'total', 'no client sends a total');
+  return change === undefined ? { value } : { value, change };
 }
 
-function bytesOfAny(text: string): Uint8Array {
-  const escaped = encodeURIComponent(text).match(/%[0-9A-F]{2}|[^%]/g) ?? [];
-  return Uint8Array.from(escaped, (byte) =>
-    byte.length === 3 ? Number.parseInt(byte.slice(1), 16) : byte.charCodeAt(0),
-  );
+function whatOf(operation: KvOperation): Pick<LoggedWrite, 'value' | 'change'> {
+  switch (operation.kind) {
+    case 'put':
+      return { value: shownOf(operation.value) };
+    case 'delete':
+      return { value: null };
+    case 'increment':
+      return { value: String(operation.by), change: 'increment' };
+    case 'append':
+      return { value: shownOf(operation.bytes), change: 'append' };
+    case 'setAdd':
+    case 'setRemove':
+      return { value: operation.member, change: operation.kind };
+    default:
+      return { value: shownOf(operation.value), change: operation.kind };
+  }
 }
 
-export function textOf(bytes: Uint8Array): string {
-  let text = '';
-  let isPlain = true;
-  for (const byte of bytes) {
-    if (byte > 127) isPlain = false;
-    text += String.fromCharCode(byte);
-  }
-  if (isPlain) return text;
-  return decodeURIComponent(Array.from(bytes, (byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''));
+/** A value as a history has it: clients of a simulation write nothing that is not text. */
+export function shownOf(value: Uint8Array): string {
+  const text = textOf(value);
+  assert(text !== null, 'values of a simulation are text');
+  return text;
 }

@@ -35,6 +35,11 @@ export type DiskFault =
 export type Action =
   | { readonly kind: 'put'; readonly client: string; readonly key: string; readonly value: string }
   | { readonly kind: 'delete'; readonly client: string; readonly key: string }
+  | { readonly kind: 'increment'; readonly client: string; readonly key: string; readonly by: number }
+  | { readonly kind: 'append'; readonly client: string; readonly key: string; readonly value: string }
+  | { readonly kind: 'setAdd'; readonly client: string; readonly key: string; readonly member: string }
+  | { readonly kind: 'setRemove'; readonly client: string; readonly key: string; readonly member: string }
+  | { readonly kind: 'putIfAbsent'; readonly client: string; readonly key: string; readonly value: string }
   | { readonly kind: 'get'; readonly client: string; readonly key: string }
   /** The client talks to this replica from now on, before others. */
   | { readonly kind: 'roam'; readonly client: string; readonly replica: string }

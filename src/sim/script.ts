@@ -2,6 +2,7 @@ import { checkId, checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { COMPACT_PERIOD_MS, RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import { GUARANTEES } from '../bayou/session.js';
+import { checkOperation } from '../machine/kv.js';
 import type { Action, DiskFault, NetworkWeather, Plan, PlannedAction } from './plan.js';
 import { namesOf, strangerIn } from './plan-names.js';
 import {
@@ -34,6 +35,7 @@ const REPLICA = text('REPLICA', checkId);
 const CLIENT = text('CLIENT', checkId);
 const KEY = text('KEY', checkKey);
 const VALUE = text('VALUE', () => null);
+const MEMBER = text('MEMBER', (member) => checkOperation({ kind: 'setAdd', member }));
 const MS = whole('MS', 0);
 const NTH = whole('NTH', 1);
 
@@ -62,6 +64,11 @@ const WEATHER = record<NetworkWeather>({
 const ACTION = union<Action>('ACTION', {
   put: { client: CLIENT, key: KEY, value: VALUE },
   delete: { client: CLIENT, key: KEY },
+  increment: { client: CLIENT, key: KEY, by: whole('NUMBER', -Number.MAX_SAFE_INTEGER) },
+  append: { client: CLIENT, key: KEY, value: VALUE },
+  setAdd: { client: CLIENT, key: KEY, member: MEMBER },
+  setRemove: { client: CLIENT, key: KEY, member: MEMBER },
+  putIfAbsent: { client: CLIENT, key: KEY, value: VALUE },
   get: { client: CLIENT, key: KEY },
   roam: { client: CLIENT, replica: REPLICA },
   cut: ONE_WAY,
@@ -180,9 +187,11 @@ export const SETTING_USAGES: readonly string[] = [...SETTINGS_BY_NAME].map(([nam
 export const ACTION_USAGES = ACTION.usages;
 export const FAULT_USAGES = DISK_FAULT.usages;
 
+const REST_KINDS: ReadonlySet<string> = new Set(['put', 'append', 'setAdd', 'setRemove', 'putIfAbsent']);
+
 /** The place of the word that is the rest of its line, if an action of that kind begins at `start`; -1 if none is. */
 export function actionRestAt(kind: string, start: number): number {
-  return kind === 'put' ? start + 3 : -1;
+  return REST_KINDS.has(kind) ? start + 3 : -1;
 }
 
 /** A plan while its lines are read; a line that is refused changes nothing. */

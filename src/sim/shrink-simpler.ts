@@ -40,7 +40,7 @@ export function* simplifications(plan: Plan): Iterable<Simplification> {
 const VALUE_CHARS_MAX = 12;
 
 function shorter(action: Action): Action {
-  return action.kind === 'put' ? { ...action, value: action.value.slice(0, VALUE_CHARS_MAX) } : action;
+  return 'value' in action ? { ...action, value: action.value.slice(0, VALUE_CHARS_MAX) } : action;
 }
 
 const SIMPLER_ACTIONS: readonly ((action: Action) => Action)[] = [

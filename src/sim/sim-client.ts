@@ -1,5 +1,6 @@
 import type { ClientId, ReplicaId } from '../base/ids.js';
 import type { Done, Outcome } from '../base/outcome.js';
+import { bytesOf } from '../base/text.js';
 import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
 import type { ClientConnection } from '../bayou/ports.js';
 import { Session } from '../bayou/session.js';
@@ -9,7 +10,7 @@ import type { KvOperation } from '../machine/kv.js';
 import { SimConnection } from './connection.js';
 import { type FaultyNetwork, type Host, isNeverSent } from './faulty-network.js';
 import type { Machine } from './machine.js';
-import { bytesOf, stampOf, textOf } from './observe.js';
+import { carriedBy, shownOf, stampOf } from './observe.js';
 import type { Action, PlannedClient } from './plan.js';
 import { SimProcess } from './process.js';
 import type { Recorder } from './recorder.js';
@@ -27,6 +28,7 @@ const UNCERTAIN: ReadonlySet<string> = new Set(['ERR_CONN', 'ERR_TIMEOUT', 'ERR_
 const EXPECTED: ReadonlySet<string> = new Set([...UNCERTAIN, 'ERR_OVERLOADED', 'ERR_CLOCK_DRIFT', 'ERR_COPIED']);
 
 type ClientAction = Extract<Action, { readonly client: string }>;
+type WriteAction = Exclude<ClientAction, { readonly kind: 'get' | 'roam' }>;
 
 export interface SimClientParts {
   readonly planned: PlannedClient;
@@ -105,7 +107,7 @@ export class SimClient {
     this.#copiesBefore = this.host.copies;
     this.keys.add(action.key);
     if (action.kind === 'get') this.#read(action.key);
-    else this.#write(action.key, action.kind === 'put' ? action.value : null);
+    else this.#write(action.key, operationOf(action));
   }
 
   #end(): void {
@@ -116,21 +118,21 @@ export class SimClient {
     });
   }
 
-  #write(key: string, value: string | null): void {
+  #write(key: string, operation: KvOperation): void {
     const { recorder } = this.#parts;
     const begin = recorder.now;
-    const operation: KvOperation = value === null ? { kind: 'delete' } : { kind: 'put', value: bytesOf(value) };
     this.#client.write(key, operation, (outcome) => {
       const { host } = this;
-      const head = { type: 'write', client: host.name, key, clientTime: this.#clientTime, value, begin } as const;
+      const what = carriedBy(operation);
+      const head = { type: 'write', client: host.name, key, clientTime: this.#clientTime, ...what, begin } as const;
       let event: WriteEvent;
       if (outcome.ok && outcome.value.kind === 'accepted') {
         // Most writes end so: a field at a time, since to spread an object and add to it takes microseconds.
-        const { type, client, clientTime } = head;
+        const { type, client, clientTime, value } = head;
         const [end, replica, stamp] = [recorder.now, this.#answeredBy, stampOf(outcome.value.stamp)];
         event =
-          this.#isRepeated || this.#isDoubled
-            ? { ...head, end, replica, repeated: true, outcome: 'accepted', stamp }
+          this.#isRepeated || this.#isDoubled || what.change !== undefined
+            ? { ...head, end, replica, ...this.#repeated(), outcome: 'accepted', stamp }
             : { type, client, key, clientTime, value, begin, end, replica, outcome: 'accepted', stamp };
       } else {
         const answered = { ...this.#answered(outcome), ...this.#repeated() };
@@ -157,13 +159,13 @@ export class SimClient {
         const seen = 'seen' in reply && reply.seen !== null ? (reply.seen as Vector) : null;
         const head = { type: 'read', client: host.name, key, begin, end, replica } as const;
         if (reply.kind === 'found' && seen !== null) {
-          const [value, stamp] = [textOf(reply.value), stampOf(reply.stamp)];
+          const [value, stamp] = [shownOf(reply.value), stampOf(reply.stamp)];
           event = { type: 'read', client: host.name, key, begin, end, replica, seen, outcome: 'found', value, stamp };
         } else {
           const shown = seen === null ? head : { ...head, seen };
           event =
             reply.kind === 'found'
-              ? { ...shown, outcome: 'found', value: textOf(reply.value), stamp: stampOf(reply.stamp) }
+              ? { ...shown, outcome: 'found', value: shownOf(reply.value), stamp: stampOf(reply.stamp) }
               : { ...shown, outcome: reply.kind };
         }
       } else {
@@ -215,5 +217,22 @@ export class SimClient {
       },
       close: () => connection.close(),
     };
+  }
+}
+
+function operationOf(action: WriteAction): KvOperation {
+  switch (action.kind) {
+    case 'put':
+    case 'putIfAbsent':
+      return { kind: action.kind, value: bytesOf(action.value) };
+    case 'delete':
+      return { kind: 'delete' };
+    case 'increment':
+      return { kind: 'increment', by: action.by };
+    case 'append':
+      return { kind: 'append', bytes: bytesOf(action.value) };
+    case 'setAdd':
+    case 'setRemove':
+      return { kind: action.kind, member: action.member };
   }
 }

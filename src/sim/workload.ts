@@ -1,11 +1,13 @@
 import type { Random } from '../base/random.js';
-import type { PlannedAction } from './plan.js';
+import type { Action, PlannedAction } from './plan.js';
 
 /** How long a client thinks between two operations, on average. */
 const THINK_MS = 2_880;
 
 export interface WorkloadParts {
   readonly random: Random;
+  /** What the operations that read their key are drawn from: apart, so that all else is as it is without them. */
+  readonly changing: Random;
   readonly ids: readonly string[];
   readonly clients: readonly string[];
   readonly durationMs: number;
@@ -15,7 +17,7 @@ export interface WorkloadParts {
  * What clients do: they write and read a few hot keys and many cold ones, each value only once, and move from replica to
  * replica, now and then.
  */
-export function drawWorkload({ random, ids, clients, durationMs }: WorkloadParts): PlannedAction[] {
+export function drawWorkload({ random, changing, ids, clients, durationMs }: WorkloadParts): PlannedAction[] {
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   const hot = pick([1, 3, 10]);
   const cold = pick([20, 200, 2_000]);
@@ -24,6 +26,8 @@ export function drawWorkload({ random, ids, clients, durationMs }: WorkloadParts
   const deleteShare = pick([3, 15]);
   const roamShare = pick([0, 3, 20]);
   const bytes = pick([0, 0, 40, 300]);
+  // Some runs have none of them.
+  const changeShare = [0, 0, 20, 60][changing.below(4)] as number;
   const actions: PlannedAction[] = [];
   for (const client of clients) {
     actions.push({ at: 0, action: { kind: 'roam', client, replica: pick(ids) } });
@@ -31,16 +35,49 @@ export function drawWorkload({ random, ids, clients, durationMs }: WorkloadParts
     for (let at = thinkMs(random); at < durationMs; at += thinkMs(random)) {
       if (random.below(100) < roamShare) actions.push({ at, action: { kind: 'roam', client, replica: pick(ids) } });
       const key = random.below(100) < hotShare ? `h${random.below(hot)}` : `k${random.below(cold)}`;
-      if (random.below(100) < readShare) actions.push({ at, action: { kind: 'get', client, key } });
-      else if (random.below(100) < deleteShare) actions.push({ at, action: { kind: 'delete', client, key } });
+      let action: Extract<Action, { readonly client: string }>;
+      if (random.below(100) < readShare) action = { kind: 'get', client, key };
+      else if (random.below(100) < deleteShare) action = { kind: 'delete', client, key };
       else {
         count += 1;
         const value = `${client}.${count}${'.'.repeat(bytes === 0 ? 0 : random.below(bytes))}`;
-        actions.push({ at, action: { kind: 'put', client, key, value } });
+        action = { kind: 'put', client, key, value };
       }
+      const isChanging = changeShare > 0 && changing.below(100) < changeShare;
+      actions.push({ at, action: isChanging ? changed(action, `${client}.${count}`, changing) : action });
     }
   }
   return actions;
+}
+
+/** The same to a key that is changed by operations which read it: one only counted, one appended to, or one for all of them. */
+function changed(
+  { kind, client }: { readonly kind: string; readonly client: string },
+  name: string,
+  random: Random,
+): Action {
+  const key = (['n', 'n', 'l', 'm'][random.below(4)] as string) + random.below(3);
+  if (kind === 'get') return { kind: 'get', client, key };
+  if (key.startsWith('n')) return { kind: 'increment', client, key, by: 1 + random.below(9) };
+  if (key.startsWith('l')) return { kind: 'append', client, key, value: `${name};` };
+  const member = `${random.below(4)}`;
+  switch (random.below(8)) {
+    case 0:
+      return { kind: 'put', client, key, value: `${name}` };
+    case 1:
+      return { kind: 'delete', client, key };
+    case 2:
+      return { kind: 'putIfAbsent', client, key, value: `${random.below(100)}` };
+    case 3:
+      return { kind: 'append', client, key, value: member };
+    case 4:
+    case 5:
+      return { kind: 'increment', client, key, by: random.below(9) - 4 };
+    case 6:
+      return { kind: 'setRemove', client, key, member };
+    default:
+      return { kind: 'setAdd', client, key, member };
+  }
 }
 
 /** Mostly short, now and then long: the mean of a few draws of different length. */

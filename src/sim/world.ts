@@ -72,6 +72,11 @@ export class World {
     switch (action.kind) {
       case 'put':
       case 'delete':
+      case 'increment':
+      case 'append':
+      case 'setAdd':
+      case 'setRemove':
+      case 'putIfAbsent':
       case 'get':
       case 'roam':
         this.clients.get(action.client)?.do(action);

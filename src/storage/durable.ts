@@ -12,6 +12,7 @@ import { Layer, presentKeys, presentKeysDown } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
 import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
+import { readable } from './readable.js';
 import { type Change, keyOf, RecordFormat } from './record-format.js';
 import type { Table } from './table.js';
 import { FIRST_SEGMENT, WriteAheadLog, type WriteAheadLogOptions } from './write-ahead-log.js';
@@ -138,6 +139,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     this.#record({ kind: 'seen', origin, acceptTime });
   }
 
+  lowerSeen(origin: Origin, acceptTime: number): void {
+    this.#record({ kind: 'unseen', origin, acceptTime });
+  }
+
   loadSeen(): VersionVector {
     return this.#seen.clone();
   }
@@ -148,7 +153,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   saveState(state: ReplicaState): void {
     for (const origin of state.retired) this.#place(origin);
-    for (const vector of [state.baseVector, state.resume?.received, state.resume?.target]) {
+    for (const vector of [state.baseVector, state.replaced, state.resume?.received, state.resume?.target]) {
       for (const [origin] of vector?.entries() ?? []) this.#place(origin);
     }
     this.#record({ kind: 'state', state: new Uint8Array(this.#format.encodeState(state)) });
@@ -341,6 +346,9 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
       case 'seen':
         this.#seen.raise(change.origin, change.acceptTime);
         break;
+      case 'unseen':
+        this.#seen.lower(change.origin, change.acceptTime);
+        break;
       case 'origin':
         if (this.#places.find(change.origin) !== undefined) throw new RangeError(`${change.origin} came twice`);
         this.#places.add(change.origin);
@@ -482,15 +490,5 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     layer.absorb(this.#live);
     this.#live = layer;
     this.#changedBelow();
-  }
-}
-
-/** Runs what reads bytes of the disk: what cannot be read there is damage. */
-function readable<T>(what: string, read: () => T): T {
-  try {
-    return read();
-  } catch (thrown) {
-    if (!(thrown instanceof RangeError)) throw thrown;
-    throw new BaristaError('ERR_CORRUPT', `${what} cannot be read: ${thrown.message}`, { cause: thrown });
   }
 }

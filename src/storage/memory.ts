@@ -107,6 +107,10 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     this.#seen.raise(origin, acceptTime);
   }
 
+  lowerSeen(origin: Origin, acceptTime: number): void {
+    this.#seen.lower(origin, acceptTime);
+  }
+
   loadState(): ReplicaState | null {
     return this.#state === null ? null : copyOf(this.#state);
   }
@@ -149,10 +153,11 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
 
 /** The caller goes on to change its vectors. */
 function copyOf(state: ReplicaState): ReplicaState {
-  const { baseVector, retired, resume, store } = state;
+  const { baseVector, replaced, retired, resume, store } = state;
   return {
     ...state,
     baseVector: baseVector.clone(),
+    replaced: replaced.clone(),
     retired: [...retired],
     resume: resume === null ? null : { received: resume.received.clone(), target: resume.target.clone() },
     store: store === null ? null : { ...store },

@@ -14,7 +14,7 @@ export type Change<Op> =
   | { readonly kind: 'remove'; readonly key: string; readonly position: number }
   | { readonly kind: 'settle'; readonly key: string; readonly present: boolean }
   | { readonly kind: 'base'; readonly key: string; readonly base: Write<Op> | null }
-  | { readonly kind: 'seen'; readonly origin: Origin; readonly acceptTime: number }
+  | { readonly kind: 'seen' | 'unseen'; readonly origin: Origin; readonly acceptTime: number }
   /** The origin gets the next place. Comes before whatever names the place. */
   | { readonly kind: 'origin'; readonly origin: Origin }
   /** Not decoded: it is asked for once in a life. */
@@ -35,6 +35,7 @@ const SETTLE_PRESENT = 6;
 const BASE = 7;
 const NO_BASE = 8;
 const STATE = 9;
+const UNSEEN = 10;
 
 /** So many bytes of entries are encoded into one buffer. */
 const ENTRIES_BYTES = 64 * 1024;
@@ -77,7 +78,8 @@ export class RecordFormat<Op> {
         if (change.base !== null) this.#write(writer, change.base);
         break;
       case 'seen':
-        writer.number(SEEN);
+      case 'unseen':
+        writer.number(change.kind === 'seen' ? SEEN : UNSEEN);
         writer.number(this.#places.placeOf(change.origin));
         writer.time(change.acceptTime);
         break;
@@ -114,7 +116,10 @@ export class RecordFormat<Op> {
       case NO_BASE:
         return { kind: 'base', key: reader.text(), base: null };
       case SEEN:
-        return { kind: 'seen', origin: this.#places.originAt(reader.number()), acceptTime: reader.time() };
+      case UNSEEN: {
+        const origin = this.#places.originAt(reader.number());
+        return { kind: kind === SEEN ? 'seen' : 'unseen', origin, acceptTime: reader.time() };
+      }
       case ORIGIN:
         return { kind: 'origin', origin: reader.text() as Origin };
       case STATE:
@@ -175,6 +180,7 @@ export class RecordFormat<Op> {
       if (state.store.after !== null) writer.text(state.store.after);
     }
     writer.text(state.rejoinsWith ?? '');
+    if (state.replaced.size > 0) this.#writeVector(state.replaced);
     return writer.take();
   }
 
@@ -191,7 +197,9 @@ export class RecordFormat<Op> {
     const cursor = reader.number();
     const store = cursor === 0 ? null : { time: reader.number(), after: cursor === 1 ? null : reader.text() };
     const rejoinsWith = (reader.text() || null) as ReplicaId | null;
-    return { baseTime, baseVector, retired, clock, resume, store, rejoinsWith };
+    // Absent if it is empty, as it always was in earlier versions.
+    const replaced = reader.remaining > 0 ? this.#readVector(reader) : new VersionVector();
+    return { baseTime, baseVector, replaced, retired, clock, resume, store, rejoinsWith };
   }
 
   #write(writer: ByteWriter, write: Write<Op>): void {

@@ -71,7 +71,12 @@ test('who has left takes nothing before it begins again, be it opened again as i
 
 test('a base store that is taken apart leaves in the log what is claimed, since nobody sends that again', () => {
   const storage = new MemoryStorage<KvOperation>();
-  const log = new WriteLog(storage, stampOrder('higher'), { machine: kvMachine, retryWindow: 0 });
+  const log = new WriteLog(
+    storage,
+    stampOrder('higher'),
+    { machine: kvMachine, retryWindow: 0 },
+    originOf('x' as ReplicaId, 1),
+  );
   const origin = originOf('a' as ReplicaId, 1);
   for (const [key, acceptTime] of [
     ['claimed', 1],

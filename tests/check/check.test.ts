@@ -103,7 +103,8 @@ describe('a history that keeps every promise', () => {
   test('of real replicas, also when members come and go', { timeout: 600_000 }, () => {
     const looked = new Set<CheckName>();
     for (let seed = FIRST_SEED; seed < FIRST_SEED + PLAYED; seed++) {
-      const spec = { seed, steps: 200, clients: 3, keys: 1 + (seed % 3), membersChange: seed % 2 === 0 };
+      const what = { keys: 1 + (seed % 3), membersChange: seed % 2 === 0, changes: seed % 4 < 2 };
+      const spec = { seed, steps: 200, clients: 3, ...what };
       const report = checkHistory(playHistory(spec));
       expect(report.violations, `seed ${seed}`).toEqual([]);
       for (const { check, looked: count } of report.checks) if (count > 0) looked.add(check);
@@ -384,6 +385,53 @@ describe('a history with a fault planted in it', () => {
   for (const [name, check, planted, retryWindow] of PLANTED) {
     test(name, () => expect(planted.broken(retryWindow)).toEqual([check]));
   }
+
+  test('an increment that counts twice, or not at all', () => {
+    const add = { change: 'increment' } as const;
+    const counted = (shown: string): Story =>
+      story()
+        .write('c', 'n', '5', A1, add)
+        .write('d', 'n', '2', A2, add)
+        .state({ seen: [A2], base: 2, store: [['n', shown, A2]] });
+    expect(['7', '12', '5', '2'].map((shown) => counted(shown).broken())).toEqual([
+      [],
+      ['changes'],
+      ['changes'],
+      ['changes'],
+    ]);
+    // One that was not answered may have counted, and may not.
+    const unsure = (shown: string): Story =>
+      story()
+        .write('c', 'n', '5', A1, add)
+        .write('d', 'n', '2', null, add)
+        .state({ seen: [A2], base: 2, store: [['n', shown, A1]] });
+    expect(['7', '5', '4', '9'].map((shown) => unsure(shown).broken())).toEqual([[], [], ['changes'], ['changes']]);
+  });
+
+  test('a log that comes to another value than is shown', () => {
+    const logOf = (shown: string): Story =>
+      story()
+        .write('c', 'k', 'a', A1)
+        .write('c', 'k', 'b', A2, { change: 'append' })
+        .write('d', 'k', '1', A3, { change: 'increment' })
+        .state({
+          seen: [A3],
+          log: [
+            logged(A1, 'c:1', 'k', 'a'),
+            { ...logged(A2, 'c:2', 'k', 'b'), change: 'append' },
+            { ...logged(A3, 'd:1', 'k', '1'), change: 'increment' },
+          ],
+          store: [['k', shown, A2]],
+        });
+    expect(logOf('ab').broken()).toEqual([]);
+    expect(logOf('ab1').broken()).toEqual(['store', 'changes']);
+  });
+
+  test('a session that reads where its own increment is not', () => {
+    const add = { change: 'increment' } as const;
+    const lacks = story('read-your-writes').write('d', 'n', '2', B2, add).write('c', 'n', '5', A1, add);
+    expect(lacks.read('c', 'n', '2', B2, [B2]).broken()).toEqual(['read-your-writes-set']);
+  });
 
   test('an acknowledged write that is nowhere', () => {
     const there = story().write('c', 'k', 'x', B2);

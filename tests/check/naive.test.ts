@@ -47,6 +47,7 @@ describe('the fast checks and the naive ones agree', () => {
   });
 
   test('and each of them was seen to fail', () => {
-    expect(CHECKS.filter((check) => !found.has(check))).toEqual([]);
+    // `changes` is of operations that these histories have not; check.test.ts breaks it.
+    expect(CHECKS.filter((check) => !found.has(check))).toEqual(['changes']);
   });
 });

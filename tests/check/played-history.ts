@@ -4,8 +4,8 @@ import { type ClusterTerms, PROTOCOL_VERSION, type Refused } from '../../src/bay
 import { GUARANTEES, Session } from '../../src/bayou/session.js';
 import type { VersionVector } from '../../src/bayou/version-vector.js';
 import type { AcceptStamp, Write } from '../../src/bayou/write.js';
-import type { History, HistoryEvent, LoggedWrite, Stamp, Vector } from '../../src/check/history.js';
-import type { KvOperation } from '../../src/machine/kv.js';
+import type { History, HistoryEvent, LoggedWrite, Stamp, Vector, WriteEvent } from '../../src/check/history.js';
+import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { Node } from '../property/membership-node.js';
 
 const HEAL_ROUNDS = 40;
@@ -17,6 +17,8 @@ export interface PlayedSpec {
   readonly keys: number;
   /** True if replicas also come, are retired, return, and rejoin. */
   readonly membersChange: boolean;
+  /** True for some keys that operations change which read them. */
+  readonly changes?: boolean;
 }
 
 /**
@@ -77,12 +79,12 @@ class Player {
 
   #write(node: Node): void {
     const session = this.#pick(this.#sessions);
-    const key = `k${this.#random.below(this.#spec.keys)}`;
-    const value = this.#random.below(4) === 0 ? null : `v${++this.#puts}`;
-    const operation: KvOperation = value === null ? { kind: 'delete' } : { kind: 'put', value: bytesOf(value) };
+    const key = this.#key();
+    const operation = this.#operation(key);
     const request = session.write(key, operation);
     const { client, clientTime } = request;
-    const head = { type: 'write', client, clientTime, key, value, begin: this.#now, end: this.#now } as const;
+    const what = whatOf(operation);
+    const head = { type: 'write', client, clientTime, key, ...what, begin: this.#now, end: this.#now } as const;
     let isUncertain = false;
     // An answer is lost now and then, and the client asks again, elsewhere.
     for (let asked = node, tries = 0; tries < 3; asked = this.#pick(this.#nodes), tries++) {
@@ -94,7 +96,7 @@ class Player {
       const repeated = isUncertain ? ({ repeated: true } as const) : {};
       const answered = { ...head, replica: asked.id, ...repeated };
       if (reply.kind === 'accepted') {
-        session.wrote(key, reply.stamp, true);
+        session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
         this.#events.push({ ...answered, outcome: 'accepted', stamp: stampOf(reply.stamp) });
       } else {
         const refused = reply.kind === 'refused' ? 'failed' : 'missing';
@@ -105,15 +107,36 @@ class Player {
     this.#events.push({ ...head, end: null, replica: null, outcome: 'unknown', repeated: true });
   }
 
+  /** With changes, some are only counted, and some are for all operations. */
+  #key(): string {
+    const number = this.#random.below(this.#spec.keys);
+    return this.#spec.changes === true ? this.#pick([`k${number}`, `n${number}`, `m${number}`]) : `k${number}`;
+  }
+
+  #operation(key: string): KvOperation {
+    if (key.startsWith('n')) return { kind: 'increment', by: 1 + this.#random.below(5) };
+    const member = `${this.#random.below(3)}`;
+    const changes: readonly KvOperation[] = [
+      { kind: 'increment', by: -1 },
+      { kind: 'append', bytes: bytesOf(member) },
+      { kind: 'setAdd', member },
+      { kind: 'setRemove', member },
+      { kind: 'putIfAbsent', value: bytesOf(member) },
+      { kind: 'put', value: bytesOf('[]') },
+    ];
+    if (key.startsWith('m') && this.#random.below(3) > 0) return this.#pick(changes);
+    return this.#random.below(4) === 0 ? { kind: 'delete' } : { kind: 'put', value: bytesOf(`v${++this.#puts}`) };
+  }
+
   #read({ id, replica }: Node): void {
     const session = this.#pick(this.#sessions);
-    const key = `k${this.#random.below(this.#spec.keys)}`;
+    const key = this.#key();
     const reply = replica.read(session.read(key));
     const seen = replica.isBehind ? {} : { seen: vectorOf(replica.seen()) };
     const { client } = session;
     const head = { type: 'read', client, key, begin: this.#now, end: this.#now, replica: id, ...seen } as const;
     if (reply.kind === 'found') {
-      session.found(key, reply.stamp);
+      session.found(key, reply.stamp, undefined, reply.basis);
       this.#events.push({ ...head, outcome: 'found', value: textOf(reply.value), stamp: stampOf(reply.stamp) });
     } else this.#events.push({ ...head, outcome: reply.kind });
   }
@@ -236,9 +259,28 @@ function vectorOf(vector: VersionVector): Vector {
 
 function loggedOf(write: Write<KvOperation>): LoggedWrite {
   const { client, clientTime, key, operation, resubmitted } = write;
-  const value = operation.kind === 'put' ? textOf(operation.value) : null;
   const again = resubmitted === true ? { resubmitted } : {};
-  return { stamp: stampOf(write), client, clientTime, key, value, ...again };
+  const what =
+    operation.kind === 'total' ? { value: textOf(operation.value), change: operation.kind } : whatOf(operation);
+  return { stamp: stampOf(write), client, clientTime, key, ...what, ...again };
+}
+
+function whatOf(operation: KvOperation): Pick<WriteEvent, 'value' | 'change'> {
+  switch (operation.kind) {
+    case 'put':
+      return { value: textOf(operation.value) };
+    case 'increment':
+      return { value: `${operation.by}`, change: 'increment' };
+    case 'append':
+      return { value: textOf(operation.bytes), change: 'append' };
+    case 'setAdd':
+    case 'setRemove':
+      return { value: operation.member, change: operation.kind };
+    case 'putIfAbsent':
+      return { value: textOf(operation.value), change: 'putIfAbsent' };
+    default:
+      return { value: null };
+  }
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -40,6 +40,7 @@ export const UNANSWERED: Expected = { kind: 'unanswered' };
 const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   put: 'client',
   remove: 'client',
+  write: 'client',
   get: 'client',
   getMany: 'client',
   scan: 'client',

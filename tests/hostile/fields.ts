@@ -348,6 +348,25 @@ const EDGES: readonly BadInput[] = [
     () => callWith('put', { 4: text(Buffer.alloc(15 * 1024 * 1024)) }),
     refusedWith('ERR_INVALID_VALUE'),
   ),
+  badInput(
+    'write',
+    'an increment beyond 2^53 - 1',
+    () => callWith('write', { 4: struct({ 3: struct({ 1: i64(2n ** 53n) }) }) }),
+    refusedWith('ERR_INVALID_VALUE'),
+  ),
+  badInput(
+    'write',
+    'a member of 4,097 bytes',
+    () => callWith('write', { 4: struct({ 5: struct({ 1: text('m'.repeat(4097)) }) }) }),
+    refusedWith('ERR_INVALID_VALUE'),
+  ),
+  badInput(
+    'write',
+    'a total, which no client sends',
+    () => callWith('write', { 4: struct({ 8: struct({ 1: text('1') }) }) }),
+    refusedWith('ERR_INVALID_VALUE'),
+  ),
+  badInput('write', 'an operation of no kind', () => callWith('write', { 4: struct({}) }), PROTOCOL),
   badInput('put', 'value of -1 bytes', () => callWith('put', { 4: text('', -1) }), PROTOCOL),
   badInput('put', 'value of 2^31 - 1 bytes', () => callWith('put', { 4: text('v', I32_MAX) }), PROTOCOL),
   badInput(

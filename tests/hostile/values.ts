@@ -63,6 +63,14 @@ export const METHOD_NAMES = Object.keys(METHODS) as readonly MethodName[];
 export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
   put: { 1: text('c'), 2: i64(1), 3: text('k'), 4: text('v'), 5: i64(1), 6: vector(entry('nobody', 1)) },
   remove: { 1: text('c'), 2: i64(1), 3: text('k'), 4: i64(1), 5: vector(entry('nobody', 1)) },
+  write: {
+    1: text('c'),
+    2: i64(1),
+    3: text('k'),
+    4: struct({ 3: struct({ 1: i64(1) }) }),
+    5: i64(1),
+    6: vector(entry('nobody', 1)),
+  },
   get: { 1: text('k'), 2: vector(entry('nobody', 1)) },
   getMany: { 1: list(WireType.string, [text('k')]), 2: vector(entry('nobody', 1)) },
   scan: {

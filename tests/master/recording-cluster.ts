@@ -3,6 +3,7 @@ import { Simulation } from '../../master/simulation.js';
 import type { BaristaError } from '../../src/base/errors.js';
 import { originOf, type ReplicaId } from '../../src/base/ids.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
+import type { KvOperation } from '../../src/machine/kv.js';
 import type { Plan } from '../../src/sim/plan.js';
 
 /** A cluster that does nothing but note what it is asked, and answers as a test tells it. */
@@ -53,12 +54,11 @@ export class RecordingCluster implements Cluster {
   async retireServer(id: string): Promise<void> {
     this.#note(`retireServer ${id}`);
   }
-  async put(client: string, key: string, value: Uint8Array): Promise<void> {
-    this.#note(`put ${client} ${key}=${new TextDecoder().decode(value)}`);
-    this.values.set(key, { kind: 'found', value });
-  }
-  async delete(client: string, key: string): Promise<void> {
-    this.#note(`delete ${client} ${key}`);
+  async write(client: string, key: string, operation: KvOperation): Promise<void> {
+    const { kind } = operation;
+    if (kind === 'delete') return this.#note(`delete ${client} ${key}`);
+    this.#note(`${kind} ${client} ${key}=${carriedBy(operation)}`);
+    if (kind === 'put') this.values.set(key, { kind: 'found', value: operation.value });
   }
   async get(client: string, key: string): Promise<GetResult> {
     this.#note(`get ${client} ${key}`);
@@ -113,4 +113,10 @@ export class RecordingCluster implements Cluster {
     await new Promise<void>((resolve) => this.heldJoins.set(id, resolve));
     this.events.push(`joined ${id}`);
   }
+}
+
+function carriedBy(operation: Exclude<KvOperation, { kind: 'delete' }>): string {
+  if ('by' in operation) return `${operation.by}`;
+  if ('member' in operation) return operation.member;
+  return new TextDecoder().decode('bytes' in operation ? operation.bytes : operation.value);
 }

@@ -241,6 +241,10 @@ class Mirror implements ReplicaStorage<KvOperation> {
   keysDown(before?: string): Iterator<string> {
     return this.#storage.keysDown(before);
   }
+  lowerSeen(origin: Origin, acceptTime: number): void {
+    this.#storage.lowerSeen(origin, acceptTime);
+    this.memory.lowerSeen(origin, acceptTime);
+  }
   loadSeen(): VersionVector {
     return this.#storage.loadSeen();
   }

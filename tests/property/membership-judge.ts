@@ -4,6 +4,16 @@ import type { KvOperation } from '../../src/machine/kv.js';
 import type { Node } from './membership-node.js';
 
 const order = stampOrder('higher');
+const decoder = new TextDecoder();
+
+/** What is written to a key; 'any' of all kinds. */
+export type KeyUse = 'put' | 'increment' | 'append' | 'any';
+
+export function useOf(key: string): KeyUse {
+  if (key.startsWith('n')) return 'increment';
+  if (key.startsWith('l')) return 'append';
+  return key.startsWith('m') ? 'any' : 'put';
+}
 
 /** What was accepted of one operation: every stamp it ever had. */
 interface Operation {
@@ -11,17 +21,27 @@ interface Operation {
   readonly client: ClientId;
   readonly clientTime: number;
   readonly isDelete: boolean;
+  readonly operation: KvOperation;
   readonly stamps: AcceptStamp[];
 }
 
 /** Knows every stamp that was ever given, and says what replicas must show at the end, when all have heard from all. */
 export class Judge {
   readonly #operations = new Map<string, Operation>();
+  readonly #retryWindow: number;
+  /** The keys of which one group's value was put, as it was folded apart: of what others had nothing is known any more. */
+  readonly #put = new Set<string>();
+
+  /** `retryWindow`: in accept times. */
+  constructor(retryWindow: number) {
+    this.#retryWindow = retryWindow;
+  }
 
   stamped({ key, client, clientTime, origin, acceptTime, operation }: Write<KvOperation>): void {
     const name = `${client}:${clientTime}`;
     const isDelete = operation.kind === 'delete';
-    const known = this.#operations.get(name) ?? { key, client, clientTime, isDelete, stamps: [] };
+    const known = this.#operations.get(name) ?? { key, client, clientTime, isDelete, operation, stamps: [] };
+    if (operation.kind === 'total') this.#put.add(key);
     const stamp = { origin, acceptTime };
     if (!known.stamps.some((other) => order(other, stamp) === 0)) known.stamps.push(stamp);
     this.#operations.set(name, known);
@@ -40,10 +60,39 @@ export class Judge {
       if (!node.replica.seen().equals(first.replica.seen())) return `the vectors of ${node.id} and ${first.id} differ`;
     }
     for (const key of keys) {
-      const wrong = this.#judgeKey(first, key);
-      if (wrong !== null) return wrong;
+      const use = useOf(key);
+      if (use === 'any' || this.#put.has(key)) continue;
+      const wrong = use === 'put' ? this.#judgeKey(first, key) : this.#judgeSum(first, key);
+      if (wrong !== null) return `${key}: ${wrong}`;
     }
     return null;
+  }
+
+  /** Each operation counts once; one that has stamps further apart than the retry window may count more often. */
+  #judgeSum({ replica }: Node, key: string): string | null {
+    const reply = replica.read({ key, needs: null });
+    const text = reply.kind === 'found' ? decoder.decode(reply.value) : '';
+    const parts = text.split(';').slice(0, -1);
+    let [least, most] = [0, 0];
+    for (const { key: written, operation, stamps, client, clientTime } of this.#operations.values()) {
+      if (written !== key) continue;
+      if (operation.kind !== 'increment' && operation.kind !== 'append') continue;
+      const times = stamps.map(({ acceptTime }) => acceptTime);
+      const isOnce = Math.max(...times) - Math.min(...times) < this.#retryWindow;
+      if (operation.kind === 'increment') {
+        least += operation.by;
+        most += (isOnce ? 1 : times.length) * operation.by;
+        continue;
+      }
+      const part = decoder.decode(operation.bytes).slice(0, -1);
+      const count = parts.filter((other) => other === part).length;
+      if (count < 1 || count > (isOnce ? 1 : times.length)) {
+        return `${part} of ${client}:${clientTime}, stamped ${stamps.map(nameOf)}, is there ${count} times: ${text}`;
+      }
+    }
+    if (useOf(key) === 'append') return null;
+    const sum = text === '' ? 0 : Number(text);
+    return sum >= least && sum <= most ? null : `${sum}, where all come to ${least} to ${most}`;
   }
 
   /** An operation that was sent to two replicas has two stamps, and takes effect at the lower. */

@@ -1,17 +1,19 @@
 import type { ClientId, ReplicaId } from '../../src/base/ids.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
+import { acceptTimeSpan } from '../../src/bayou/clock.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Refused } from '../../src/bayou/messages.js';
 import { Session } from '../../src/bayou/session.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { AcceptStamp } from '../../src/bayou/write.js';
 import type { BundlePeer } from '../../src/bundle/bundle-peer.js';
-import type { KvOperation } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { answerOf, Bundles } from './membership-bundles.js';
-import { Judge, nameOf, stateOf } from './membership-judge.js';
+import { Judge, type KeyUse, nameOf, stateOf, useOf } from './membership-judge.js';
 import { Disk, Node } from './membership-node.js';
 import type { Watchers } from './membership-watchers.js';
 
 const HEAL_ROUNDS = 60;
+const encoder = new TextEncoder();
 
 /** How often things happen, of a hundred steps; what is left are pulls. */
 interface Mix {
@@ -42,14 +44,17 @@ export type Exchange = 'pulls' | 'both' | 'bundles';
  * starts again has lost what was not, since it was killed, or its machine lost power, also in the middle of a flush.
  *
  * With `watchers` some ask now this replica, now that one for what has changed; at the end each has been told all, once.
+ *
+ * What clients write are puts and deletes; with `operations`, on each key either increments, appends, or any operation.
  */
 export function runMembership(
   seed: number,
   clock: 'logical' | 'hybrid',
   exchange: Exchange = 'pulls',
   watchers: Watchers | null = null,
+  operations = false,
 ): string | null {
-  return new History(seed, clock, exchange, watchers).play();
+  return new History(seed, clock, exchange, watchers, operations).play();
 }
 
 class History {
@@ -60,7 +65,7 @@ class History {
   readonly #nodes: Node[] = [];
   readonly #readers: Reader[];
   readonly #keys: string[];
-  readonly #judge = new Judge();
+  readonly #judge: Judge;
   /** Puts so far: each has a value of its own. */
   #puts = 0;
   /** Why pulls failed of late. */
@@ -71,7 +76,13 @@ class History {
   readonly #watchers: Watchers | null;
   #healing = false;
 
-  constructor(seed: number, clock: 'logical' | 'hybrid', exchange: Exchange, watchers: Watchers | null) {
+  constructor(
+    seed: number,
+    clock: 'logical' | 'hybrid',
+    exchange: Exchange,
+    watchers: Watchers | null,
+    operations: boolean,
+  ) {
     this.#watchers = watchers;
     this.#random = seededRandom(seed);
     this.#exchange = exchange;
@@ -79,13 +90,16 @@ class History {
     this.#onDisk = seed % 2 === 0;
     const retryWindowMs = clock === 'hybrid' ? this.#pick([300, 1_000, 3_000]) : this.#pick([20, 60, 200]);
     this.#terms = { protocol: PROTOCOL_VERSION, cluster: 'test', tieBreak: 'higher', clock, retryWindowMs };
+    this.#judge = new Judge(acceptTimeSpan(clock, retryWindowMs));
     const rare = (): number => this.#pick([0, 1, 2, 4]);
     this.#mix = { accept: 25, read: 8, compact: 10, cut: 6, restart: rare(), join: rare(), leave: rare() };
     this.#readers = range(2 + this.#random.below(2)).map((i) => ({
       session: new Session<KvOperation>(`c${i}` as ClientId),
       last: new Map(),
     }));
-    this.#keys = range(1 + this.#random.below(5)).map((i) => `k${i}`);
+    this.#keys = range(1 + this.#random.below(5)).map((i) =>
+      operations ? `${this.#pick(['n', 'n', 'l', 'm'])}${i}` : `k${i}`,
+    );
     const founders = range(2 + this.#random.below(3)).map(() => this.#join());
     // Most know each other from the start. Others write alone, or in groups, before they meet.
     if (this.#random.below(4) === 0) return;
@@ -154,21 +168,43 @@ class History {
   #accept(node: Node): string | null {
     const reader = this.#pick(this.#readers);
     const key = this.#pick(this.#keys);
-    const operation: KvOperation =
-      this.#random.below(4) === 0
-        ? { kind: 'delete' }
-        : { kind: 'put', value: new Uint8Array([++this.#puts >> 8, this.#puts & 255]) };
+    const operation = this.#operation(useOf(key));
     const request = reader.session.write(key, operation);
     // If no answer comes, or it is lost, the client asks again, elsewhere.
     for (let asked = node, isLost = this.#random.below(10) === 0; ; isLost = false) {
       const reply = asked.replica.accept(request, this.#now);
       if (reply.kind !== 'accepted') return `a write was answered ${JSON.stringify(reply)}`;
       if (this.#keeps(asked) && !isLost) {
-        reader.session.wrote(key, reply.stamp, true);
+        reader.session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
         reader.last.set(key, reply.stamp);
         return null;
       }
       asked = this.#pick(this.#nodes);
+    }
+  }
+
+  #operation(use: KeyUse): KvOperation {
+    const count = ++this.#puts;
+    const value = encoder.encode(use === 'any' ? `${count}` : '');
+    switch (use) {
+      case 'put':
+        if (this.#random.below(4) === 0) return { kind: 'delete' };
+        return { kind: 'put', value: new Uint8Array([count >> 8, count & 255]) };
+      case 'increment':
+        return { kind: 'increment', by: 1 + this.#random.below(9) };
+      case 'append':
+        return { kind: 'append', bytes: encoder.encode(`${count};`) };
+      case 'any':
+        return this.#pick<KvOperation>([
+          { kind: 'put', value },
+          { kind: 'put', value: encoder.encode('[]') },
+          { kind: 'delete' },
+          { kind: 'increment', by: count },
+          { kind: 'append', bytes: value },
+          { kind: 'setAdd', member: `${count % 5}` },
+          { kind: 'setRemove', member: `${count % 5}` },
+          { kind: 'putIfAbsent', value },
+        ]);
     }
   }
 
@@ -178,10 +214,11 @@ class History {
     const reply = node.replica.read(reader.session.read(key));
     if (reply.kind !== 'found') return null;
     const last = reader.last.get(key);
-    if (last !== undefined && this.#judge.isOlder(reply.stamp, last)) {
+    // Where an operation may take no effect its stamp need not show.
+    if (useOf(key) !== 'any' && last !== undefined && this.#judge.isOlder(reply.stamp, last)) {
       return `${node.id} showed ${nameOf(reply.stamp)} of ${key} to who had seen ${nameOf(last)}`;
     }
-    reader.session.found(key, reply.stamp);
+    reader.session.found(key, reply.stamp, undefined, reply.basis);
     reader.last.set(key, reply.stamp);
     return null;
   }

@@ -45,18 +45,36 @@ const orNull = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option
 
 const put = fc.record({ kind: fc.constant('put' as const), value });
 const remove = fc.constant({ kind: 'delete' as const });
-const operation = fc.oneof(put, remove);
+const member = fc.oneof(
+  fc.constantFrom('', '"', '\0', 'é日😀', 'm'.repeat(4096)),
+  fc.string({ unit: 'binary', maxLength: 60 }),
+);
+const others = [
+  fc.record({
+    kind: fc.constant('increment' as const),
+    by: fc.oneof(fc.constantFrom(0, -1, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), fc.integer()),
+  }),
+  fc.record({ kind: fc.constant('append' as const), bytes: value }),
+  fc.record({ kind: fc.constant('setAdd' as const), member }),
+  fc.record({ kind: fc.constant('setRemove' as const), member }),
+  fc.record({ kind: fc.constant('putIfAbsent' as const), value }),
+] as const;
+/** As a client may send it. */
+const sent = fc.oneof(put, remove, ...others);
+const operation = fc.oneof(sent, fc.record({ kind: fc.constant('total' as const), value }));
 
 const writeRequestOf = <Op>(op: fc.Arbitrary<Op>) =>
   fc.record({ client: clientId, clientTime: time, key, operation: op, after: time, needs: orNull(vector) });
 export const putRequest = writeRequestOf(put);
 export const deleteRequest = writeRequestOf(remove);
+export const writeRequest = writeRequestOf(sent);
 export const getRequest = fc.record({ key, needs: orNull(vector) });
 
 const missing = fc.record({ kind: fc.constant('missing' as const), missing: vector });
 export const writeReply = fc.oneof(fc.record({ kind: fc.constant('accepted' as const), stamp }), missing);
 export const getReply = fc.oneof(
   fc.record({ kind: fc.constant('found' as const), value, stamp }),
+  fc.record({ kind: fc.constant('found' as const), value, stamp, basis: vector }),
   fc.constant({ kind: 'absent' as const }),
   missing,
 );

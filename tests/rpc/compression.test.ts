@@ -46,7 +46,7 @@ async function pulled(says: { inflates?: boolean }, compressReplies?: CompressRe
   const client = stockClient(address);
   onTestFinished(() => client.end());
   const request = stock('PullRequest', {
-    terms: { protocol: 2, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 1 },
+    terms: { protocol: 3, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 1 },
     sender: { id: 'r2', incarnation: 1 },
     recipient: 'r1',
     seen: [],

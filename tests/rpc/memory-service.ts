@@ -52,7 +52,7 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const missing = needs && seen().missing(needs);
       if (missing !== null) return done(succeed({ kind: 'missing', missing }));
       const write = lastOf(key);
-      if (write === undefined || write.operation.kind === 'delete') return done(succeed({ kind: 'absent' }));
+      if (write?.operation.kind !== 'put') return done(succeed({ kind: 'absent' }));
       const { origin, acceptTime } = write;
       done(succeed({ kind: 'found', value: write.operation.value, stamp: { origin, acceptTime } }));
     },

@@ -26,6 +26,7 @@ function messageCase<T>(codec: Codec<T>, values: fc.Arbitrary<T>): MessageCase {
 export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.putRequest, arbitrary.putRequest),
   messageCase(client.deleteRequest, arbitrary.deleteRequest),
+  messageCase(client.writeRequest, arbitrary.writeRequest),
   messageCase(client.writeReply, arbitrary.writeReply),
   messageCase(client.getRequest, arbitrary.getRequest),
   messageCase(client.getReply, arbitrary.getReply),

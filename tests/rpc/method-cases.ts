@@ -34,6 +34,11 @@ export const CALLS = [
     method: METHODS.remove,
     frame: callFrame(METHODS.remove, { ...putRequest('k', ''), operation: { kind: 'delete' }, needs }),
   },
+  {
+    name: 'write',
+    method: METHODS.write,
+    frame: callFrame(METHODS.write, { ...putRequest('k', ''), operation: { kind: 'increment', by: -1 }, needs }),
+  },
   { name: 'get', method: METHODS.get, frame: callFrame(METHODS.get, { key: '__proto__', needs }) },
   { name: 'getMany', method: METHODS.getMany, frame: callFrame(METHODS.getMany, { keys: ['k', 'l'], needs }) },
   {

@@ -32,8 +32,18 @@ const plain = ({ origin, acceptTime, client, clientTime, key, operation, resubmi
   client,
   clientTime,
   key,
-  value: operation.kind === 'delete' ? null : Buffer.from(operation.value).toString('latin1'),
+  kind: KINDS.indexOf(operation.kind) + 1,
+  body: Buffer.from(carried(operation)).toString('latin1'),
 });
+
+const KINDS = ['put', 'delete', 'increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent', 'total'];
+
+function carried(operation: KvOperation): Uint8Array | string {
+  if ('value' in operation) return operation.value;
+  if ('member' in operation) return operation.member;
+  if ('bytes' in operation) return operation.bytes;
+  return 'by' in operation ? `${operation.by}` : '';
+}
 
 const byStamp = stampOrder('higher');
 const ORDERS = [
@@ -116,7 +126,7 @@ describe('packed writes that were harmed', () => {
   test('that are noise are read or refused', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
-        verdictOf(() => readPackedWrites(Buffer.concat([number(1), number(3), noise])));
+        verdictOf(() => readPackedWrites(Buffer.concat([number(2), number(3), noise])));
       }),
       { numRuns: 1000 },
     );
@@ -132,7 +142,7 @@ const SECOND = Buffer.concat([number(0), number(0), difference(1), difference(1)
 const MAX = 2n ** 53n - 1n;
 
 const verdict = (count: number | bigint, ...parts: readonly Uint8Array[]): string =>
-  verdictOf(() => readPackedWrites(Buffer.concat([number(1), number(count), ...parts])));
+  verdictOf(() => readPackedWrites(Buffer.concat([number(2), number(count), ...parts])));
 
 describe('packed writes that cannot be', () => {
   test('a write by hand is as it should be', () => {
@@ -141,7 +151,7 @@ describe('packed writes that cannot be', () => {
     expect(verdict(0)).toBe('ok');
   });
 
-  test.each([0, 2, 2 ** 40])('of format %d', (format) => {
+  test.each([0, 1, 3, 2 ** 40])('of format %d', (format) => {
     const bytes = Buffer.concat([number(format), number(0)]);
     expect(verdictOf(() => readPackedWrites(bytes))).toBe('ERR_PROTOCOL at ');
   });
@@ -172,8 +182,27 @@ describe('packed writes that cannot be', () => {
     ['a long key', 'ERR_INVALID_KEY at [0].key', [STAMPS, number(0), string('k'.repeat(4097))]],
     ['a key that is not UTF-8', 'ERR_INVALID_KEY at [0].key', [STAMPS, number(0), string(Buffer.from([0xc3, 0x28]))]],
     ['a first key that shares', 'ERR_PROTOCOL at [0].key', [STAMPS, number(1), string('k')]],
-    ['a large value', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1024 * 1024 + 2)]],
-    ['a value beyond the end', 'ERR_PROTOCOL at [0].operation', [STAMPS, KEY, number(1024 * 1024 + 1)]],
+    ['a large value', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1024 * 1024 + 3)]],
+    ['a value beyond the end', 'ERR_PROTOCOL at [0].operation', [STAMPS, KEY, number(1024 * 1024 + 2)]],
+    ['a kind that there is not', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1), number(9), string('')]],
+    ['a put of another form', 'ERR_PROTOCOL at [0].operation', [STAMPS, KEY, number(1), number(1), string('')]],
+    ['an increment by a word', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1), number(3), string('x')]],
+    [
+      'an increment by 2^53',
+      'ERR_INVALID_VALUE at [0].operation',
+      [STAMPS, KEY, number(1), number(3), string(`${MAX + 1n}`)],
+    ],
+    ['an increment by 01', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1), number(3), string('01')]],
+    [
+      'a long member',
+      'ERR_INVALID_VALUE at [0].operation',
+      [STAMPS, KEY, number(1), number(5), string('m'.repeat(4097))],
+    ],
+    [
+      'a member that is not UTF-8',
+      'ERR_INVALID_VALUE at [0].operation',
+      [STAMPS, KEY, number(1), number(6), string(Buffer.from([0xff]))],
+    ],
   ])('%s', (_, expected, parts) => {
     expect(verdict(1, ...parts, Buffer.alloc(20))).toBe(expected);
   });
@@ -208,7 +237,7 @@ describe('what is deflated', () => {
   const structOf = (bytes: Uint8Array): Buffer =>
     stockEncode(stock('PackedWrites', { compression: 2, bytes: Buffer.from(bytes) }));
   const verdictOnDeflated = (bytes: Uint8Array): string => verdictOf(() => decode(packedWrites, structOf(bytes)));
-  const whole = deflateRawSync(Buffer.concat([number(1), number(1), STAMPS, KEY, DELETE]));
+  const whole = deflateRawSync(Buffer.concat([number(2), number(1), STAMPS, KEY, DELETE]));
 
   test('is read', () => expect(verdictOnDeflated(whole)).toBe('ok'));
 

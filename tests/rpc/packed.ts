@@ -10,8 +10,10 @@ export interface PlainWrite {
   readonly client: string;
   readonly clientTime: number;
   readonly key: string;
-  /** Null if the key is made absent. */
-  readonly value: string | null;
+  /** 1: a put; 2: a delete; others as the comment has them. */
+  readonly kind: number;
+  /** What the operation carries. */
+  readonly body: string;
 }
 
 export function number(value: number | bigint): Buffer {
@@ -58,7 +60,7 @@ export function unpack(bytes: Buffer): PlainWrite[] {
     return entry;
   };
 
-  if (readNumber() !== 1) throw new Error('another format');
+  if (readNumber() !== 2) throw new Error('another format');
   const origins: PlainWrite['origin'][] = [];
   const clients: { readonly id: string; time: number }[] = [];
   let acceptTime = 0;
@@ -71,8 +73,10 @@ export function unpack(bytes: Buffer): PlainWrite[] {
     client.time += readDifference();
     const beginning = keyBytes.subarray(0, readNumber());
     keyBytes = Buffer.concat([beginning, take(readNumber())]);
-    const length = readNumber();
-    const value = length === 0 ? null : take(length - 1).toString('latin1');
+    const what = readNumber();
+    const kind = what === 0 ? 2 : what === 1 ? readNumber() : 1;
+    const length = what === 0 ? 0 : what === 1 ? readNumber() : what - 2;
+    const body = take(length).toString('latin1');
     return {
       isResubmitted: word % 2 === 1,
       origin,
@@ -80,7 +84,8 @@ export function unpack(bytes: Buffer): PlainWrite[] {
       client: client.id,
       clientTime: client.time,
       key: keyBytes.toString(),
-      value,
+      kind,
+      body,
     };
   });
   if (at !== bytes.length) throw new Error(`${bytes.length - at} bytes are left`);

@@ -46,7 +46,7 @@ const get = (key: string, more: StockFields = {}): Promise<unknown> =>
   call('KeyValue', 'get', stock('GetRequest', { key, ...more }));
 
 const origin = { id: 'r1', incarnation: 1 };
-const WIRE_TERMS = { protocol: 2, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
+const WIRE_TERMS = { protocol: 3, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
 const vectorOf = (acceptTime: number): object[] => [{ origin, acceptTime }];
 
 const PULL = {
@@ -146,9 +146,9 @@ describe('a stock client', () => {
     const { compression, bytes } = writes as { compression: number; bytes: Buffer };
     expect(compression).toBe(1);
     expect(unpack(bytes)).toEqual([
-      { isResubmitted: false, origin, acceptTime: 1, client: 'c1', clientTime: 7, key: 'a', value: '1' },
-      { isResubmitted: false, origin, acceptTime: 2, client: 'c2', clientTime: 7, key: 'ab', value: '2' },
-      { isResubmitted: false, origin, acceptTime: 3, client: 'c1', clientTime: 8, key: 'ab', value: null },
+      { isResubmitted: false, origin, acceptTime: 1, client: 'c1', clientTime: 7, key: 'a', kind: 1, body: '1' },
+      { isResubmitted: false, origin, acceptTime: 2, client: 'c2', clientTime: 7, key: 'ab', kind: 1, body: '2' },
+      { isResubmitted: false, origin, acceptTime: 3, client: 'c1', clientTime: 8, key: 'ab', kind: 2, body: '' },
     ]);
     expect(plain(rest)).toEqual({
       sender: origin,

@@ -104,7 +104,7 @@ describe('a plan as a script', () => {
     ['at 5 put c k', 'ERR_SYNTAX: put CLIENT KEY VALUE: VALUE is missing'],
     ['at 5 get c k v', 'ERR_SYNTAX: "v" is one word too many'],
     ['at 5 get d k', 'ERR_UNKNOWN_ID: at 5 get: the simulation has nobody called d'],
-    ['at 5 puut c k v', 'ERR_SYNTAX: "puut" is no ACTION; there are put, delete, get, '],
+    ['at 5 puut c k v', 'ERR_SYNTAX: "puut" is no ACTION; there are put, delete, increment, '],
     ['at 5 crash 1 hard', 'ERR_SYNTAX: crash REPLICA kill|power: "hard" is not kill or power'],
     ['at 5 disk 1 burn', 'ERR_SYNTAX: disk REPLICA FAULT: "burn" is no FAULT; there are fail, power, '],
     ['at 5 disk 1 slow', 'ERR_SYNTAX: disk REPLICA FAULT: slow MS: MS is missing'],

@@ -30,6 +30,7 @@ const vector = fc.array(fc.tuple(origin, time)).map((entries) => new VersionVect
 const state: fc.Arbitrary<ReplicaState> = fc.record({
   baseTime: time,
   baseVector: vector,
+  replaced: vector,
   retired: fc.array(origin),
   clock: time,
   resume: fc.option(fc.record({ received: vector, target: vector })),

@@ -131,7 +131,9 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
     test('the vector is what was saved last, and never goes back', () => {
       storage.saveSeen(A, 0);
       storage.saveSeen(B, 5);
-      storage.saveSeen(B, 7);
+      storage.saveSeen(B, 9);
+      storage.lowerSeen(B, 7);
+      storage.lowerSeen(B, 8);
       expect(storage.loadSeen().sorted()).toEqual([
         [A, 0],
         [B, 7],
@@ -201,6 +203,7 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
       const first: ReplicaState = {
         baseTime: 4,
         baseVector: vector,
+        replaced: new VersionVector([[B, 3]]),
         retired: [B],
         clock: 9,
         resume: { received: new VersionVector([[B, 0]]), target: vector },
@@ -215,6 +218,7 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
       const second = {
         baseTime: 0,
         baseVector: new VersionVector(),
+        replaced: new VersionVector(),
         retired: [],
         clock: 0,
         resume: null,

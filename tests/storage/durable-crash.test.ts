@@ -118,7 +118,16 @@ function randomChange(random: Random, now: Storage, clock: number): (storage: St
     const resume = random.below(2) === 0 ? null : { received: new VersionVector(), target: vector };
     const store = random.below(2) === 0 ? null : { time: clock, after: random.below(2) === 0 ? null : key };
     const rejoinsWith = random.below(2) === 0 ? null : ('r' as ReplicaId);
-    const state = { baseTime: clock, baseVector: vector, retired: [origin], clock, resume, store, rejoinsWith };
+    const state = {
+      baseTime: clock,
+      baseVector: vector,
+      replaced: new VersionVector(),
+      retired: [origin],
+      clock,
+      resume,
+      store,
+      rejoinsWith,
+    };
     return (storage) => storage.saveState(state);
   }
   const write = randomWrite(random, key, origin, clock);

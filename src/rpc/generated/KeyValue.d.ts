@@ -19,9 +19,16 @@ import AcceptStamp = ttypes.AcceptStamp
 import VectorEntry = ttypes.VectorEntry
 import PutOperation = ttypes.PutOperation
 import DeleteOperation = ttypes.DeleteOperation
+import IncrementOperation = ttypes.IncrementOperation
+import AppendOperation = ttypes.AppendOperation
+import SetAddOperation = ttypes.SetAddOperation
+import SetRemoveOperation = ttypes.SetRemoveOperation
+import PutIfAbsentOperation = ttypes.PutIfAbsentOperation
+import TotalOperation = ttypes.TotalOperation
 import Operation = ttypes.Operation
 import PutRequest = ttypes.PutRequest
 import DeleteRequest = ttypes.DeleteRequest
+import WriteRequest = ttypes.WriteRequest
 import WriteReply = ttypes.WriteReply
 import GetRequest = ttypes.GetRequest
 import FoundReply = ttypes.FoundReply
@@ -108,6 +115,16 @@ declare class Client {
      */
     remove(request: DeleteRequest, callback?: (error: ttypes.Failure, response: WriteReply)=>void): void;
 
+    /**
+     * Any operation, also those that `put` and `remove` stand for.
+     */
+    write(request: WriteRequest): Promise<WriteReply>;
+
+    /**
+     * Any operation, also those that `put` and `remove` stand for.
+     */
+    write(request: WriteRequest, callback?: (error: ttypes.Failure, response: WriteReply)=>void): void;
+
     get(request: GetRequest): Promise<GetReply>;
 
     get(request: GetRequest, callback?: (error: ttypes.Failure, response: GetReply)=>void): void;
@@ -158,6 +175,7 @@ declare class Processor {
   process(input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_put(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_remove(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_write(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_get(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_getMany(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_scan(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;

@@ -79,13 +79,77 @@ declare class DeleteOperation {
   }
 
 /**
- * What a write does to its key: exactly one field is set.
+ * Adds to a number: a value of decimal digits, a minus before them if it is less than 0, no zeros before the first digit.
+ * An absent key counts as 0. Takes no effect if the value is no such number, or the sum would not be within 2^53 - 1.
+ */
+declare class IncrementOperation {
+    public by: Int64;
+
+      constructor(args?: { by: Int64; });
+  }
+
+/**
+ * Puts bytes after those of the value; an absent key counts as empty. Takes no effect if that came to more than 1 MiB.
+ */
+declare class AppendOperation {
+    public bytes: Buffer;
+
+      constructor(args?: { bytes: Buffer; });
+  }
+
+/**
+ * Adds a member to a set: a value that is a JSON array of strings, in UTF-8. It is written without spaces, each member once,
+ * ascending by code point, and read in any order and spacing. An absent key counts as empty. Takes no effect if the member is
+ * there, the value is no such array, or would come to more than 1 MiB.
+ */
+declare class SetAddOperation {
+    public member: string;
+
+      constructor(args?: { member: string; });
+  }
+
+/**
+ * Removes a member from a set. Takes no effect if it is not there.
+ */
+declare class SetRemoveOperation {
+    public member: string;
+
+      constructor(args?: { member: string; });
+  }
+
+/**
+ * Sets the key to a value, if it is absent.
+ */
+declare class PutIfAbsentOperation {
+    public value: Buffer;
+
+      constructor(args?: { value: Buffer; });
+  }
+
+/**
+ * Sets the key to what operations that were folded came to. Only replicas make it.
+ */
+declare class TotalOperation {
+    public value: Buffer;
+
+      constructor(args?: { value: Buffer; });
+  }
+
+/**
+ * What a write does to its key: exactly one field is set. All but `put`, `remove` and `total` read the value that stands where
+ * the write has its place in the order, so that what they do is the same everywhere.
  */
 declare class Operation {
     public put?: PutOperation;
     public remove?: DeleteOperation;
+    public increment?: IncrementOperation;
+    public append?: AppendOperation;
+    public setAdd?: SetAddOperation;
+    public setRemove?: SetRemoveOperation;
+    public putIfAbsent?: PutIfAbsentOperation;
+    public total?: TotalOperation;
 
-      constructor(args?: { put?: PutOperation; remove?: DeleteOperation; });
+      constructor(args?: { put?: PutOperation; remove?: DeleteOperation; increment?: IncrementOperation; append?: AppendOperation; setAdd?: SetAddOperation; setRemove?: SetRemoveOperation; putIfAbsent?: PutIfAbsentOperation; total?: TotalOperation; });
   }
 
 /**
@@ -127,6 +191,20 @@ declare class DeleteRequest {
   }
 
 /**
+ * Any operation on a key, but `total`. The other fields are those of PutRequest.
+ */
+declare class WriteRequest {
+    public client: string;
+    public clientTime: Int64;
+    public key: string;
+    public operation: Operation;
+    public after?: Int64;
+    public needs?: VectorEntry[];
+
+      constructor(args?: { client: string; clientTime: Int64; key: string; operation: Operation; after?: Int64; needs?: VectorEntry[]; });
+  }
+
+/**
  * Exactly one field is set.
  */
 declare class WriteReply {
@@ -152,8 +230,9 @@ declare class GetRequest {
 declare class FoundReply {
     public value: Buffer;
     public stamp: AcceptStamp;
+    public basis?: VectorEntry[];
 
-      constructor(args?: { value: Buffer; stamp: AcceptStamp; });
+      constructor(args?: { value: Buffer; stamp: AcceptStamp; basis?: VectorEntry[]; });
   }
 
 /**
@@ -238,8 +317,9 @@ declare class ScanEntry {
     public key: string;
     public value: Buffer;
     public stamp: AcceptStamp;
+    public basis?: VectorEntry[];
 
-      constructor(args?: { key: string; value: Buffer; stamp: AcceptStamp; });
+      constructor(args?: { key: string; value: Buffer; stamp: AcceptStamp; basis?: VectorEntry[]; });
   }
 
 /**
@@ -357,8 +437,9 @@ declare class WatchChange {
     public stands: boolean;
     public reordered: boolean;
     public lost?: Buffer;
+    public basis?: VectorEntry[];
 
-      constructor(args?: { key: string; stamp: AcceptStamp; client: string; value?: Buffer; standing: AcceptStamp; stands: boolean; reordered: boolean; lost?: Buffer; });
+      constructor(args?: { key: string; stamp: AcceptStamp; client: string; value?: Buffer; standing: AcceptStamp; stands: boolean; reordered: boolean; lost?: Buffer; basis?: VectorEntry[]; });
   }
 
 declare class WatchChanges {
@@ -440,7 +521,7 @@ declare class PullRequest {
   }
 
 /**
- * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 1; the number of writes, at most 65,536;
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 2; the number of writes, at most 65,536;
  * the writes, one after the other; nothing more.
  * 
  * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
@@ -457,7 +538,9 @@ declare class PullRequest {
  *  - the client time, a difference to that of the write before by the same client; of its first write, to 0.
  *  - the key: how many bytes it begins with are those of the key before (0 for the first write), a number; how many bytes
  *    follow, a number; those bytes. The two parts together are UTF-8, the beginning alone need not be.
- *  - the operation, a number: 0 makes the key absent; n + 1 sets it to the n bytes that follow.
+ *  - the operation, a number: 0 makes the key absent; n + 2 sets it to the n bytes that follow; after 1 come a kind, a number,
+ *    how many bytes follow, a number, and those bytes. They are the digits of an increment (kind 3), what is appended (4), the
+ *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8).
  * 
  * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
  * most 16 MiB.
@@ -529,8 +612,9 @@ declare class PullBatch {
     public store?: StorePage;
     public left?: Int64;
     public report?: Report;
+    public replaced?: VectorEntry[];
 
-      constructor(args?: { sender: Origin; resumed: boolean; writes: PackedWrites; seen: VectorEntry[]; more: boolean; standing: Standing; store?: StorePage; left?: Int64; report?: Report; });
+      constructor(args?: { sender: Origin; resumed: boolean; writes: PackedWrites; seen: VectorEntry[]; more: boolean; standing: Standing; store?: StorePage; left?: Int64; report?: Report; replaced?: VectorEntry[]; });
   }
 
 /**
@@ -792,6 +876,7 @@ declare class BundleEnd {
     public standing: Standing;
     public report: Report;
     public entries: Int64;
+    public replaced?: VectorEntry[];
 
-      constructor(args?: { seen: VectorEntry[]; standing: Standing; report: Report; entries: Int64; });
+      constructor(args?: { seen: VectorEntry[]; standing: Standing; report: Report; entries: Int64; replaced?: VectorEntry[]; });
   }

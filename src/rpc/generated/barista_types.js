@@ -319,16 +319,364 @@ const DeleteOperation = module.exports.DeleteOperation = class {
   }
 
 };
+const IncrementOperation = module.exports.IncrementOperation = class {
+  constructor(args) {
+    this.by = null;
+    if (args) {
+      if (args.by !== undefined && args.by !== null) {
+        this.by = args.by;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field by is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I64) {
+          this.by = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('IncrementOperation');
+    if (this.by !== null && this.by !== undefined) {
+      output.writeFieldBegin('by', Thrift.Type.I64, 1);
+      output.writeI64(this.by);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const AppendOperation = module.exports.AppendOperation = class {
+  constructor(args) {
+    this.bytes = null;
+    if (args) {
+      if (args.bytes !== undefined && args.bytes !== null) {
+        this.bytes = args.bytes;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field bytes is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.bytes = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('AppendOperation');
+    if (this.bytes !== null && this.bytes !== undefined) {
+      output.writeFieldBegin('bytes', Thrift.Type.STRING, 1);
+      output.writeBinary(this.bytes);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const SetAddOperation = module.exports.SetAddOperation = class {
+  constructor(args) {
+    this.member = null;
+    if (args) {
+      if (args.member !== undefined && args.member !== null) {
+        this.member = args.member;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field member is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.member = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('SetAddOperation');
+    if (this.member !== null && this.member !== undefined) {
+      output.writeFieldBegin('member', Thrift.Type.STRING, 1);
+      output.writeString(this.member);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const SetRemoveOperation = module.exports.SetRemoveOperation = class {
+  constructor(args) {
+    this.member = null;
+    if (args) {
+      if (args.member !== undefined && args.member !== null) {
+        this.member = args.member;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field member is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.member = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('SetRemoveOperation');
+    if (this.member !== null && this.member !== undefined) {
+      output.writeFieldBegin('member', Thrift.Type.STRING, 1);
+      output.writeString(this.member);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const PutIfAbsentOperation = module.exports.PutIfAbsentOperation = class {
+  constructor(args) {
+    this.value = null;
+    if (args) {
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('PutIfAbsentOperation');
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 1);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const TotalOperation = module.exports.TotalOperation = class {
+  constructor(args) {
+    this.value = null;
+    if (args) {
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('TotalOperation');
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 1);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Operation = module.exports.Operation = class {
   constructor(args) {
     this.put = null;
     this.remove = null;
+    this.increment = null;
+    this.append = null;
+    this.setAdd = null;
+    this.setRemove = null;
+    this.putIfAbsent = null;
+    this.total = null;
     if (args) {
       if (args.put !== undefined && args.put !== null) {
         this.put = new ttypes.PutOperation(args.put);
       }
       if (args.remove !== undefined && args.remove !== null) {
         this.remove = new ttypes.DeleteOperation(args.remove);
+      }
+      if (args.increment !== undefined && args.increment !== null) {
+        this.increment = new ttypes.IncrementOperation(args.increment);
+      }
+      if (args.append !== undefined && args.append !== null) {
+        this.append = new ttypes.AppendOperation(args.append);
+      }
+      if (args.setAdd !== undefined && args.setAdd !== null) {
+        this.setAdd = new ttypes.SetAddOperation(args.setAdd);
+      }
+      if (args.setRemove !== undefined && args.setRemove !== null) {
+        this.setRemove = new ttypes.SetRemoveOperation(args.setRemove);
+      }
+      if (args.putIfAbsent !== undefined && args.putIfAbsent !== null) {
+        this.putIfAbsent = new ttypes.PutIfAbsentOperation(args.putIfAbsent);
+      }
+      if (args.total !== undefined && args.total !== null) {
+        this.total = new ttypes.TotalOperation(args.total);
       }
     }
   }
@@ -359,6 +707,54 @@ const Operation = module.exports.Operation = class {
           input.skip(ftype);
         }
         break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.increment = new ttypes.IncrementOperation();
+          this.increment.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.append = new ttypes.AppendOperation();
+          this.append.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.setAdd = new ttypes.SetAddOperation();
+          this.setAdd.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.setRemove = new ttypes.SetRemoveOperation();
+          this.setRemove.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 7:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.putIfAbsent = new ttypes.PutIfAbsentOperation();
+          this.putIfAbsent.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 8:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.total = new ttypes.TotalOperation();
+          this.total.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -378,6 +774,36 @@ const Operation = module.exports.Operation = class {
     if (this.remove !== null && this.remove !== undefined) {
       output.writeFieldBegin('remove', Thrift.Type.STRUCT, 2);
       this.remove.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.increment !== null && this.increment !== undefined) {
+      output.writeFieldBegin('increment', Thrift.Type.STRUCT, 3);
+      this.increment.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.append !== null && this.append !== undefined) {
+      output.writeFieldBegin('append', Thrift.Type.STRUCT, 4);
+      this.append.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.setAdd !== null && this.setAdd !== undefined) {
+      output.writeFieldBegin('setAdd', Thrift.Type.STRUCT, 5);
+      this.setAdd.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.setRemove !== null && this.setRemove !== undefined) {
+      output.writeFieldBegin('setRemove', Thrift.Type.STRUCT, 6);
+      this.setRemove.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.putIfAbsent !== null && this.putIfAbsent !== undefined) {
+      output.writeFieldBegin('putIfAbsent', Thrift.Type.STRUCT, 7);
+      this.putIfAbsent.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.total !== null && this.total !== undefined) {
+      output.writeFieldBegin('total', Thrift.Type.STRUCT, 8);
+      this.total.write(output);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -763,6 +1189,160 @@ const DeleteRequest = module.exports.DeleteRequest = class {
   }
 
 };
+const WriteRequest = module.exports.WriteRequest = class {
+  constructor(args) {
+    this.client = null;
+    this.clientTime = null;
+    this.key = null;
+    this.operation = null;
+    this.after = null;
+    this.needs = null;
+    if (args) {
+      if (args.client !== undefined && args.client !== null) {
+        this.client = args.client;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
+      }
+      if (args.clientTime !== undefined && args.clientTime !== null) {
+        this.clientTime = args.clientTime;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clientTime is unset!');
+      }
+      if (args.key !== undefined && args.key !== null) {
+        this.key = args.key;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
+      }
+      if (args.operation !== undefined && args.operation !== null) {
+        this.operation = new ttypes.Operation(args.operation);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = args.after;
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.client = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.clientTime = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRING) {
+          this.key = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.operation = new ttypes.Operation();
+          this.operation.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.I64) {
+          this.after = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp311 = input.readListBegin();
+          const _size10 = _rtmp311.size || 0;
+          for (let _i12 = 0; _i12 < _size10; ++_i12) {
+            let elem13 = null;
+            elem13 = new ttypes.VectorEntry();
+            elem13.read(input);
+            this.needs.push(elem13);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WriteRequest');
+    if (this.client !== null && this.client !== undefined) {
+      output.writeFieldBegin('client', Thrift.Type.STRING, 1);
+      output.writeString(this.client);
+      output.writeFieldEnd();
+    }
+    if (this.clientTime !== null && this.clientTime !== undefined) {
+      output.writeFieldBegin('clientTime', Thrift.Type.I64, 2);
+      output.writeI64(this.clientTime);
+      output.writeFieldEnd();
+    }
+    if (this.key !== null && this.key !== undefined) {
+      output.writeFieldBegin('key', Thrift.Type.STRING, 3);
+      output.writeString(this.key);
+      output.writeFieldEnd();
+    }
+    if (this.operation !== null && this.operation !== undefined) {
+      output.writeFieldBegin('operation', Thrift.Type.STRUCT, 4);
+      this.operation.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.I64, 5);
+      output.writeI64(this.after);
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 6);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter14 in this.needs) {
+        if (this.needs.hasOwnProperty(iter14)) {
+          iter14 = this.needs[iter14];
+          iter14.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const WriteReply = module.exports.WriteReply = class {
   constructor(args) {
     this.accepted = null;
@@ -866,13 +1446,13 @@ const GetRequest = module.exports.GetRequest = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp311 = input.readListBegin();
-          const _size10 = _rtmp311.size || 0;
-          for (let _i12 = 0; _i12 < _size10; ++_i12) {
-            let elem13 = null;
-            elem13 = new ttypes.VectorEntry();
-            elem13.read(input);
-            this.needs.push(elem13);
+          const _rtmp316 = input.readListBegin();
+          const _size15 = _rtmp316.size || 0;
+          for (let _i17 = 0; _i17 < _size15; ++_i17) {
+            let elem18 = null;
+            elem18 = new ttypes.VectorEntry();
+            elem18.read(input);
+            this.needs.push(elem18);
           }
           input.readListEnd();
         } else {
@@ -898,10 +1478,10 @@ const GetRequest = module.exports.GetRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter14 in this.needs) {
-        if (this.needs.hasOwnProperty(iter14)) {
-          iter14 = this.needs[iter14];
-          iter14.write(output);
+      for (let iter19 in this.needs) {
+        if (this.needs.hasOwnProperty(iter19)) {
+          iter19 = this.needs[iter19];
+          iter19.write(output);
         }
       }
       output.writeListEnd();
@@ -917,6 +1497,7 @@ const FoundReply = module.exports.FoundReply = class {
   constructor(args) {
     this.value = null;
     this.stamp = null;
+    this.basis = null;
     if (args) {
       if (args.value !== undefined && args.value !== null) {
         this.value = args.value;
@@ -927,6 +1508,9 @@ const FoundReply = module.exports.FoundReply = class {
         this.stamp = new ttypes.AcceptStamp(args.stamp);
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.basis !== undefined && args.basis !== null) {
+        this.basis = Thrift.copyList(args.basis, [ttypes.VectorEntry]);
       }
     }
   }
@@ -956,6 +1540,22 @@ const FoundReply = module.exports.FoundReply = class {
           input.skip(ftype);
         }
         break;
+        case 3:
+        if (ftype == Thrift.Type.LIST) {
+          this.basis = [];
+          const _rtmp321 = input.readListBegin();
+          const _size20 = _rtmp321.size || 0;
+          for (let _i22 = 0; _i22 < _size20; ++_i22) {
+            let elem23 = null;
+            elem23 = new ttypes.VectorEntry();
+            elem23.read(input);
+            this.basis.push(elem23);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -975,6 +1575,18 @@ const FoundReply = module.exports.FoundReply = class {
     if (this.stamp !== null && this.stamp !== undefined) {
       output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 2);
       this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.basis !== null && this.basis !== undefined) {
+      output.writeFieldBegin('basis', Thrift.Type.LIST, 3);
+      output.writeListBegin(Thrift.Type.STRUCT, this.basis.length);
+      for (let iter24 in this.basis) {
+        if (this.basis.hasOwnProperty(iter24)) {
+          iter24 = this.basis[iter24];
+          iter24.write(output);
+        }
+      }
+      output.writeListEnd();
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -1035,13 +1647,13 @@ const MissingReply = module.exports.MissingReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.missing = [];
-          const _rtmp316 = input.readListBegin();
-          const _size15 = _rtmp316.size || 0;
-          for (let _i17 = 0; _i17 < _size15; ++_i17) {
-            let elem18 = null;
-            elem18 = new ttypes.VectorEntry();
-            elem18.read(input);
-            this.missing.push(elem18);
+          const _rtmp326 = input.readListBegin();
+          const _size25 = _rtmp326.size || 0;
+          for (let _i27 = 0; _i27 < _size25; ++_i27) {
+            let elem28 = null;
+            elem28 = new ttypes.VectorEntry();
+            elem28.read(input);
+            this.missing.push(elem28);
           }
           input.readListEnd();
         } else {
@@ -1065,10 +1677,10 @@ const MissingReply = module.exports.MissingReply = class {
     if (this.missing !== null && this.missing !== undefined) {
       output.writeFieldBegin('missing', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.missing.length);
-      for (let iter19 in this.missing) {
-        if (this.missing.hasOwnProperty(iter19)) {
-          iter19 = this.missing[iter19];
-          iter19.write(output);
+      for (let iter29 in this.missing) {
+        if (this.missing.hasOwnProperty(iter29)) {
+          iter29 = this.missing[iter29];
+          iter29.write(output);
         }
       }
       output.writeListEnd();
@@ -1193,12 +1805,12 @@ const GetManyRequest = module.exports.GetManyRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.keys = [];
-          const _rtmp321 = input.readListBegin();
-          const _size20 = _rtmp321.size || 0;
-          for (let _i22 = 0; _i22 < _size20; ++_i22) {
-            let elem23 = null;
-            elem23 = input.readString();
-            this.keys.push(elem23);
+          const _rtmp331 = input.readListBegin();
+          const _size30 = _rtmp331.size || 0;
+          for (let _i32 = 0; _i32 < _size30; ++_i32) {
+            let elem33 = null;
+            elem33 = input.readString();
+            this.keys.push(elem33);
           }
           input.readListEnd();
         } else {
@@ -1208,13 +1820,13 @@ const GetManyRequest = module.exports.GetManyRequest = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp325 = input.readListBegin();
-          const _size24 = _rtmp325.size || 0;
-          for (let _i26 = 0; _i26 < _size24; ++_i26) {
-            let elem27 = null;
-            elem27 = new ttypes.VectorEntry();
-            elem27.read(input);
-            this.needs.push(elem27);
+          const _rtmp335 = input.readListBegin();
+          const _size34 = _rtmp335.size || 0;
+          for (let _i36 = 0; _i36 < _size34; ++_i36) {
+            let elem37 = null;
+            elem37 = new ttypes.VectorEntry();
+            elem37.read(input);
+            this.needs.push(elem37);
           }
           input.readListEnd();
         } else {
@@ -1235,10 +1847,10 @@ const GetManyRequest = module.exports.GetManyRequest = class {
     if (this.keys !== null && this.keys !== undefined) {
       output.writeFieldBegin('keys', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.keys.length);
-      for (let iter28 in this.keys) {
-        if (this.keys.hasOwnProperty(iter28)) {
-          iter28 = this.keys[iter28];
-          output.writeString(iter28);
+      for (let iter38 in this.keys) {
+        if (this.keys.hasOwnProperty(iter38)) {
+          iter38 = this.keys[iter38];
+          output.writeString(iter38);
         }
       }
       output.writeListEnd();
@@ -1247,10 +1859,10 @@ const GetManyRequest = module.exports.GetManyRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter29 in this.needs) {
-        if (this.needs.hasOwnProperty(iter29)) {
-          iter29 = this.needs[iter29];
-          iter29.write(output);
+      for (let iter39 in this.needs) {
+        if (this.needs.hasOwnProperty(iter39)) {
+          iter39 = this.needs[iter39];
+          iter39.write(output);
         }
       }
       output.writeListEnd();
@@ -1354,13 +1966,13 @@ const Lookups = module.exports.Lookups = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.lookups = [];
-          const _rtmp331 = input.readListBegin();
-          const _size30 = _rtmp331.size || 0;
-          for (let _i32 = 0; _i32 < _size30; ++_i32) {
-            let elem33 = null;
-            elem33 = new ttypes.Lookup();
-            elem33.read(input);
-            this.lookups.push(elem33);
+          const _rtmp341 = input.readListBegin();
+          const _size40 = _rtmp341.size || 0;
+          for (let _i42 = 0; _i42 < _size40; ++_i42) {
+            let elem43 = null;
+            elem43 = new ttypes.Lookup();
+            elem43.read(input);
+            this.lookups.push(elem43);
           }
           input.readListEnd();
         } else {
@@ -1384,10 +1996,10 @@ const Lookups = module.exports.Lookups = class {
     if (this.lookups !== null && this.lookups !== undefined) {
       output.writeFieldBegin('lookups', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.lookups.length);
-      for (let iter34 in this.lookups) {
-        if (this.lookups.hasOwnProperty(iter34)) {
-          iter34 = this.lookups[iter34];
-          iter34.write(output);
+      for (let iter44 in this.lookups) {
+        if (this.lookups.hasOwnProperty(iter44)) {
+          iter44 = this.lookups[iter44];
+          iter44.write(output);
         }
       }
       output.writeListEnd();
@@ -1572,13 +2184,13 @@ const ScanRequest = module.exports.ScanRequest = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp336 = input.readListBegin();
-          const _size35 = _rtmp336.size || 0;
-          for (let _i37 = 0; _i37 < _size35; ++_i37) {
-            let elem38 = null;
-            elem38 = new ttypes.VectorEntry();
-            elem38.read(input);
-            this.needs.push(elem38);
+          const _rtmp346 = input.readListBegin();
+          const _size45 = _rtmp346.size || 0;
+          for (let _i47 = 0; _i47 < _size45; ++_i47) {
+            let elem48 = null;
+            elem48 = new ttypes.VectorEntry();
+            elem48.read(input);
+            this.needs.push(elem48);
           }
           input.readListEnd();
         } else {
@@ -1634,10 +2246,10 @@ const ScanRequest = module.exports.ScanRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter39 in this.needs) {
-        if (this.needs.hasOwnProperty(iter39)) {
-          iter39 = this.needs[iter39];
-          iter39.write(output);
+      for (let iter49 in this.needs) {
+        if (this.needs.hasOwnProperty(iter49)) {
+          iter49 = this.needs[iter49];
+          iter49.write(output);
         }
       }
       output.writeListEnd();
@@ -1654,6 +2266,7 @@ const ScanEntry = module.exports.ScanEntry = class {
     this.key = null;
     this.value = null;
     this.stamp = null;
+    this.basis = null;
     if (args) {
       if (args.key !== undefined && args.key !== null) {
         this.key = args.key;
@@ -1669,6 +2282,9 @@ const ScanEntry = module.exports.ScanEntry = class {
         this.stamp = new ttypes.AcceptStamp(args.stamp);
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.basis !== undefined && args.basis !== null) {
+        this.basis = Thrift.copyList(args.basis, [ttypes.VectorEntry]);
       }
     }
   }
@@ -1705,6 +2321,22 @@ const ScanEntry = module.exports.ScanEntry = class {
           input.skip(ftype);
         }
         break;
+        case 4:
+        if (ftype == Thrift.Type.LIST) {
+          this.basis = [];
+          const _rtmp351 = input.readListBegin();
+          const _size50 = _rtmp351.size || 0;
+          for (let _i52 = 0; _i52 < _size50; ++_i52) {
+            let elem53 = null;
+            elem53 = new ttypes.VectorEntry();
+            elem53.read(input);
+            this.basis.push(elem53);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -1729,6 +2361,18 @@ const ScanEntry = module.exports.ScanEntry = class {
     if (this.stamp !== null && this.stamp !== undefined) {
       output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 3);
       this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.basis !== null && this.basis !== undefined) {
+      output.writeFieldBegin('basis', Thrift.Type.LIST, 4);
+      output.writeListBegin(Thrift.Type.STRUCT, this.basis.length);
+      for (let iter54 in this.basis) {
+        if (this.basis.hasOwnProperty(iter54)) {
+          iter54 = this.basis[iter54];
+          iter54.write(output);
+        }
+      }
+      output.writeListEnd();
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -1770,13 +2414,13 @@ const ScanPage = module.exports.ScanPage = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp341 = input.readListBegin();
-          const _size40 = _rtmp341.size || 0;
-          for (let _i42 = 0; _i42 < _size40; ++_i42) {
-            let elem43 = null;
-            elem43 = new ttypes.ScanEntry();
-            elem43.read(input);
-            this.entries.push(elem43);
+          const _rtmp356 = input.readListBegin();
+          const _size55 = _rtmp356.size || 0;
+          for (let _i57 = 0; _i57 < _size55; ++_i57) {
+            let elem58 = null;
+            elem58 = new ttypes.ScanEntry();
+            elem58.read(input);
+            this.entries.push(elem58);
           }
           input.readListEnd();
         } else {
@@ -1811,10 +2455,10 @@ const ScanPage = module.exports.ScanPage = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter44 in this.entries) {
-        if (this.entries.hasOwnProperty(iter44)) {
-          iter44 = this.entries[iter44];
-          iter44.write(output);
+      for (let iter59 in this.entries) {
+        if (this.entries.hasOwnProperty(iter59)) {
+          iter59 = this.entries[iter59];
+          iter59.write(output);
         }
       }
       output.writeListEnd();
@@ -1934,13 +2578,13 @@ const HoldsRequest = module.exports.HoldsRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp346 = input.readListBegin();
-          const _size45 = _rtmp346.size || 0;
-          for (let _i47 = 0; _i47 < _size45; ++_i47) {
-            let elem48 = null;
-            elem48 = new ttypes.VectorEntry();
-            elem48.read(input);
-            this.needs.push(elem48);
+          const _rtmp361 = input.readListBegin();
+          const _size60 = _rtmp361.size || 0;
+          for (let _i62 = 0; _i62 < _size60; ++_i62) {
+            let elem63 = null;
+            elem63 = new ttypes.VectorEntry();
+            elem63.read(input);
+            this.needs.push(elem63);
           }
           input.readListEnd();
         } else {
@@ -1968,10 +2612,10 @@ const HoldsRequest = module.exports.HoldsRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter49 in this.needs) {
-        if (this.needs.hasOwnProperty(iter49)) {
-          iter49 = this.needs[iter49];
-          iter49.write(output);
+      for (let iter64 in this.needs) {
+        if (this.needs.hasOwnProperty(iter64)) {
+          iter64 = this.needs[iter64];
+          iter64.write(output);
         }
       }
       output.writeListEnd();
@@ -2011,13 +2655,13 @@ const HoldsReply = module.exports.HoldsReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.missing = [];
-          const _rtmp351 = input.readListBegin();
-          const _size50 = _rtmp351.size || 0;
-          for (let _i52 = 0; _i52 < _size50; ++_i52) {
-            let elem53 = null;
-            elem53 = new ttypes.VectorEntry();
-            elem53.read(input);
-            this.missing.push(elem53);
+          const _rtmp366 = input.readListBegin();
+          const _size65 = _rtmp366.size || 0;
+          for (let _i67 = 0; _i67 < _size65; ++_i67) {
+            let elem68 = null;
+            elem68 = new ttypes.VectorEntry();
+            elem68.read(input);
+            this.missing.push(elem68);
           }
           input.readListEnd();
         } else {
@@ -2041,10 +2685,10 @@ const HoldsReply = module.exports.HoldsReply = class {
     if (this.missing !== null && this.missing !== undefined) {
       output.writeFieldBegin('missing', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.missing.length);
-      for (let iter54 in this.missing) {
-        if (this.missing.hasOwnProperty(iter54)) {
-          iter54 = this.missing[iter54];
-          iter54.write(output);
+      for (let iter69 in this.missing) {
+        if (this.missing.hasOwnProperty(iter69)) {
+          iter69 = this.missing[iter69];
+          iter69.write(output);
         }
       }
       output.writeListEnd();
@@ -2199,13 +2843,13 @@ const WriteStateReply = module.exports.WriteStateReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.holders = [];
-          const _rtmp356 = input.readListBegin();
-          const _size55 = _rtmp356.size || 0;
-          for (let _i57 = 0; _i57 < _size55; ++_i57) {
-            let elem58 = null;
-            elem58 = new ttypes.Origin();
-            elem58.read(input);
-            this.holders.push(elem58);
+          const _rtmp371 = input.readListBegin();
+          const _size70 = _rtmp371.size || 0;
+          for (let _i72 = 0; _i72 < _size70; ++_i72) {
+            let elem73 = null;
+            elem73 = new ttypes.Origin();
+            elem73.read(input);
+            this.holders.push(elem73);
           }
           input.readListEnd();
         } else {
@@ -2215,13 +2859,13 @@ const WriteStateReply = module.exports.WriteStateReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp360 = input.readListBegin();
-          const _size59 = _rtmp360.size || 0;
-          for (let _i61 = 0; _i61 < _size59; ++_i61) {
-            let elem62 = null;
-            elem62 = new ttypes.Origin();
-            elem62.read(input);
-            this.waitsFor.push(elem62);
+          const _rtmp375 = input.readListBegin();
+          const _size74 = _rtmp375.size || 0;
+          for (let _i76 = 0; _i76 < _size74; ++_i76) {
+            let elem77 = null;
+            elem77 = new ttypes.Origin();
+            elem77.read(input);
+            this.waitsFor.push(elem77);
           }
           input.readListEnd();
         } else {
@@ -2249,10 +2893,10 @@ const WriteStateReply = module.exports.WriteStateReply = class {
     if (this.holders !== null && this.holders !== undefined) {
       output.writeFieldBegin('holders', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.holders.length);
-      for (let iter63 in this.holders) {
-        if (this.holders.hasOwnProperty(iter63)) {
-          iter63 = this.holders[iter63];
-          iter63.write(output);
+      for (let iter78 in this.holders) {
+        if (this.holders.hasOwnProperty(iter78)) {
+          iter78 = this.holders[iter78];
+          iter78.write(output);
         }
       }
       output.writeListEnd();
@@ -2261,10 +2905,10 @@ const WriteStateReply = module.exports.WriteStateReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter64 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter64)) {
-          iter64 = this.waitsFor[iter64];
-          iter64.write(output);
+      for (let iter79 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter79)) {
+          iter79 = this.waitsFor[iter79];
+          iter79.write(output);
         }
       }
       output.writeListEnd();
@@ -2320,13 +2964,13 @@ const WatchCursor = module.exports.WatchCursor = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.told = [];
-          const _rtmp366 = input.readListBegin();
-          const _size65 = _rtmp366.size || 0;
-          for (let _i67 = 0; _i67 < _size65; ++_i67) {
-            let elem68 = null;
-            elem68 = new ttypes.VectorEntry();
-            elem68.read(input);
-            this.told.push(elem68);
+          const _rtmp381 = input.readListBegin();
+          const _size80 = _rtmp381.size || 0;
+          for (let _i82 = 0; _i82 < _size80; ++_i82) {
+            let elem83 = null;
+            elem83 = new ttypes.VectorEntry();
+            elem83.read(input);
+            this.told.push(elem83);
           }
           input.readListEnd();
         } else {
@@ -2336,13 +2980,13 @@ const WatchCursor = module.exports.WatchCursor = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp370 = input.readListBegin();
-          const _size69 = _rtmp370.size || 0;
-          for (let _i71 = 0; _i71 < _size69; ++_i71) {
-            let elem72 = null;
-            elem72 = new ttypes.VectorEntry();
-            elem72.read(input);
-            this.target.push(elem72);
+          const _rtmp385 = input.readListBegin();
+          const _size84 = _rtmp385.size || 0;
+          for (let _i86 = 0; _i86 < _size84; ++_i86) {
+            let elem87 = null;
+            elem87 = new ttypes.VectorEntry();
+            elem87.read(input);
+            this.target.push(elem87);
           }
           input.readListEnd();
         } else {
@@ -2377,10 +3021,10 @@ const WatchCursor = module.exports.WatchCursor = class {
     if (this.told !== null && this.told !== undefined) {
       output.writeFieldBegin('told', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.told.length);
-      for (let iter73 in this.told) {
-        if (this.told.hasOwnProperty(iter73)) {
-          iter73 = this.told[iter73];
-          iter73.write(output);
+      for (let iter88 in this.told) {
+        if (this.told.hasOwnProperty(iter88)) {
+          iter88 = this.told[iter88];
+          iter88.write(output);
         }
       }
       output.writeListEnd();
@@ -2389,10 +3033,10 @@ const WatchCursor = module.exports.WatchCursor = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter74 in this.target) {
-        if (this.target.hasOwnProperty(iter74)) {
-          iter74 = this.target[iter74];
-          iter74.write(output);
+      for (let iter89 in this.target) {
+        if (this.target.hasOwnProperty(iter89)) {
+          iter89 = this.target[iter89];
+          iter89.write(output);
         }
       }
       output.writeListEnd();
@@ -2589,13 +3233,13 @@ const WatchRequest = module.exports.WatchRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp376 = input.readListBegin();
-          const _size75 = _rtmp376.size || 0;
-          for (let _i77 = 0; _i77 < _size75; ++_i77) {
-            let elem78 = null;
-            elem78 = new ttypes.VectorEntry();
-            elem78.read(input);
-            this.needs.push(elem78);
+          const _rtmp391 = input.readListBegin();
+          const _size90 = _rtmp391.size || 0;
+          for (let _i92 = 0; _i92 < _size90; ++_i92) {
+            let elem93 = null;
+            elem93 = new ttypes.VectorEntry();
+            elem93.read(input);
+            this.needs.push(elem93);
           }
           input.readListEnd();
         } else {
@@ -2647,10 +3291,10 @@ const WatchRequest = module.exports.WatchRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter79 in this.needs) {
-        if (this.needs.hasOwnProperty(iter79)) {
-          iter79 = this.needs[iter79];
-          iter79.write(output);
+      for (let iter94 in this.needs) {
+        if (this.needs.hasOwnProperty(iter94)) {
+          iter94 = this.needs[iter94];
+          iter94.write(output);
         }
       }
       output.writeListEnd();
@@ -2687,6 +3331,7 @@ const WatchChange = module.exports.WatchChange = class {
     this.stands = null;
     this.reordered = null;
     this.lost = null;
+    this.basis = null;
     if (args) {
       if (args.key !== undefined && args.key !== null) {
         this.key = args.key;
@@ -2723,6 +3368,9 @@ const WatchChange = module.exports.WatchChange = class {
       }
       if (args.lost !== undefined && args.lost !== null) {
         this.lost = args.lost;
+      }
+      if (args.basis !== undefined && args.basis !== null) {
+        this.basis = Thrift.copyList(args.basis, [ttypes.VectorEntry]);
       }
     }
   }
@@ -2795,6 +3443,22 @@ const WatchChange = module.exports.WatchChange = class {
           input.skip(ftype);
         }
         break;
+        case 9:
+        if (ftype == Thrift.Type.LIST) {
+          this.basis = [];
+          const _rtmp396 = input.readListBegin();
+          const _size95 = _rtmp396.size || 0;
+          for (let _i97 = 0; _i97 < _size95; ++_i97) {
+            let elem98 = null;
+            elem98 = new ttypes.VectorEntry();
+            elem98.read(input);
+            this.basis.push(elem98);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -2846,6 +3510,18 @@ const WatchChange = module.exports.WatchChange = class {
       output.writeBinary(this.lost);
       output.writeFieldEnd();
     }
+    if (this.basis !== null && this.basis !== undefined) {
+      output.writeFieldBegin('basis', Thrift.Type.LIST, 9);
+      output.writeListBegin(Thrift.Type.STRUCT, this.basis.length);
+      for (let iter99 in this.basis) {
+        if (this.basis.hasOwnProperty(iter99)) {
+          iter99 = this.basis[iter99];
+          iter99.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
     output.writeFieldStop();
     output.writeStructEnd();
     return;
@@ -2889,13 +3565,13 @@ const WatchChanges = module.exports.WatchChanges = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.changes = [];
-          const _rtmp381 = input.readListBegin();
-          const _size80 = _rtmp381.size || 0;
-          for (let _i82 = 0; _i82 < _size80; ++_i82) {
-            let elem83 = null;
-            elem83 = new ttypes.WatchChange();
-            elem83.read(input);
-            this.changes.push(elem83);
+          const _rtmp3101 = input.readListBegin();
+          const _size100 = _rtmp3101.size || 0;
+          for (let _i102 = 0; _i102 < _size100; ++_i102) {
+            let elem103 = null;
+            elem103 = new ttypes.WatchChange();
+            elem103.read(input);
+            this.changes.push(elem103);
           }
           input.readListEnd();
         } else {
@@ -2931,10 +3607,10 @@ const WatchChanges = module.exports.WatchChanges = class {
     if (this.changes !== null && this.changes !== undefined) {
       output.writeFieldBegin('changes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.changes.length);
-      for (let iter84 in this.changes) {
-        if (this.changes.hasOwnProperty(iter84)) {
-          iter84 = this.changes[iter84];
-          iter84.write(output);
+      for (let iter104 in this.changes) {
+        if (this.changes.hasOwnProperty(iter104)) {
+          iter104 = this.changes[iter104];
+          iter104.write(output);
         }
       }
       output.writeListEnd();
@@ -3204,13 +3880,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp386 = input.readListBegin();
-          const _size85 = _rtmp386.size || 0;
-          for (let _i87 = 0; _i87 < _size85; ++_i87) {
-            let elem88 = null;
-            elem88 = new ttypes.VectorEntry();
-            elem88.read(input);
-            this.received.push(elem88);
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.VectorEntry();
+            elem108.read(input);
+            this.received.push(elem108);
           }
           input.readListEnd();
         } else {
@@ -3220,13 +3896,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp390 = input.readListBegin();
-          const _size89 = _rtmp390.size || 0;
-          for (let _i91 = 0; _i91 < _size89; ++_i91) {
-            let elem92 = null;
-            elem92 = new ttypes.VectorEntry();
-            elem92.read(input);
-            this.target.push(elem92);
+          const _rtmp3110 = input.readListBegin();
+          const _size109 = _rtmp3110.size || 0;
+          for (let _i111 = 0; _i111 < _size109; ++_i111) {
+            let elem112 = null;
+            elem112 = new ttypes.VectorEntry();
+            elem112.read(input);
+            this.target.push(elem112);
           }
           input.readListEnd();
         } else {
@@ -3247,10 +3923,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter93 in this.received) {
-        if (this.received.hasOwnProperty(iter93)) {
-          iter93 = this.received[iter93];
-          iter93.write(output);
+      for (let iter113 in this.received) {
+        if (this.received.hasOwnProperty(iter113)) {
+          iter113 = this.received[iter113];
+          iter113.write(output);
         }
       }
       output.writeListEnd();
@@ -3259,10 +3935,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter94 in this.target) {
-        if (this.target.hasOwnProperty(iter94)) {
-          iter94 = this.target[iter94];
-          iter94.write(output);
+      for (let iter114 in this.target) {
+        if (this.target.hasOwnProperty(iter114)) {
+          iter114 = this.target[iter114];
+          iter114.write(output);
         }
       }
       output.writeListEnd();
@@ -3455,13 +4131,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp396 = input.readListBegin();
-          const _size95 = _rtmp396.size || 0;
-          for (let _i97 = 0; _i97 < _size95; ++_i97) {
-            let elem98 = null;
-            elem98 = new ttypes.VectorEntry();
-            elem98.read(input);
-            this.seen.push(elem98);
+          const _rtmp3116 = input.readListBegin();
+          const _size115 = _rtmp3116.size || 0;
+          for (let _i117 = 0; _i117 < _size115; ++_i117) {
+            let elem118 = null;
+            elem118 = new ttypes.VectorEntry();
+            elem118.read(input);
+            this.seen.push(elem118);
           }
           input.readListEnd();
         } else {
@@ -3562,10 +4238,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter99 in this.seen) {
-        if (this.seen.hasOwnProperty(iter99)) {
-          iter99 = this.seen[iter99];
-          iter99.write(output);
+      for (let iter119 in this.seen) {
+        if (this.seen.hasOwnProperty(iter119)) {
+          iter119 = this.seen[iter119];
+          iter119.write(output);
         }
       }
       output.writeListEnd();
@@ -3848,13 +4524,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp3101 = input.readListBegin();
-          const _size100 = _rtmp3101.size || 0;
-          for (let _i102 = 0; _i102 < _size100; ++_i102) {
-            let elem103 = null;
-            elem103 = new ttypes.VectorEntry();
-            elem103.read(input);
-            this.vector.push(elem103);
+          const _rtmp3121 = input.readListBegin();
+          const _size120 = _rtmp3121.size || 0;
+          for (let _i122 = 0; _i122 < _size120; ++_i122) {
+            let elem123 = null;
+            elem123 = new ttypes.VectorEntry();
+            elem123.read(input);
+            this.vector.push(elem123);
           }
           input.readListEnd();
         } else {
@@ -3902,10 +4578,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter104 in this.vector) {
-        if (this.vector.hasOwnProperty(iter104)) {
-          iter104 = this.vector[iter104];
-          iter104.write(output);
+      for (let iter124 in this.vector) {
+        if (this.vector.hasOwnProperty(iter124)) {
+          iter124 = this.vector[iter124];
+          iter124.write(output);
         }
       }
       output.writeListEnd();
@@ -4069,13 +4745,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp3106 = input.readListBegin();
-          const _size105 = _rtmp3106.size || 0;
-          for (let _i107 = 0; _i107 < _size105; ++_i107) {
-            let elem108 = null;
-            elem108 = new ttypes.Attestation();
-            elem108.read(input);
-            this.attestations.push(elem108);
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.Attestation();
+            elem128.read(input);
+            this.attestations.push(elem128);
           }
           input.readListEnd();
         } else {
@@ -4085,13 +4761,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3110 = input.readListBegin();
-          const _size109 = _rtmp3110.size || 0;
-          for (let _i111 = 0; _i111 < _size109; ++_i111) {
-            let elem112 = null;
-            elem112 = new ttypes.Origin();
-            elem112.read(input);
-            this.retired.push(elem112);
+          const _rtmp3130 = input.readListBegin();
+          const _size129 = _rtmp3130.size || 0;
+          for (let _i131 = 0; _i131 < _size129; ++_i131) {
+            let elem132 = null;
+            elem132 = new ttypes.Origin();
+            elem132.read(input);
+            this.retired.push(elem132);
           }
           input.readListEnd();
         } else {
@@ -4112,10 +4788,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter113 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter113)) {
-          iter113 = this.attestations[iter113];
-          iter113.write(output);
+      for (let iter133 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter133)) {
+          iter133 = this.attestations[iter133];
+          iter133.write(output);
         }
       }
       output.writeListEnd();
@@ -4124,10 +4800,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter114 in this.retired) {
-        if (this.retired.hasOwnProperty(iter114)) {
-          iter114 = this.retired[iter114];
-          iter114.write(output);
+      for (let iter134 in this.retired) {
+        if (this.retired.hasOwnProperty(iter134)) {
+          iter134 = this.retired[iter134];
+          iter134.write(output);
         }
       }
       output.writeListEnd();
@@ -4150,6 +4826,7 @@ const PullBatch = module.exports.PullBatch = class {
     this.store = null;
     this.left = null;
     this.report = null;
+    this.replaced = null;
     if (args) {
       if (args.sender !== undefined && args.sender !== null) {
         this.sender = new ttypes.Origin(args.sender);
@@ -4190,6 +4867,9 @@ const PullBatch = module.exports.PullBatch = class {
       if (args.report !== undefined && args.report !== null) {
         this.report = new ttypes.Report(args.report);
       }
+      if (args.replaced !== undefined && args.replaced !== null) {
+        this.replaced = Thrift.copyList(args.replaced, [ttypes.VectorEntry]);
+      }
     }
   }
 
@@ -4229,13 +4909,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3116 = input.readListBegin();
-          const _size115 = _rtmp3116.size || 0;
-          for (let _i117 = 0; _i117 < _size115; ++_i117) {
-            let elem118 = null;
-            elem118 = new ttypes.VectorEntry();
-            elem118.read(input);
-            this.seen.push(elem118);
+          const _rtmp3136 = input.readListBegin();
+          const _size135 = _rtmp3136.size || 0;
+          for (let _i137 = 0; _i137 < _size135; ++_i137) {
+            let elem138 = null;
+            elem138 = new ttypes.VectorEntry();
+            elem138.read(input);
+            this.seen.push(elem138);
           }
           input.readListEnd();
         } else {
@@ -4280,6 +4960,22 @@ const PullBatch = module.exports.PullBatch = class {
           input.skip(ftype);
         }
         break;
+        case 10:
+        if (ftype == Thrift.Type.LIST) {
+          this.replaced = [];
+          const _rtmp3140 = input.readListBegin();
+          const _size139 = _rtmp3140.size || 0;
+          for (let _i141 = 0; _i141 < _size139; ++_i141) {
+            let elem142 = null;
+            elem142 = new ttypes.VectorEntry();
+            elem142.read(input);
+            this.replaced.push(elem142);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -4309,10 +5005,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter119 in this.seen) {
-        if (this.seen.hasOwnProperty(iter119)) {
-          iter119 = this.seen[iter119];
-          iter119.write(output);
+      for (let iter143 in this.seen) {
+        if (this.seen.hasOwnProperty(iter143)) {
+          iter143 = this.seen[iter143];
+          iter143.write(output);
         }
       }
       output.writeListEnd();
@@ -4341,6 +5037,18 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.report !== null && this.report !== undefined) {
       output.writeFieldBegin('report', Thrift.Type.STRUCT, 9);
       this.report.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.replaced !== null && this.replaced !== undefined) {
+      output.writeFieldBegin('replaced', Thrift.Type.LIST, 10);
+      output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
+      for (let iter144 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter144)) {
+          iter144 = this.replaced[iter144];
+          iter144.write(output);
+        }
+      }
+      output.writeListEnd();
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -4415,13 +5123,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp3121 = input.readListBegin();
-          const _size120 = _rtmp3121.size || 0;
-          for (let _i122 = 0; _i122 < _size120; ++_i122) {
-            let elem123 = null;
-            elem123 = new ttypes.VectorEntry();
-            elem123.read(input);
-            this.fresh.push(elem123);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = new ttypes.VectorEntry();
+            elem148.read(input);
+            this.fresh.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -4457,10 +5165,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter124 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter124)) {
-          iter124 = this.fresh[iter124];
-          iter124.write(output);
+      for (let iter149 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter149)) {
+          iter149 = this.fresh[iter149];
+          iter149.write(output);
         }
       }
       output.writeListEnd();
@@ -5066,13 +5774,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = new ttypes.VectorEntry();
-            elem128.read(input);
-            this.seen.push(elem128);
+          const _rtmp3151 = input.readListBegin();
+          const _size150 = _rtmp3151.size || 0;
+          for (let _i152 = 0; _i152 < _size150; ++_i152) {
+            let elem153 = null;
+            elem153 = new ttypes.VectorEntry();
+            elem153.read(input);
+            this.seen.push(elem153);
           }
           input.readListEnd();
         } else {
@@ -5103,13 +5811,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp3130 = input.readListBegin();
-          const _size129 = _rtmp3130.size || 0;
-          for (let _i131 = 0; _i131 < _size129; ++_i131) {
-            let elem132 = null;
-            elem132 = new ttypes.Origin();
-            elem132.read(input);
-            this.waitsFor.push(elem132);
+          const _rtmp3155 = input.readListBegin();
+          const _size154 = _rtmp3155.size || 0;
+          for (let _i156 = 0; _i156 < _size154; ++_i156) {
+            let elem157 = null;
+            elem157 = new ttypes.Origin();
+            elem157.read(input);
+            this.waitsFor.push(elem157);
           }
           input.readListEnd();
         } else {
@@ -5119,13 +5827,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3134 = input.readListBegin();
-          const _size133 = _rtmp3134.size || 0;
-          for (let _i135 = 0; _i135 < _size133; ++_i135) {
-            let elem136 = null;
-            elem136 = new ttypes.Origin();
-            elem136.read(input);
-            this.retired.push(elem136);
+          const _rtmp3159 = input.readListBegin();
+          const _size158 = _rtmp3159.size || 0;
+          for (let _i160 = 0; _i160 < _size158; ++_i160) {
+            let elem161 = null;
+            elem161 = new ttypes.Origin();
+            elem161.read(input);
+            this.retired.push(elem161);
           }
           input.readListEnd();
         } else {
@@ -5135,13 +5843,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp3138 = input.readListBegin();
-          const _size137 = _rtmp3138.size || 0;
-          for (let _i139 = 0; _i139 < _size137; ++_i139) {
-            let elem140 = null;
-            elem140 = new ttypes.LinkStatus();
-            elem140.read(input);
-            this.links.push(elem140);
+          const _rtmp3163 = input.readListBegin();
+          const _size162 = _rtmp3163.size || 0;
+          for (let _i164 = 0; _i164 < _size162; ++_i164) {
+            let elem165 = null;
+            elem165 = new ttypes.LinkStatus();
+            elem165.read(input);
+            this.links.push(elem165);
           }
           input.readListEnd();
         } else {
@@ -5172,10 +5880,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter141 in this.seen) {
-        if (this.seen.hasOwnProperty(iter141)) {
-          iter141 = this.seen[iter141];
-          iter141.write(output);
+      for (let iter166 in this.seen) {
+        if (this.seen.hasOwnProperty(iter166)) {
+          iter166 = this.seen[iter166];
+          iter166.write(output);
         }
       }
       output.writeListEnd();
@@ -5199,10 +5907,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter142 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter142)) {
-          iter142 = this.waitsFor[iter142];
-          iter142.write(output);
+      for (let iter167 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter167)) {
+          iter167 = this.waitsFor[iter167];
+          iter167.write(output);
         }
       }
       output.writeListEnd();
@@ -5211,10 +5919,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter143 in this.retired) {
-        if (this.retired.hasOwnProperty(iter143)) {
-          iter143 = this.retired[iter143];
-          iter143.write(output);
+      for (let iter168 in this.retired) {
+        if (this.retired.hasOwnProperty(iter168)) {
+          iter168 = this.retired[iter168];
+          iter168.write(output);
         }
       }
       output.writeListEnd();
@@ -5223,10 +5931,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter144 in this.links) {
-        if (this.links.hasOwnProperty(iter144)) {
-          iter144 = this.links[iter144];
-          iter144.write(output);
+      for (let iter169 in this.links) {
+        if (this.links.hasOwnProperty(iter169)) {
+          iter169 = this.links[iter169];
+          iter169.write(output);
         }
       }
       output.writeListEnd();
@@ -5273,12 +5981,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3146 = input.readListBegin();
-          const _size145 = _rtmp3146.size || 0;
-          for (let _i147 = 0; _i147 < _size145; ++_i147) {
-            let elem148 = null;
-            elem148 = input.readString();
-            this.peers.push(elem148);
+          const _rtmp3171 = input.readListBegin();
+          const _size170 = _rtmp3171.size || 0;
+          for (let _i172 = 0; _i172 < _size170; ++_i172) {
+            let elem173 = null;
+            elem173 = input.readString();
+            this.peers.push(elem173);
           }
           input.readListEnd();
         } else {
@@ -5313,10 +6021,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter149 in this.peers) {
-        if (this.peers.hasOwnProperty(iter149)) {
-          iter149 = this.peers[iter149];
-          output.writeString(iter149);
+      for (let iter174 in this.peers) {
+        if (this.peers.hasOwnProperty(iter174)) {
+          iter174 = this.peers[iter174];
+          output.writeString(iter174);
         }
       }
       output.writeListEnd();
@@ -5470,13 +6178,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3151 = input.readListBegin();
-          const _size150 = _rtmp3151.size || 0;
-          for (let _i152 = 0; _i152 < _size150; ++_i152) {
-            let elem153 = null;
-            elem153 = new ttypes.PullOutcome();
-            elem153.read(input);
-            this.outcomes.push(elem153);
+          const _rtmp3176 = input.readListBegin();
+          const _size175 = _rtmp3176.size || 0;
+          for (let _i177 = 0; _i177 < _size175; ++_i177) {
+            let elem178 = null;
+            elem178 = new ttypes.PullOutcome();
+            elem178.read(input);
+            this.outcomes.push(elem178);
           }
           input.readListEnd();
         } else {
@@ -5486,13 +6194,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3155 = input.readListBegin();
-          const _size154 = _rtmp3155.size || 0;
-          for (let _i156 = 0; _i156 < _size154; ++_i156) {
-            let elem157 = null;
-            elem157 = new ttypes.VectorEntry();
-            elem157.read(input);
-            this.seen.push(elem157);
+          const _rtmp3180 = input.readListBegin();
+          const _size179 = _rtmp3180.size || 0;
+          for (let _i181 = 0; _i181 < _size179; ++_i181) {
+            let elem182 = null;
+            elem182 = new ttypes.VectorEntry();
+            elem182.read(input);
+            this.seen.push(elem182);
           }
           input.readListEnd();
         } else {
@@ -5513,10 +6221,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter158 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter158)) {
-          iter158 = this.outcomes[iter158];
-          iter158.write(output);
+      for (let iter183 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter183)) {
+          iter183 = this.outcomes[iter183];
+          iter183.write(output);
         }
       }
       output.writeListEnd();
@@ -5525,10 +6233,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter159 in this.seen) {
-        if (this.seen.hasOwnProperty(iter159)) {
-          iter159 = this.seen[iter159];
-          iter159.write(output);
+      for (let iter184 in this.seen) {
+        if (this.seen.hasOwnProperty(iter184)) {
+          iter184 = this.seen[iter184];
+          iter184.write(output);
         }
       }
       output.writeListEnd();
@@ -5707,13 +6415,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3161 = input.readListBegin();
-          const _size160 = _rtmp3161.size || 0;
-          for (let _i162 = 0; _i162 < _size160; ++_i162) {
-            let elem163 = null;
-            elem163 = new ttypes.StoreEntry();
-            elem163.read(input);
-            this.entries.push(elem163);
+          const _rtmp3186 = input.readListBegin();
+          const _size185 = _rtmp3186.size || 0;
+          for (let _i187 = 0; _i187 < _size185; ++_i187) {
+            let elem188 = null;
+            elem188 = new ttypes.StoreEntry();
+            elem188.read(input);
+            this.entries.push(elem188);
           }
           input.readListEnd();
         } else {
@@ -5741,10 +6449,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter164 in this.entries) {
-        if (this.entries.hasOwnProperty(iter164)) {
-          iter164 = this.entries[iter164];
-          iter164.write(output);
+      for (let iter189 in this.entries) {
+        if (this.entries.hasOwnProperty(iter189)) {
+          iter189 = this.entries[iter189];
+          iter189.write(output);
         }
       }
       output.writeListEnd();
@@ -6001,13 +6709,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3166 = input.readListBegin();
-          const _size165 = _rtmp3166.size || 0;
-          for (let _i167 = 0; _i167 < _size165; ++_i167) {
-            let elem168 = null;
-            elem168 = new ttypes.LogEntry();
-            elem168.read(input);
-            this.entries.push(elem168);
+          const _rtmp3191 = input.readListBegin();
+          const _size190 = _rtmp3191.size || 0;
+          for (let _i192 = 0; _i192 < _size190; ++_i192) {
+            let elem193 = null;
+            elem193 = new ttypes.LogEntry();
+            elem193.read(input);
+            this.entries.push(elem193);
           }
           input.readListEnd();
         } else {
@@ -6035,10 +6743,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter169 in this.entries) {
-        if (this.entries.hasOwnProperty(iter169)) {
-          iter169 = this.entries[iter169];
-          iter169.write(output);
+      for (let iter194 in this.entries) {
+        if (this.entries.hasOwnProperty(iter194)) {
+          iter194 = this.entries[iter194];
+          iter194.write(output);
         }
       }
       output.writeListEnd();
@@ -6104,13 +6812,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3171 = input.readListBegin();
-          const _size170 = _rtmp3171.size || 0;
-          for (let _i172 = 0; _i172 < _size170; ++_i172) {
-            let elem173 = null;
-            elem173 = new ttypes.VectorEntry();
-            elem173.read(input);
-            this.since.push(elem173);
+          const _rtmp3196 = input.readListBegin();
+          const _size195 = _rtmp3196.size || 0;
+          for (let _i197 = 0; _i197 < _size195; ++_i197) {
+            let elem198 = null;
+            elem198 = new ttypes.VectorEntry();
+            elem198.read(input);
+            this.since.push(elem198);
           }
           input.readListEnd();
         } else {
@@ -6168,10 +6876,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter174 in this.since) {
-        if (this.since.hasOwnProperty(iter174)) {
-          iter174 = this.since[iter174];
-          iter174.write(output);
+      for (let iter199 in this.since) {
+        if (this.since.hasOwnProperty(iter199)) {
+          iter199 = this.since[iter199];
+          iter199.write(output);
         }
       }
       output.writeListEnd();
@@ -6338,13 +7046,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3176 = input.readListBegin();
-          const _size175 = _rtmp3176.size || 0;
-          for (let _i177 = 0; _i177 < _size175; ++_i177) {
-            let elem178 = null;
-            elem178 = new ttypes.VectorEntry();
-            elem178.read(input);
-            this.since.push(elem178);
+          const _rtmp3201 = input.readListBegin();
+          const _size200 = _rtmp3201.size || 0;
+          for (let _i202 = 0; _i202 < _size200; ++_i202) {
+            let elem203 = null;
+            elem203 = new ttypes.VectorEntry();
+            elem203.read(input);
+            this.since.push(elem203);
           }
           input.readListEnd();
         } else {
@@ -6354,13 +7062,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3180 = input.readListBegin();
-          const _size179 = _rtmp3180.size || 0;
-          for (let _i181 = 0; _i181 < _size179; ++_i181) {
-            let elem182 = null;
-            elem182 = new ttypes.VectorEntry();
-            elem182.read(input);
-            this.seen.push(elem182);
+          const _rtmp3205 = input.readListBegin();
+          const _size204 = _rtmp3205.size || 0;
+          for (let _i206 = 0; _i206 < _size204; ++_i206) {
+            let elem207 = null;
+            elem207 = new ttypes.VectorEntry();
+            elem207.read(input);
+            this.seen.push(elem207);
           }
           input.readListEnd();
         } else {
@@ -6391,10 +7099,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter183 in this.since) {
-        if (this.since.hasOwnProperty(iter183)) {
-          iter183 = this.since[iter183];
-          iter183.write(output);
+      for (let iter208 in this.since) {
+        if (this.since.hasOwnProperty(iter208)) {
+          iter208 = this.since[iter208];
+          iter208.write(output);
         }
       }
       output.writeListEnd();
@@ -6403,10 +7111,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter184 in this.seen) {
-        if (this.seen.hasOwnProperty(iter184)) {
-          iter184 = this.seen[iter184];
-          iter184.write(output);
+      for (let iter209 in this.seen) {
+        if (this.seen.hasOwnProperty(iter209)) {
+          iter209 = this.seen[iter209];
+          iter209.write(output);
         }
       }
       output.writeListEnd();
@@ -6628,13 +7336,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3186 = input.readListBegin();
-          const _size185 = _rtmp3186.size || 0;
-          for (let _i187 = 0; _i187 < _size185; ++_i187) {
-            let elem188 = null;
-            elem188 = new ttypes.VectorEntry();
-            elem188.read(input);
-            this.since.push(elem188);
+          const _rtmp3211 = input.readListBegin();
+          const _size210 = _rtmp3211.size || 0;
+          for (let _i212 = 0; _i212 < _size210; ++_i212) {
+            let elem213 = null;
+            elem213 = new ttypes.VectorEntry();
+            elem213.read(input);
+            this.since.push(elem213);
           }
           input.readListEnd();
         } else {
@@ -6665,10 +7373,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter189 in this.since) {
-        if (this.since.hasOwnProperty(iter189)) {
-          iter189 = this.since[iter189];
-          iter189.write(output);
+      for (let iter214 in this.since) {
+        if (this.since.hasOwnProperty(iter214)) {
+          iter214 = this.since[iter214];
+          iter214.write(output);
         }
       }
       output.writeListEnd();
@@ -6755,6 +7463,7 @@ const BundleEnd = module.exports.BundleEnd = class {
     this.standing = null;
     this.report = null;
     this.entries = null;
+    this.replaced = null;
     if (args) {
       if (args.seen !== undefined && args.seen !== null) {
         this.seen = Thrift.copyList(args.seen, [ttypes.VectorEntry]);
@@ -6776,6 +7485,9 @@ const BundleEnd = module.exports.BundleEnd = class {
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field entries is unset!');
       }
+      if (args.replaced !== undefined && args.replaced !== null) {
+        this.replaced = Thrift.copyList(args.replaced, [ttypes.VectorEntry]);
+      }
     }
   }
 
@@ -6792,13 +7504,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3191 = input.readListBegin();
-          const _size190 = _rtmp3191.size || 0;
-          for (let _i192 = 0; _i192 < _size190; ++_i192) {
-            let elem193 = null;
-            elem193 = new ttypes.VectorEntry();
-            elem193.read(input);
-            this.seen.push(elem193);
+          const _rtmp3216 = input.readListBegin();
+          const _size215 = _rtmp3216.size || 0;
+          for (let _i217 = 0; _i217 < _size215; ++_i217) {
+            let elem218 = null;
+            elem218 = new ttypes.VectorEntry();
+            elem218.read(input);
+            this.seen.push(elem218);
           }
           input.readListEnd();
         } else {
@@ -6828,6 +7540,22 @@ const BundleEnd = module.exports.BundleEnd = class {
           input.skip(ftype);
         }
         break;
+        case 5:
+        if (ftype == Thrift.Type.LIST) {
+          this.replaced = [];
+          const _rtmp3220 = input.readListBegin();
+          const _size219 = _rtmp3220.size || 0;
+          for (let _i221 = 0; _i221 < _size219; ++_i221) {
+            let elem222 = null;
+            elem222 = new ttypes.VectorEntry();
+            elem222.read(input);
+            this.replaced.push(elem222);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -6842,10 +7570,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter194 in this.seen) {
-        if (this.seen.hasOwnProperty(iter194)) {
-          iter194 = this.seen[iter194];
-          iter194.write(output);
+      for (let iter223 in this.seen) {
+        if (this.seen.hasOwnProperty(iter223)) {
+          iter223 = this.seen[iter223];
+          iter223.write(output);
         }
       }
       output.writeListEnd();
@@ -6864,6 +7592,18 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.I64, 4);
       output.writeI64(this.entries);
+      output.writeFieldEnd();
+    }
+    if (this.replaced !== null && this.replaced !== undefined) {
+      output.writeFieldBegin('replaced', Thrift.Type.LIST, 5);
+      output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
+      for (let iter224 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter224)) {
+          iter224 = this.replaced[iter224];
+          iter224.write(output);
+        }
+      }
+      output.writeListEnd();
       output.writeFieldEnd();
     }
     output.writeFieldStop();

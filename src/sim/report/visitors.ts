@@ -107,7 +107,7 @@ export class Visitors {
         sights.missing += 1;
         return;
       }
-      if (reply.kind === 'found') session.found(key, reply.stamp);
+      if (reply.kind === 'found') session.found(key, reply.stamp, undefined, reply.basis);
       const staleness = this.#stalenessOf(key, reply.kind === 'found' ? reply.stamp : null);
       if (staleness > 0) sights.stale += 1;
       sights.stalenessMs.push(staleness);

@@ -3,6 +3,7 @@ import type { BatchLimits } from './batch.js';
 import { yieldingTo } from './folding.js';
 import { Effects, isReplacedBy, worthAnew } from './key-history.js';
 import type { StorePage } from './messages.js';
+import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
@@ -41,19 +42,20 @@ export function cutPage<Op, Value>(log: WriteLog<Op, Value>, after: string | nul
 
 /**
  * Makes a part of this replica's store what a page of another's base store says: for each key the page speaks for, the
- * base, and no write of the log that is folded into it. A write that the page lacks, though it stands before its end, is
- * one that nobody there had received: `adopt` accepts it anew.
+ * base, and no write of the log that is folded into it. A write that stands before the page's end, and that `theirs`, what the
+ * other claims, does not cover, is one that nobody there had received: `adopt` accepts it anew.
  */
 export function takePage<Op, Value>(
   log: WriteLog<Op, Value>,
   page: StorePage<Op>,
+  theirs: VersionVector,
   adopt: (write: Write<Op>) => void,
 ): void {
   const { storage } = log;
   const bases = new Map(page.entries.map((entry) => [entry.key, entry]));
   for (const key of keysOf(log, page)) {
     if (!bases.has(key) && storage.base(key) !== null) log.setBase(key, null);
-    takeKey(log, key, page, bases.get(key) ?? null, adopt);
+    takeKey(log, key, page.time, bases.get(key) ?? null, theirs, adopt);
   }
   for (const [key, base] of bases) {
     const there = storage.base(key);
@@ -76,21 +78,22 @@ function keysOf<Op, Value>(log: WriteLog<Op, Value>, { after, upTo }: StorePage<
 function takeKey<Op, Value>(
   log: WriteLog<Op, Value>,
   key: string,
-  page: StorePage<Op>,
+  time: number,
   base: Write<Op> | null,
+  theirs: VersionVector,
   adopt: (write: Write<Op>) => void,
 ): void {
   const history = [...log.storage.history(key)];
-  const isFolded = ({ acceptTime }: Write<Op>): boolean => acceptTime <= page.time;
-  const isKnown = ({ origin, acceptTime }: Write<Op>): boolean => page.vector.covers(origin, acceptTime);
-  const known = history.filter((write) => !isFolded(write) || isKnown(write));
+  const isFolded = ({ acceptTime }: Write<Op>): boolean => acceptTime <= time;
+  const isKnown = ({ origin, acceptTime }: Write<Op>): boolean => theirs.covers(origin, acceptTime);
+  const known = history.filter(isKnown);
   // Repeats of what is folded there left the log with it.
   const effects = new Effects(known, log.rules);
   const effective = known.filter((write) => effects.take(write) && isFolded(write));
   const repeats = yieldingTo(effective, history.slice(history.filter(isFolded).length), log.rules);
   const folded = history.filter(isFolded);
   const unknown = folded.filter((write) => !isKnown(write));
-  for (const write of unknown) log.giveUp(write);
+  for (const write of unknown) log.giveUp(write, time);
   for (const write of [...folded, ...repeats]) log.drop(write);
   for (const write of worthAnew(unknown, history, log.rules)) {
     if (base === null || !isReplacedBy(write, base, log.order, log.rules)) adopt(write);

@@ -12,7 +12,9 @@ export function foldKey<Op, Value>(log: WriteLog<Op, Value>, key: string, upTo: 
   const history = [...log.storage.history(key)];
   const count = history.findIndex(({ acceptTime }) => acceptTime > upTo);
   const due = count < 0 ? history : history.slice(0, count);
-  const effects = new Effects(history, log.rules);
+  // What is not claimed may yet leave the log, and others never hear of it.
+  const claimed = history.filter(({ origin, acceptTime }) => log.seen.covers(origin, acceptTime));
+  const effects = new Effects(claimed, log.rules);
   const effective = due.filter((write) => effects.take(write));
   for (const { origin, acceptTime } of effective) log.baseVector.raise(origin, acceptTime);
   for (const write of yieldingTo(effective, history.slice(due.length), log.rules)) log.drop(write);

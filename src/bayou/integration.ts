@@ -55,6 +55,10 @@ export class Integration<Op, Value> {
   readonly #vouchedFor = new Set<Origin>();
   /** How far this replica's own base store is dissolved. */
   #dissolved: string | null = null;
+  /** True if the base store is known to be a peer's, and others are there that have folded as much. */
+  #isTaken = false;
+  /** How often peers have answered since that had folded less. */
+  #lessFolded = 0;
 
   constructor(parts: IntegrationParts<Op, Value>) {
     this.#parts = parts;
@@ -83,33 +87,31 @@ export class Integration<Op, Value> {
   }
 
   /**
-   * What is held as it is claimed. A replica that rejoins has claims of what its own base store held, of which deletes leave
-   * no trace: the others may hold what was deleted there. So it hears all that they have, but for what is folded alike.
+   * True if all that a peer has beyond the base store is heard anew, also what is claimed. A replica that rejoins has claims of
+   * what its own base store held, of which deletes leave no trace: the others may hold what was deleted there. And who has taken
+   * over a base store may hold repeats of what is folded in it, which the peer has not any more.
    */
+  get #hearsAnew(): boolean {
+    return this.#outside || !this.#parts.log.isWhole;
+  }
+
+  /** What no peer need send. */
   get given(): VersionVector {
     const { log } = this.#parts;
-    return this.#outside ? log.baseVector : log.seen;
+    return this.#hearsAnew ? log.baseVector : log.seen;
   }
 
   /** Where a transfer begins, if not after what the replica claims; null if it does. */
   get tail(): Resume | null {
     const { log } = this.#parts;
-    if (this.#outside) return { received: this.#held(), target: new VersionVector() };
-    if (this.#store !== null || log.isWhole) return null;
-    return { received: this.#held(), target: log.baseVector.clone() };
-  }
-
-  /** What no peer need send: what is held as it is claimed, and what is folded. */
-  #held(): VersionVector {
-    const held = this.given.clone();
-    held.merge(this.#parts.log.baseVector);
-    return held;
+    if (!this.#hearsAnew || (this.#store !== null && !this.#outside)) return null;
+    return { received: log.baseVector.clone(), target: this.#outside ? new VersionVector() : log.baseVector.clone() };
   }
 
   /** All that is kept here beside the other parts, as a text: equal texts, equal answers ever after. */
   fingerprint(): string {
     const { time = '', after = '' } = this.#store ?? {};
-    const peers = `${time} ${after} from ${this.#storePeer} with ${this.#rejoinsWith} dissolved ${this.#dissolved}`;
+    const peers = `${time} ${after} from ${this.#storePeer} with ${this.#rejoinsWith} dissolved ${this.#dissolved} ${this.#isTaken} ${this.#lessFolded}`;
     return `${peers} ${this.#inVain} ${this.#wantsReport} ${[...this.#vouchedFor].sort()}`;
   }
 
@@ -145,7 +147,7 @@ export class Integration<Op, Value> {
     if (!transfers.isUnderWay(peer)) return ASK_AGAIN;
     // One peer's base store at a time, and nothing of the log beside it.
     if (this.#storePeer !== null && this.#storePeer !== peer) return { kind: 'integrated', more: false, fresh: false };
-    if (peer === this.#rejoinsWith) this.#inVain = 0;
+    if (peer === this.#rejoinsWith && batch.standing.base >= log.baseTime) this.#inVain = 0;
     const base = batch.resumed && request.resume !== null ? request.resume.received : request.seen;
     const wrong = checkBatch(batch, peer, request, base, self, log.seen, log.order) ?? this.#checkSender(batch);
     if (wrong !== null) return wrong;
@@ -156,21 +158,39 @@ export class Integration<Op, Value> {
     const strange = this.#checkWrites(batch);
     if (strange !== null) return strange;
     if (batch.store !== null) return this.#takePage(peer, batch, batch.store, now);
-    // What has not been folded as far may have repeats in its log of what is folded here.
-    if (!log.isWhole && batch.standing.base < log.baseTime) return { kind: 'integrated', more: false, fresh: false };
+    if (this.#hearsAnew && batch.standing.base < log.baseTime) return this.#passOver();
+    if (this.#hearsAnew && !batch.resumed) {
+      // The peer could not go on with a transfer that was cut, and what it sent begins after what is claimed.
+      transfers.reset();
+      return ASK_AGAIN;
+    }
     return this.#takeWrites(peer, batch, base, now);
+  }
+
+  /**
+   * Who has not folded as much may have repeats in its log of what is folded here. If nobody else answers for a while, those who
+   * have folded as much may be gone, and the base store is taken apart.
+   */
+  #passOver(): Integrated {
+    this.#lessFolded += 1;
+    if (this.#lessFolded >= IN_VAIN_MAX) this.#isTaken = false;
+    return { kind: 'integrated', more: false, fresh: false };
   }
 
   #takeWrites(peer: ReplicaId, batch: PullBatch<Op>, base: VersionVector, now: number): Integrated | Held | Refused {
     const { transfers, clock, log } = this.#parts;
+    this.#lessFolded = 0;
     const ahead = firstAhead(batch, log.seen, clock.limit(now));
     const received = base.clone();
+    let taken = 0;
     for (const write of batch.writes) {
       if (write === ahead) break;
+      taken += 1;
       received.raise(write.origin, write.acceptTime);
       clock.observe(write.acceptTime);
-      log.insertReceived(write, this.#outside);
+      log.insertReceived(write, this.#hearsAnew);
     }
+    this.#letGo(base, batch, taken);
     if (ahead !== null) {
       transfers.wait(peer, received, batch.seen);
       return { kind: 'held', origin: ahead.origin, aheadMs: clock.aheadMs(ahead.acceptTime, now) };
@@ -185,6 +205,16 @@ export class Integration<Op, Value> {
     transfers.advance(peer, received, batch.seen);
     this.#parts.save();
     return ASK_AGAIN;
+  }
+
+  /** Who hears all anew has no more of what the peer claims than the peer has; of the batch it has taken so many writes. */
+  #letGo(base: VersionVector, { writes, more, seen, standing }: PullBatch<Op>, taken: number): void {
+    const { log } = this.#parts;
+    const folded = Math.max(log.baseTime, standing.base);
+    const isCut = more || taken < writes.length;
+    if (!this.#hearsAnew || folded === 0 || (isCut && taken === 0)) return;
+    const upTo = folded + log.rules.retryWindow - 1;
+    log.dropUnsent(base, { writes: writes.slice(0, taken), more: isCut, seen }, upTo);
   }
 
   /** When all that the peer has is known, so is what it has not of a rejoining replica's writes. True if there was some. */
@@ -368,20 +398,24 @@ export class Integration<Op, Value> {
    * does not know, and whose writes it could not take; and takes its base store apart, a step at a time, if the peer does
    * not hold all that is folded into it.
    */
-  #prepare({ seen, standing, writes, store }: PullBatch<Op>, now: number): Integrated | null {
+  #prepare({ from, seen, standing, writes, store }: PullBatch<Op>, now: number): Integrated | Rejoin | null {
     const { log, members, transfers, self, save } = this.#parts;
     // Who gave a part of a base store was lost, and who answers now has folded nothing of it. What was claimed before may
-    // have gone into that part, so that only another page can be gone on with.
-    const isCutShort = this.#store !== null && store === null && !this.#outside;
-    if (isCutShort && this.#dissolved === null && log.seen.highestTime() > 0)
-      return { kind: 'integrated', more: false, fresh: false };
+    // have gone into that part, so that only another page can be gone on with; or all is heard anew.
+    const isCutShort = this.#store !== null && store === null;
+    if (isCutShort && !this.#outside && this.#dissolved === null && log.seen.highestTime() > 0) {
+      if (++this.#lessFolded < 4 * IN_VAIN_MAX) return { kind: 'integrated', more: false, fresh: false };
+      return { kind: 'rejoin', message: `${from} has folded nothing of the base store that a part was taken of` };
+    }
     if (!this.#outside && log.isWhole && !isCutShort) return null;
     for (const origin of log.storage.origins()) {
       if (origin === self || seen.has(origin)) continue;
       if (log.storage.run(origin, 0, standing.floor).next().done !== true) members.retire(origin);
     }
     const first = writes.find(({ origin, acceptTime }) => !log.seen.covers(origin, acceptTime));
-    const differs = log.isAheadOf(seen) || (first !== undefined && first.acceptTime <= log.baseTime);
+    // Who has folded less may have repeats of what is folded here.
+    const isPast = standing.base < log.baseTime && !this.#isTaken;
+    const differs = isPast || log.isAheadOf(seen) || (first !== undefined && first.acceptTime <= log.baseTime);
     const isDue = log.baseTime > 0 && (differs || this.#dissolved !== null);
     if (!isDue && !isCutShort) return null;
     // What other transfers have received counts on the base store; and who comes back to a part of it begins again.
@@ -390,6 +424,7 @@ export class Integration<Op, Value> {
     this.#dissolved = dissolveBase(log, this.#dissolved, seen, RESUBMIT_KEYS, (write) => this.#adopt(write, now));
     if (this.#dissolved === null) {
       this.#store = null;
+      this.#isTaken = false;
       log.baseTime = 0;
       log.baseVector = new VersionVector();
     }
@@ -416,17 +451,22 @@ export class Integration<Op, Value> {
     clock.observe(page.time);
     // What other transfers have received may count on what the page replaces.
     transfers.reset();
-    takePage(log, page, (write) => this.#adopt(write, now));
+    if (page.after === null) this.#dissolved = null;
+    takePage(log, page, batch.seen, (write) => this.#adopt(write, now));
     if (page.upTo === null) {
       log.baseTime = page.time;
       log.baseVector = page.vector.clone();
       this.#store = null;
       this.#storePeer = null;
-      log.dropUnclaimed(page.time, page.time + log.rules.retryWindow, batch.seen);
+      this.#isTaken = true;
+      this.#lessFolded = 0;
       // What was received before may have counted on a later base store.
-      transfers.advance(peer, this.#held(), batch.seen);
+      const received = this.given.clone();
+      received.merge(page.vector);
+      transfers.advance(peer, received, batch.seen);
     } else {
       this.#store = { time: page.time, after: page.upTo };
+      this.#lessFolded = 0;
     }
     save();
     return ASK_AGAIN;

@@ -35,7 +35,7 @@ export function resubmit<Op, Value>(
     const base = log.storage.base(key);
     const others = [...(base === null ? [] : [base]), ...history.filter((write) => !isDue(write))];
     const due = history.filter(isDue);
-    for (const write of due) log.giveUp(write);
+    for (const write of due) log.giveUp(write, Number.POSITIVE_INFINITY);
     for (const write of worthAnew(due, history, log.rules)) {
       if (!others.some((other) => isReplacedBy(write, other, log.order, log.rules))) adopt(write);
     }
@@ -80,7 +80,7 @@ function dissolveKey<Op, Value>(
   const history = [...storage.history(key)];
   log.setBase(key, null);
   const isOne = isBlind(base.operation) && !isTotal(base.operation);
-  if (!isOne) for (const [origin] of baseVector.entries()) log.lowerSeen(origin, 0);
+  if (!isOne) for (const [origin] of baseVector.entries()) log.lowerSeen(origin, 0, 0);
   if (history.some(({ operation }) => isBlind(operation))) return;
   if (known.covers(base.origin, base.acceptTime)) {
     // What is claimed here nobody sends again.
@@ -119,14 +119,17 @@ export function adoptOrphans<Op, Value>(
   return orphans.length > 0;
 }
 
-/** True if nothing that stays overwrites the orphan, or would be overwritten by it; and it takes effect. */
+/** True if nothing that stays overwrites the orphan, would be overwritten by it, or is the same operation; and it takes effect. */
 function isLeft<Op, Value>(log: WriteLog<Op, Value>, orphan: Write<Op>, orphans: ReadonlySet<string>): boolean {
   const { isBlind } = log.rules.machine;
   const history = log.storage.history(orphan.key);
   const later = history.filter((write) => log.order(write, orphan) > 0);
   if (later.some(({ operation }) => isBlind(operation))) return false;
-  if (isBlind(orphan.operation)) return later.every((write) => orphans.has(nameOf(write)));
-  return worthAnew([orphan], history, log.rules).length > 0;
+  const isLeaving = (write: Write<Op>): boolean => orphans.has(nameOf(write));
+  if (isBlind(orphan.operation)) return later.every(isLeaving);
+  const { client, clientTime } = orphan;
+  const copies = history.filter((write) => write.client === client && write.clientTime === clientTime);
+  return copies.every(isLeaving) && worthAnew([orphan], history, log.rules).length > 0;
 }
 
 function nameOf({ origin, acceptTime }: AcceptStamp): string {

@@ -288,9 +288,10 @@ export class Replica<Op, Value> {
    * `now` is the wall clock in milliseconds.
    */
   compact(now: number): boolean {
-    if (this.#storage.size === 0 || this.#integration.isBehind || this.#isPinned(now)) return false;
+    if (this.#storage.size === 0 || this.#integration.isBehind) return false;
     if (this.#members.alone) this.#clock.advance(now);
     if (this.stable > 0) this.#integration.adoptOrphans(now);
+    if (this.#isPinned(now)) return false;
     // A stranger may bring writes down to a window below what was attested, and those may repeat others a window older.
     const upTo = this.stable - 2 * this.#retryWindow;
     if (upTo <= this.#log.baseTime) return false;

@@ -4,6 +4,7 @@ import { type BatchLimits, cutBatch, RunMerge } from './batch.js';
 import { foldKey } from './folding.js';
 import { type Folded, isPrunedOnArrival, type KeyRules, positionOf, prunableBehind } from './key-history.js';
 import { LongHistories } from './long-histories.js';
+import type { PullBatch } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
 import { VersionVector } from './version-vector.js';
 import type { AcceptStamp, StampOrder, Write } from './write.js';
@@ -111,12 +112,15 @@ export class WriteLog<Op, Value> {
     if (this.seen.raise(origin, acceptTime)) this.storage.saveSeen(origin, acceptTime);
   }
 
-  /** Claims no more of `origin` than this, unless it is the replica's own. What it claimed it still answers for. */
-  lowerSeen(origin: Origin, acceptTime: number): void {
+  /**
+   * Claims no more of `origin` than this, unless it is the replica's own. What it claimed up to the accept time `answered` it
+   * still answers for: all of it that peers may not hold is accepted anew.
+   */
+  lowerSeen(origin: Origin, acceptTime: number, answered: number): void {
     const claimed = this.seen.get(origin);
     if (origin === this.#self || !this.seen.lower(origin, acceptTime)) return;
     this.#kept.lowerSeen(origin, acceptTime);
-    this.replaced.raise(origin, claimed);
+    if (answered > 0) this.replaced.raise(origin, Math.min(claimed, answered));
   }
 
   /** What of a session's needs is neither claimed nor replaced; null if nothing. */
@@ -127,11 +131,11 @@ export class WriteLog<Op, Value> {
 
   /**
    * Drops a write that is not held elsewhere, as far as is known, and so is accepted anew. If it is not blind who has it has not
-   * what it is accepted as: that counts for itself, and so it is not claimed any more.
+   * what it is accepted as: that counts for itself, and so it is not claimed any more. `answered`: as for `lowerSeen`.
    */
-  giveUp(write: Write<Op>): void {
+  giveUp(write: Write<Op>, answered: number): void {
     this.drop(write);
-    if (!this.rules.machine.isBlind(write.operation)) this.lowerSeen(write.origin, write.acceptTime - 1);
+    if (!this.rules.machine.isBlind(write.operation)) this.lowerSeen(write.origin, write.acceptTime - 1, answered);
   }
 
   /** Adds a write of this replica, which stands after all that is here. */
@@ -264,15 +268,25 @@ export class WriteLog<Op, Value> {
   }
 
   /**
-   * Drops what transfers brought that stands above `after` and below `upTo`, and that a peer may claim but this replica not:
-   * whatever of it still counts the peer sends again, and some may be repeats of what is folded there.
+   * Drops what a peer claims up to the accept time `upTo`, and does not hold: of what `base` does not cover it has sent all,
+   * or with `more` all up to the last of `sent`. It may be a repeat of what is folded there, which nobody else can tell from it.
    */
-  dropUnclaimed(after: number, upTo: number, theirs: VersionVector): void {
+  dropUnsent(
+    base: VersionVector,
+    { writes, more, seen }: Pick<PullBatch<Op>, 'writes' | 'more' | 'seen'>,
+    upTo: number,
+  ): void {
+    const last = more ? writes.at(-1) : undefined;
+    const end = Math.min(upTo, last?.acceptTime ?? upTo);
+    const sent = new Set<string>();
+    for (const write of writes) if (write.acceptTime <= end) sent.add(nameOf(write));
     for (const origin of this.storage.origins()) {
-      const from = Math.max(after, this.seen.get(origin));
-      const run = this.storage.run(origin, from, Math.min(upTo - 1, theirs.get(origin)));
+      const run = this.storage.run(origin, base.get(origin), Math.min(end, seen.get(origin)));
       const due: Write<Op>[] = [];
-      for (let next = run.next(); next.done !== true; next = run.next()) due.push(next.value);
+      for (let next = run.next(); next.done !== true; next = run.next()) {
+        const isPast = last !== undefined && this.order(next.value, last) > 0;
+        if (!isPast && !sent.has(nameOf(next.value))) due.push(next.value);
+      }
       for (const write of due) this.drop(write);
     }
   }
@@ -333,4 +347,8 @@ export class WriteLog<Op, Value> {
     const position = positionOf(history, write, this.order);
     for (const prunable of prunableBehind(history, position, this.rules)) this.remove(write.key, prunable);
   }
+}
+
+function nameOf({ origin, acceptTime }: AcceptStamp): string {
+  return `${acceptTime}@${origin}`;
 }

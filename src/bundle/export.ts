@@ -4,7 +4,7 @@ import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { BundlePart, ExportReply, ExportRequest } from '../bayou/bundle-messages.js';
 import type { StoreCursor, StorePage } from '../bayou/messages.js';
 import type { BundleService } from '../bayou/ports.js';
-import type { VersionVector } from '../bayou/version-vector.js';
+import { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
 import { bundleEnd, bundleHead, bundlePart, encoded } from '../rpc/bundle-codec.js';
 import { type BlockKind, makeBlock, type Place, START } from './format.js';
@@ -36,8 +36,9 @@ export interface Made {
 }
 
 /**
- * Makes a bundle of what a replica holds and `since` does not: for whoever holds `since`; if it is empty, for anyone. It is a
- * pull that is written down, so the replica goes on meanwhile, and memory holds one part at a time.
+ * Makes a bundle of what a replica holds and `since` does not: for whoever holds `since`; if it is empty, or lacks a part of what
+ * the replica has folded, for anyone. It is a pull that is written down, so the replica goes on meanwhile, and memory holds one
+ * part at a time.
  */
 export function exportBundle(source: BundleSource, sink: BundleSink, since: VersionVector, done: Done<Made>): void {
   new Export(source, sink, since, done).ask();
@@ -46,7 +47,7 @@ export function exportBundle(source: BundleSource, sink: BundleSink, since: Vers
 class Export {
   readonly #source: BundleSource;
   readonly #sink: BundleSink;
-  readonly #since: VersionVector;
+  #since: VersionVector;
   readonly #done: Done<Made>;
   /** The reply that the making began with; null until there is one. */
   #first: ExportReply<KvOperation> | null = null;
@@ -93,6 +94,8 @@ class Export {
     // Any other is the next part of what was made before.
     const isFirst = batch.store === null ? !batch.resumed : batch.store.after === null;
     this.#first = reply;
+    // Who takes a base store over hears all that comes after it anew: it may hold repeats of what is folded.
+    if (batch.store !== null) this.#since = new VersionVector();
     this.#received = this.#since.clone();
     this.#target = null;
     this.#store = null;

@@ -38,6 +38,20 @@ export function homeOf(id: string, terms: Partial<ClusterTerms> = {}): Home {
   return { storage, replica: openOver(storage, id, terms) };
 }
 
+/** A backup of the storage. */
+export function copyOf(storage: MemoryStorage<KvOperation>): MemoryStorage<KvOperation> {
+  const copy = new MemoryStorage<KvOperation>();
+  for (const key of storage.keys()) {
+    storage.history(key).forEach((write, position) => void copy.insert(write, position));
+    const base = storage.base(key);
+    if (base !== null) copy.setBase(key, base);
+  }
+  for (const [origin, time] of storage.loadSeen().entries()) copy.saveSeen(origin, time);
+  const state = storage.loadState();
+  if (state !== null) copy.saveState(state);
+  return copy;
+}
+
 /** What a driver does when a replica must take a new incarnation, as `peer` has it. */
 export function rejoin(home: Home, peer: KvReplica): void {
   const { replica, storage } = home;

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import type { KvOperation } from '../../src/machine/kv.js';
-import { MemoryStorage } from '../../src/storage/memory.js';
 import {
+  copyOf,
   exchange,
   fold,
   get,
@@ -21,19 +20,6 @@ import {
  * A member that was restored from a backup comes back, as a new incarnation, with an older base store than the others have.
  * They have folded deletes meanwhile, so that nothing is left of those but that the keys are not there.
  */
-
-function copyOf(storage: MemoryStorage<KvOperation>): MemoryStorage<KvOperation> {
-  const copy = new MemoryStorage<KvOperation>();
-  for (const key of storage.keys()) {
-    storage.history(key).forEach((write, position) => void copy.insert(write, position));
-    const base = storage.base(key);
-    if (base !== null) copy.setBase(key, base);
-  }
-  for (const [origin, time] of storage.loadSeen().entries()) copy.saveSeen(origin, time);
-  const state = storage.loadState();
-  if (state !== null) copy.saveState(state);
-  return copy;
-}
 
 /** `a` is restored from before `b` deleted something; all had held that, and folded it. `prepare` runs before the delete. */
 function restored(prepare: (homes: readonly [Home, Home]) => void = () => undefined): readonly [Home, Home] {

@@ -224,6 +224,24 @@ describe('a bundle', () => {
     expect(['k0', 'k49', 'tail'].map((key) => world.has(b, key))).toEqual([true, true, true]);
   });
 
+  test('brings all that came after the base store if it brings a part of that', () => {
+    const world = new World();
+    const terms = { ...TERMS, retryWindowMs: 0 };
+    const [a, b] = [world.start('a', {}, terms), world.start('b', {}, terms)];
+    world.put(a, 'k');
+    world.put(a, 'l');
+    const first = bundleOf(a);
+    world.put(a, 'folded');
+    world.answer((answer) => a.line.stabilize({ peers: [], budgetMs: 1_000, compact: true }, 60_000, answer));
+    world.put(a, 'tail');
+    const second = bundleOf(a, first.end.seen);
+    expect([first.store, second.store === null, second.head.since.size]).toEqual([null, false, 0]);
+    expect(imported(world, b, first)).toEqual(done);
+    expect(imported(world, b, second)).toEqual(done);
+    expect(['k', 'folded', 'tail'].map((key) => world.has(b, key))).toEqual([true, true, true]);
+    expect(seenOf(world, b)).toBe(`${seenOf(world, a)} b#1:0`);
+  });
+
   test('as many as there may be are taken at a time', () => {
     const world = new World();
     const [a, b] = [world.start('a'), world.start('b', { importsMax: 1 })];

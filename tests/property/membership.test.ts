@@ -45,3 +45,7 @@ const ONCE_FAILED = [
 test.each(ONCE_FAILED)('nor does the history of %s clocks and seed %i: %s', (clock, seed) => {
   expect(tryMembership(seed, clock)).toBeNull();
 });
+
+test('nor one of operations, of which a replica that is asked for its base store has a part that nobody claims', () => {
+  expect(tryMembership(425, 'hybrid', true)).toBeNull();
+});

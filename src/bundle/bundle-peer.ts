@@ -155,7 +155,7 @@ export class BundlePeer implements PeerConnection<KvOperation> {
   #readPart(done: Done<{ readonly part: Part | null; readonly next: Place }>): void {
     const { place } = this.#progress;
     if (this.#read?.at === place.at) return done(succeed(this.#read));
-    readPart(this.#bundle.bytes, place, (outcome) => {
+    readPart(this.#bundle.bytes, place, this.#bundle.head.terms.protocol, (outcome) => {
       if (outcome.ok) this.#read = { at: place.at, ...outcome.value };
       done(outcome);
     });

@@ -1,7 +1,8 @@
+import { BaristaError } from '../base/errors.js';
 import { compareKeys } from '../base/ids.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import type { BundleEnd, BundleHead, BundlePart } from '../bayou/bundle-messages.js';
-import type { StorePage } from '../bayou/messages.js';
+import { PROTOCOL_VERSION, type StorePage } from '../bayou/messages.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
 import { bundleEnd, bundleHead, bundlePart, decoded } from '../rpc/bundle-codec.js';
@@ -20,7 +21,10 @@ export interface Bundle {
   readonly firstPart: Place;
 }
 
-/** Reads all of a bundle, and keeps no more of it than one part at a time. Fails with ERR_BUNDLE, which says what is wrong. */
+/**
+ * Reads all of a bundle, and keeps no more of it than one part at a time. Fails with ERR_BUNDLE, which says what is wrong, or with
+ * ERR_VERSION_MISMATCH if it is of another version and cannot be read.
+ */
 export function openBundle(bytes: BundleBytes, done: Done<Bundle>): void {
   readStart(bytes, (start) => {
     if (!start.ok) return done(start);
@@ -32,10 +36,11 @@ export function openBundle(bytes: BundleBytes, done: Done<Bundle>): void {
   });
 }
 
-/** The part at a place; null where the end is. */
+/** The part at a place; null where the end is. Of another `protocol` than this version's it need not be one that can be read. */
 export function readPart(
   bytes: BundleBytes,
   place: Place,
+  protocol: number,
   done: Done<{ readonly part: Part | null; readonly next: Place }>,
 ): void {
   readBlock(bytes, place, (outcome) => {
@@ -44,8 +49,14 @@ export function readPart(
     if (kind === 'end') return done(succeed({ part: null, next }));
     if (kind === 'head') return done(fail(damaged(place.at, 'it has a second head')));
     const part = decoded(bundlePart, content);
-    done(typeof part === 'string' ? fail(damaged(place.at, part)) : succeed({ part, next }));
+    if (typeof part !== 'string') return done(succeed({ part, next }));
+    done(fail(protocol === PROTOCOL_VERSION ? damaged(place.at, part) : foreign(protocol)));
   });
+}
+
+function foreign(protocol: number): BaristaError {
+  const message = `the bundle is of protocol ${protocol}, this version reads ${PROTOCOL_VERSION}`;
+  return new BaristaError('ERR_VERSION_MISMATCH', message);
 }
 
 /** One reading of a bundle from its first part on. */
@@ -70,7 +81,7 @@ class Inspection {
   }
 
   go(place: Place): void {
-    readPart(this.#bytes, place, (outcome) => {
+    readPart(this.#bytes, place, this.#head.terms.protocol, (outcome) => {
       if (!outcome.ok) return this.#done(outcome);
       const { part, next } = outcome.value;
       if (part === null) return this.#end(place);

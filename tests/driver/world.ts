@@ -4,7 +4,7 @@ import type { LogFields } from '../../src/base/log.js';
 import type { Done, Outcome } from '../../src/base/outcome.js';
 import { seededRandom } from '../../src/base/random.js';
 import type { StabilizeReply, Status } from '../../src/bayou/admin-messages.js';
-import type { ClusterTerms, ReadReply, WriteReply } from '../../src/bayou/messages.js';
+import { type ClusterTerms, PROTOCOL_VERSION, type ReadReply, type WriteReply } from '../../src/bayou/messages.js';
 import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { DEFAULT_SETTINGS, type DriverSettings } from '../../src/driver/settings.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -16,7 +16,7 @@ import { Scheduler } from '../../src/sim/scheduler.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 
 export const TERMS: ClusterTerms = {
-  protocol: 1,
+  protocol: PROTOCOL_VERSION,
   cluster: 'test',
   tieBreak: 'higher',
   clock: 'logical',

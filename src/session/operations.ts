@@ -1,15 +1,36 @@
 import { BaristaError } from '../base/errors.js';
-import type { KvOperation } from '../machine/kv.js';
+import { checkOperation, type KvOperation } from '../machine/kv.js';
 import type { Operation } from './session.js';
 import { encodeValue, type ValueCodec } from './value-codec.js';
 
-/** A program's operation as the replicas know it; ERR_INVALID_VALUE if its value is not one, ERR_OPTION if there is no such. */
+/** A program's operation as the replicas know it; ERR_INVALID_VALUE if what it carries is not one, ERR_OPTION if there is no such. */
 export function encodeOperation<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
+  const encoded = encode(codec, operation);
+  const wrong = checkOperation(encoded);
+  if (wrong !== null) throw wrong;
+  return encoded;
+}
+
+function encode<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
   switch (operation?.kind) {
     case 'put':
-      return { kind: 'put', value: encodeValue(codec, operation.value) };
+    case 'putIfAbsent':
+      return { kind: operation.kind, value: encodeValue(codec, operation.value) };
     case 'delete':
       return { kind: 'delete' };
+    case 'increment':
+      return { kind: 'increment', by: operation.by };
+    case 'append':
+      if (codec.concatenates !== true) {
+        throw new BaristaError('ERR_INVALID_VALUE', `two values of the codec ${codec.name} together are none: put one`);
+      }
+      return { kind: 'append', bytes: encodeValue(codec, operation.value) };
+    case 'setAdd':
+    case 'setRemove':
+      if (typeof operation.member !== 'string') {
+        throw new BaristaError('ERR_INVALID_VALUE', 'the member of a set is not a string');
+      }
+      return { kind: operation.kind, member: operation.member };
     default:
       throw new BaristaError('ERR_OPTION', `there is no operation ${JSON.stringify(operation)}`);
   }

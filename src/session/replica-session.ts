@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkKey, checkValue } from '../base/checks.js';
+import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientId } from '../base/ids.js';
 import type { ReadReply, WriteReply } from '../bayou/messages.js';
@@ -168,11 +168,29 @@ class ReplicaSession<V> implements Session<V> {
     return this.write(key, { kind: 'delete' }, options);
   }
 
+  increment(key: string, by = 1, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'increment', by }, options);
+  }
+
+  append(key: string, value: V, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'append', value }, options);
+  }
+
+  addToSet(key: string, member: string, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'setAdd', member }, options);
+  }
+
+  removeFromSet(key: string, member: string, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'setRemove', member }, options);
+  }
+
+  putIfAbsent(key: string, value: V, options?: CallOptions): Promise<Write> {
+    return this.write(key, { kind: 'putIfAbsent', value }, options);
+  }
+
   async write(key: string, operation: Operation<V>, options: CallOptions = {}): Promise<Write> {
     checkText(key);
     const encoded = encodeOperation(this.#codec, operation);
-    const tooLong = encoded.kind === 'put' ? checkValue(encoded.value) : null;
-    if (tooLong !== null) throw tooLong;
     const before = this.#needs.needsOf(key);
     const request = this.#needs.write(key, encoded);
     const reply = await this.#serve<WriteReply>(

@@ -188,8 +188,23 @@ export interface RefusedWrite extends WriteProgress, Missing {
 
 export type Write = AcceptedWrite | RefusedWrite;
 
-/** What a write does to its key. */
-export type Operation<V> = { readonly kind: 'put'; readonly value: V } | { readonly kind: 'delete' };
+/**
+ * What a write does to its key. All but `put` and `delete` read the value that stands where the write has its place in the order
+ * of all writes, so that each counts once, and the same everywhere; where it cannot it takes no effect, and is accepted all the
+ * same. docs/GUARANTEES.md, "Operations", says it of each.
+ */
+export type Operation<V> =
+  | { readonly kind: 'put'; readonly value: V }
+  | { readonly kind: 'delete' }
+  /** Adds to a decimal number; an absent key counts as 0. `by` is a whole number within 2^53 - 1. */
+  | { readonly kind: 'increment'; readonly by: number }
+  /** Puts the bytes of a value after those that are there. For codecs of which that makes a value: `concatenates`. */
+  | { readonly kind: 'append'; readonly value: V }
+  /** Adds a member to a set of strings, at most 4 KiB each: a JSON array. An absent key counts as the empty set. */
+  | { readonly kind: 'setAdd'; readonly member: string }
+  | { readonly kind: 'setRemove'; readonly member: string }
+  /** The value, if the key is absent. */
+  | { readonly kind: 'putIfAbsent'; readonly value: V };
 
 /**
  * A program's view of the store: it sees its own writes, and never sees time run backwards, whichever replica serves it, as
@@ -208,6 +223,15 @@ export interface Session<V = string> {
   put(key: string, value: V, options?: CallOptions): Promise<Write>;
   /** Makes the key absent. */
   delete(key: string, options?: CallOptions): Promise<Write>;
+  /** Adds to the number under the key: decimal digits, so that utf8 reads it as text, and json as a number. Default: 1. */
+  increment(key: string, by?: number, options?: CallOptions): Promise<Write>;
+  /** Puts a value after the one under the key. With utf8, binary, or another codec that `concatenates`. */
+  append(key: string, value: V, options?: CallOptions): Promise<Write>;
+  /** Adds to the set under the key: a JSON array of strings, ascending, each once, which json reads as an array. */
+  addToSet(key: string, member: string, options?: CallOptions): Promise<Write>;
+  removeFromSet(key: string, member: string, options?: CallOptions): Promise<Write>;
+  /** Sets the key where it is absent. Which of several takes effect only their order decides: read the key once it is stable. */
+  putIfAbsent(key: string, value: V, options?: CallOptions): Promise<Write>;
   /** A write of any kind. */
   write(key: string, operation: Operation<V>, options?: CallOptions): Promise<Write>;
   /**

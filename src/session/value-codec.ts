@@ -4,6 +4,8 @@ import { BaristaError, messageOf } from '../base/errors.js';
 export interface ValueCodec<V> {
   /** For messages: "utf8", "json". */
   readonly name: string;
+  /** True if the bytes of one value and then those of another are a value too: that is what `append` makes. Default: false. */
+  readonly concatenates?: boolean;
   /** The bytes of a value, at most 1 MiB. Throws if it is not one. */
   encode(value: V): Uint8Array;
   /** Throws if the bytes are no such value: another program may have put them there. Does not keep or change them. */
@@ -25,6 +27,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Text, as UTF-8. Refuses text with half of a surrogate pair, which has no such form. */
 export const utf8: ValueCodec<string> = {
   name: 'utf8',
+  concatenates: true,
   encode: (value) => {
     if (typeof value !== 'string') throw new TypeError(`a string is wanted, not ${kindOf(value)}`);
     if (!isWellFormed(value)) throw new TypeError('it holds half of a surrogate pair, which has no UTF-8 form');
@@ -36,6 +39,7 @@ export const utf8: ValueCodec<string> = {
 /** Bytes, as they are: copied when they enter, and when they are read. */
 export const binary: ValueCodec<Uint8Array> = {
   name: 'binary',
+  concatenates: true,
   encode: (value) => {
     if (!(value instanceof Uint8Array)) throw new TypeError(`a Uint8Array is wanted, not ${kindOf(value)}`);
     return new Uint8Array(value);

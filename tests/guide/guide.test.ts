@@ -29,7 +29,16 @@ afterAll(() => {
 
 test('there are pages', () => {
   expect(PAGES.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['quickstart', 'sessions', 'reading', 'watching', 'offline', 'bundles', 'errors']),
+    expect.arrayContaining([
+      'quickstart',
+      'sessions',
+      'reading',
+      'operations',
+      'watching',
+      'offline',
+      'bundles',
+      'errors',
+    ]),
   );
   for (const { name, prints } of PAGES) expect(prints.length, name).toBeGreaterThan(0);
 });

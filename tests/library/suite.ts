@@ -66,6 +66,69 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       });
     });
 
+    test('counts, appends, keeps sets, and puts what is absent', async () => {
+      const session = a.sessions.session();
+      const typed = a.sessions.session({ codec: json<number | string[]>() });
+      const values = async (keys: readonly string[]): Promise<unknown[]> => {
+        const read = await typed.getMany(keys);
+        return read.kind === 'found' ? keys.map((key) => read.values.get(key)?.value) : [read.kind];
+      };
+      const write = await session.increment('n');
+      expect(write).toMatchObject({ kind: 'accepted', key: 'n' });
+      expect(await session.get('n')).toMatchObject({ kind: 'found', value: '1' });
+      await typed.put('m', 40);
+      for (const by of [5, -3]) await typed.increment('m', by);
+      for (const member of ['b', '', 'é', 'b', 'a']) await session.addToSet('s', member);
+      await session.removeFromSet('s', 'a');
+      await session.removeFromSet('s', 'none');
+      expect(await values(['m', 's'])).toEqual([42, ['', 'b', 'é']]);
+      await session.append('l', 'one');
+      await session.append('l', ', twö');
+      await a.sessions.session({ codec: binary }).append('l', new Uint8Array([0x21]));
+      expect(await session.get('l')).toMatchObject({ value: 'one, twö!' });
+      const first = await session.putIfAbsent('p', 'first');
+      await session.putIfAbsent('p', 'second');
+      if (first.kind !== 'accepted') throw new Error(first.kind);
+      expect(await session.get('p')).toEqual({ kind: 'found', value: 'first', stamp: first.stamp });
+      // Where it cannot, it takes no effect.
+      expect(await session.increment('l')).toMatchObject({ kind: 'accepted' });
+      expect(await session.get('l')).toMatchObject({ value: 'one, twö!' });
+    });
+
+    test('counts what others count elsewhere, and needs all of it', async () => {
+      const session = a.sessions.session();
+      await session.increment('both', 1);
+      const elsewhere = b.sessions.session({ token: session.token() });
+      await elsewhere.increment('both', 2, { onMissing: 'report' });
+      expect(await elsewhere.get('both', { onMissing: 'report' })).toMatchObject({ kind: 'missing' });
+      await world.sync(a, b);
+      expect(await elsewhere.get('both')).toMatchObject({ value: '3' });
+      const back = a.sessions.session({ token: elsewhere.token() });
+      expect(await back.get('both', { onMissing: 'report' })).toMatchObject({ kind: 'missing' });
+      await world.sync(b, a);
+      expect(await back.get('both')).toMatchObject({ value: '3' });
+    });
+
+    test('refuses what an operation cannot carry, where it enters', async () => {
+      const session = a.sessions.session();
+      const typed = a.sessions.session({ codec: json(isOrder) });
+      for (const call of [
+        ...[0.5, Number.NaN, 2 ** 53, -(2 ** 53), '1', null].map((by) => session.increment('wrong', by as never)),
+        session.append('wrong', 12 as never),
+        session.append('wrong', 'x'.repeat(2 ** 20 + 1)),
+        typed.append('wrong', { drink: 'filter', shots: 1 }),
+        typed.putIfAbsent('wrong', { drink: 12 } as never),
+        ...[12, undefined, '\ud800', 'x'.repeat(4_097)].map((member) => session.addToSet('wrong', member as never)),
+        session.removeFromSet('wrong', null as never),
+      ]) {
+        expect(await errorOf(call)).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+      }
+      expect(await errorOf(session.write('wrong', { kind: 'total', value: 'v' } as never))).toMatchObject({
+        code: 'ERR_OPTION',
+      });
+      expect(await session.get('wrong')).toEqual({ kind: 'absent' });
+    });
+
     test('any number of its calls may be under way', async () => {
       const session = a.sessions.session();
       const keys = Array.from({ length: 200 }, (_, i) => `many/${i}`);

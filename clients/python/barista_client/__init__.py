@@ -10,7 +10,7 @@ from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, GUARANTEES
 from .session import Session, connect
 from .watch import Change, Watch
-from .writes import Origin, Stamp, Write
+from .writes import Operation, Origin, Stamp, Write
 
 __all__ = [
     "DEFAULT_GUARANTEES",
@@ -20,6 +20,7 @@ __all__ = [
     "Connection",
     "Endpoint",
     "MissingError",
+    "Operation",
     "Origin",
     "Session",
     "Stamp",

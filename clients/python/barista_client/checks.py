@@ -10,6 +10,7 @@ from .errors import BaristaError
 ID_BYTES_MAX = 256
 KEY_BYTES_MAX = 4 * 1024
 VALUE_BYTES_MAX = 1024 * 1024
+MEMBER_BYTES_MAX = 4 * 1024
 #: Times are exact integers in every language that speaks the protocol.
 TIME_MAX = 2**53 - 1
 
@@ -40,6 +41,21 @@ def check_value(value: Union[bytes, bytearray, memoryview]) -> bytes:
     if size > VALUE_BYTES_MAX:
         raise BaristaError("ERR_INVALID_VALUE", f"the value takes {size} bytes, the limit is {VALUE_BYTES_MAX}")
     return bytes(value)
+
+
+def check_member(member: str) -> str:
+    """The member of a set, which may be empty; raises ERR_INVALID_VALUE."""
+    wrong = None if member == "" else _wrong_text(member, MEMBER_BYTES_MAX)
+    if wrong is not None:
+        raise BaristaError("ERR_INVALID_VALUE", f"the member {wrong}")
+    return member
+
+
+def check_number(number: int) -> int:
+    """The number; raises ERR_INVALID_VALUE."""
+    if not isinstance(number, int) or isinstance(number, bool) or not -TIME_MAX <= number <= TIME_MAX:
+        raise BaristaError("ERR_INVALID_VALUE", f"{number!r} is no whole number within 2^53 - 1")
+    return number
 
 
 def _wrong_text(text: str, bytes_max: int) -> Optional[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
+from types import MappingProxyType
+from typing import Dict, FrozenSet, Iterable, Mapping, Tuple
 
-from .writes import Origin, Stamp, Write
+from .writes import Operation, Origin, Stamp, Write
 
 READ_YOUR_WRITES = "read-your-writes"
 MONOTONIC_READS = "monotonic-reads"
@@ -40,10 +41,10 @@ class SessionState:
         self._client_time = 0
         self._highest = 0
 
-    def next_write(self, key: str, value: Optional[bytes]) -> Write:
-        """A new operation, under a client time of its own. A ``value`` of None deletes the key."""
+    def next_write(self, key: str, operation: Operation) -> Write:
+        """A new operation, under a client time of its own."""
         self._client_time += 1
-        return Write(self.client, self._client_time, key, value, self._highest, dict(self._write_needs))
+        return Write(self.client, self._client_time, key, operation, self._highest, dict(self._write_needs))
 
     def needs_of(self, key: str) -> Mapping[Origin, int]:
         """What a replica must hold to answer a read of the key."""
@@ -61,17 +62,25 @@ class SessionState:
                 together[origin] = max(together.get(origin, 0), time)
         return together
 
-    def wrote(self, key: str, stamp: Stamp) -> None:
-        """A put or delete was accepted: it replaces what its key needs."""
+    def wrote(self, key: str, stamp: Stamp, is_blind: bool = True) -> None:
+        """A write was accepted. A blind one replaces what its key needs; one that reads what it changes adds to it."""
         self._observe(stamp, MONOTONIC_WRITES)
         if READ_YOUR_WRITES in self.guarantees:
-            self._needs[key] = {stamp.origin: stamp.accept_time}
+            self._need(key, stamp, replaces=is_blind)
 
-    def found(self, key: str, stamp: Stamp) -> None:
-        """A read returned the value that ``stamp`` wrote. A read that returned nothing changes nothing."""
-        self._observe(stamp, WRITES_FOLLOW_READS)
-        if MONOTONIC_READS in self.guarantees:
-            self._needs[key] = {stamp.origin: stamp.accept_time}
+    def found(self, key: str, stamp: Stamp, basis: Mapping[Origin, int] = MappingProxyType({})) -> None:
+        """A read returned the value that ``stamp`` wrote; or that several writes came to, of which ``basis`` has the last of
+        each origin: that adds to what the key needs. A read that returned nothing changes nothing.
+        """
+        for write in [stamp, *(Stamp(time, origin) for origin, time in basis.items())]:
+            self._observe(write, WRITES_FOLLOW_READS)
+            if MONOTONIC_READS in self.guarantees:
+                self._need(key, write, replaces=not basis)
+
+    def _need(self, key: str, stamp: Stamp, replaces: bool) -> None:
+        needs = {} if replaces else dict(self._needs.get(key, {}))
+        needs[stamp.origin] = max(needs.get(stamp.origin, 0), stamp.accept_time)
+        self._needs[key] = needs
 
     def _observe(self, stamp: Stamp, guarantee: str) -> None:
         self._highest = max(self._highest, stamp.accept_time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ._generated.barista import ttypes
 from .checks import TIME_MAX
@@ -37,12 +37,14 @@ def time_of(time: Optional[int]) -> int:
     return time
 
 
+def times_of(vector: Iterable[ttypes.VectorEntry]) -> Dict[Origin, int]:
+    return {origin_of(entry.origin): time_of(entry.acceptTime) for entry in vector}
+
+
 def missing_of(connection: Connection, reply: ttypes.MissingReply) -> MissingError:
     if reply.missing is None:
         raise malformed("it does not say what is missing")
-    missing: Dict[Origin, int] = {}
-    for entry in reply.missing:
-        missing[origin_of(entry.origin)] = time_of(entry.acceptTime)
+    missing = times_of(reply.missing)
     told = ", ".join(f"{origin}:{time}" for origin, time in missing.items())
     return MissingError(f"the replica at {connection.endpoint} lacks {told}", missing)
 

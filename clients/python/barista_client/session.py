@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import Any, Callable, Iterable, List, Optional, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union
 from types import TracebackType
 
 from ._generated.barista import KeyValue
 from ._generated.barista import ttypes
-from .checks import check_id, check_key, check_value
+from .checks import check_id, check_key, check_member, check_number, check_value
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, SessionState
-from .replies import malformed, missing_of, one_of, stamp_of, vector_of
+from .replies import malformed, missing_of, one_of, stamp_of, times_of, vector_of
 from .watch import SLICE, Watch, position_of
-from .writes import Stamp, Write
+from .writes import Operation, Origin, Stamp, Write
 
 _Answer = TypeVar("_Answer")
 
@@ -86,18 +86,40 @@ class Session:
             found = self._first(lambda connection: _read(connection, request))
             if found is None:
                 return None
-            self._state.found(key, found[1])
-            return found[0]
+            value, stamp, basis = found
+            self._state.found(key, stamp, basis)
+            return value
 
     def put(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
         """Sets the key. The replica whose stamp it has keeps the write: on its disk, flushed, if it has one."""
-        check_key(key)
-        return self._write(key, check_value(value))
+        return self._write(key, Operation("put", check_value(value)))
 
     def delete(self, key: str) -> Stamp:
         """Makes the key absent. Deleting what is absent is a write like any other."""
-        check_key(key)
-        return self._write(key, None)
+        return self._write(key, Operation("remove", None))
+
+    # What follows reads the value that stands where the write has its place in the order of all writes. Each counts once; where
+    # it cannot it takes no effect, and is accepted all the same.
+
+    def increment(self, key: str, by: int = 1) -> Stamp:
+        """Adds to a number, in decimal digits; what is absent counts as 0."""
+        return self._write(key, Operation("increment", check_number(by)))
+
+    def append(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
+        """Puts bytes after those of the value."""
+        return self._write(key, Operation("append", check_value(value)))
+
+    def add_to_set(self, key: str, member: str) -> Stamp:
+        """Adds to a set, which is a JSON array of strings: ascending, each once."""
+        return self._write(key, Operation("setAdd", check_member(member)))
+
+    def remove_from_set(self, key: str, member: str) -> Stamp:
+        """Removes from a set."""
+        return self._write(key, Operation("setRemove", check_member(member)))
+
+    def put_if_absent(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
+        """Sets the key if it is absent. Which of several takes effect only their order decides."""
+        return self._write(key, Operation("putIfAbsent", check_value(value)))
 
     def send(self, write: Write) -> Stamp:
         """Sends a write of this session again, under its own client time: it takes effect once.
@@ -127,9 +149,9 @@ class Session:
             needs = vector_of(self._state.needs_under(prefix))
         return Watch(connections, prefix, position, needs, self._saw)
 
-    def _saw(self, key: str, stamp: Stamp) -> None:
+    def _saw(self, key: str, stamp: Stamp, basis: Mapping[Origin, int]) -> None:
         with self._lock:
-            self._state.found(key, stamp)
+            self._state.found(key, stamp, basis)
 
     def close(self) -> None:
         """Ends the connections. Idempotent; what is called afterwards raises ERR_CLOSED."""
@@ -155,9 +177,10 @@ class Session:
             raise ValueError("a session needs at least one endpoint")
         return [Connection(endpoint, self._timeout) for endpoint in parsed]
 
-    def _write(self, key: str, value: Optional[bytes]) -> Stamp:
+    def _write(self, key: str, operation: Operation) -> Stamp:
+        check_key(key)
         with self._lock:
-            return self._send(self._state.next_write(key, value))
+            return self._send(self._state.next_write(key, operation))
 
     def _send(self, write: Write) -> Stamp:
         common = {
@@ -167,15 +190,13 @@ class Session:
             "after": write.after,
             "needs": vector_of(write.needs),
         }
-        deletes = write.value is None
-        request: Any = ttypes.DeleteRequest(**common) if deletes else ttypes.PutRequest(value=write.value, **common)
-        method = "remove" if deletes else "put"
+        method, request = _request(write.operation, common)
         try:
             stamp = self._first(lambda connection: _accepted(connection, method, request))
         except BaristaError as error:
             error.write = write
             raise
-        self._state.wrote(write.key, stamp)
+        self._state.wrote(write.key, stamp, write.operation.is_blind)
         return stamp
 
     def _first(self, ask: Callable[[Connection], _Answer]) -> _Answer:
@@ -205,7 +226,30 @@ class Session:
         raise UnreachableError(f"no replica could be reached: {last.message}") from last
 
 
-def _read(connection: Connection, request: ttypes.GetRequest) -> Optional[tuple[bytes, Stamp]]:
+# Of each kind that has no method of its own: its struct, and the field of that.
+_OPERATIONS: Mapping[str, tuple[Any, str]] = {
+    "increment": (ttypes.IncrementOperation, "by"),
+    "append": (ttypes.AppendOperation, "bytes"),
+    "setAdd": (ttypes.SetAddOperation, "member"),
+    "setRemove": (ttypes.SetRemoveOperation, "member"),
+    "putIfAbsent": (ttypes.PutIfAbsentOperation, "value"),
+}
+
+
+def _request(operation: Operation, common: Mapping[str, Any]) -> tuple[str, Any]:
+    """The method that makes the write, and what it takes."""
+    kind, operand = operation
+    if kind == "put":
+        return "put", ttypes.PutRequest(value=operand, **common)
+    if kind == "remove":
+        return "remove", ttypes.DeleteRequest(**common)
+    struct, field = _OPERATIONS[kind]
+    return "write", ttypes.WriteRequest(operation=ttypes.Operation(**{kind: struct(**{field: operand})}), **common)
+
+
+def _read(
+    connection: Connection, request: ttypes.GetRequest
+) -> Optional[tuple[bytes, Stamp, Dict[Origin, int]]]:
     reply = one_of(connection.call(KeyValue, "get", request), "found", "absent", "missing")
     if isinstance(reply, ttypes.MissingReply):
         raise missing_of(connection, reply)
@@ -213,7 +257,7 @@ def _read(connection: Connection, request: ttypes.GetRequest) -> Optional[tuple[
         return None
     if not isinstance(reply.value, bytes):
         raise malformed("a value is missing")
-    return reply.value, stamp_of(reply.stamp)
+    return reply.value, stamp_of(reply.stamp), times_of(reply.basis or [])
 
 
 def _accepted(connection: Connection, method: str, request: Any) -> Stamp:

@@ -7,7 +7,7 @@ import binascii
 import threading
 import uuid
 from collections import deque
-from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Deque, Iterator, List, Mapping, NamedTuple, Optional
 from zlib import crc32
 
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
@@ -16,8 +16,8 @@ from thrift.transport.TTransport import TMemoryBuffer
 from ._generated.barista import KeyValue, ttypes
 from .connection import LIST_SIZE_MAX, Connection
 from .errors import BaristaError, MissingError, UnreachableError
-from .replies import malformed, missing_of, one_of, stamp_of
-from .writes import Stamp
+from .replies import malformed, missing_of, one_of, stamp_of, times_of
+from .writes import Origin, Stamp
 
 #: Changes that are asked for at once.
 CHANGES = 1_024
@@ -59,7 +59,7 @@ class Watch(Iterator[Change]):
         prefix: str,
         position: ttypes.WatchFrom,
         needs: Optional[List[ttypes.VectorEntry]],
-        on_read: Callable[[str, Stamp], None],
+        on_read: Callable[[str, Stamp, Mapping[Origin, int]], None],
     ) -> None:
         self._connections = connections
         self._prefix = prefix
@@ -99,8 +99,9 @@ class Watch(Iterator[Change]):
         if self._closed.is_set():
             raise StopIteration
         change = _change(self._changes[0])
+        basis = times_of(self._changes[0].basis or [])
         self._cursor = self._behind(self._changes.popleft())
-        self._on_read(change.key, change.standing)
+        self._on_read(change.key, change.standing, basis)
         return change
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, NamedTuple, Optional
+from typing import Mapping, NamedTuple, Union
 
 
 class Origin(NamedTuple):
@@ -28,6 +28,20 @@ class Stamp(NamedTuple):
         return f"{self.accept_time}@{self.origin}"
 
 
+class Operation(NamedTuple):
+    """What a write does to its key; docs/GUARANTEES.md, "Operations", says it of each kind."""
+
+    #: The name of its field of ``Operation`` in barista.thrift: "put", "remove", "increment" and so on.
+    kind: str
+    #: The value or bytes, the number, the member; None for "remove".
+    operand: Union[bytes, int, str, None]
+
+    @property
+    def is_blind(self) -> bool:
+        """True if it does not read what it overwrites."""
+        return self.kind in ("put", "remove")
+
+
 @dataclass(frozen=True)
 class Write:
     """A write as a session sends it, again and again if need be: (client, client time) names it once and for all."""
@@ -35,8 +49,7 @@ class Write:
     client: str
     client_time: int
     key: str
-    #: None deletes the key.
-    value: Optional[bytes]
+    operation: Operation
     #: The highest accept time the session had read or written; the write is stamped after it.
     after: int
     #: What a replica must hold before it may take the write.

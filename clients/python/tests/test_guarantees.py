@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import unittest
 
-from barista_client import GUARANTEES, Origin, Stamp
+from barista_client import GUARANTEES, Operation, Origin, Stamp
 from barista_client.guarantees import SessionState
 
 A = Origin("a", 1)
 B = Origin("b", 1)
+PUT = Operation("put", b"")
 
 
 class SessionStateTest(unittest.TestCase):
     def test_gives_each_operation_a_client_time_of_its_own(self) -> None:
         state = SessionState("c")
-        self.assertEqual([state.next_write("k", b"").client_time for _ in range(2)], [1, 2])
+        self.assertEqual([state.next_write("k", PUT).client_time for _ in range(2)], [1, 2])
 
     def test_stamps_what_it_writes_after_all_it_has_read_and_written_whatever_it_guarantees(self) -> None:
         state = SessionState("c", [])
         state.wrote("k", Stamp(5, A))
         state.found("l", Stamp(9, B))
         state.wrote("m", Stamp(7, A))
-        self.assertEqual(state.next_write("n", None).after, 9)
+        self.assertEqual(state.next_write("n", PUT).after, 9)
 
     def test_by_default_a_key_needs_the_last_value_written_or_read_there_and_no_other_key_does(self) -> None:
         state = SessionState("c")
@@ -60,12 +61,23 @@ class SessionStateTest(unittest.TestCase):
                 state.wrote("k", Stamp(3, A))
                 state.found("l", Stamp(4, B))
                 state.wrote("k", Stamp(2, A))
-                self.assertEqual(state.next_write("m", b"").needs, needs)
+                self.assertEqual(state.next_write("m", PUT).needs, needs)
+
+    def test_an_operation_that_reads_its_key_adds_to_what_that_needs_and_so_does_a_value_of_several_writes(self) -> None:
+        state = SessionState("c")
+        state.wrote("k", Stamp(1, A), is_blind=False)
+        state.wrote("k", Stamp(2, B), is_blind=False)
+        self.assertEqual(state.needs_of("k"), {A: 1, B: 2})
+        state.found("k", Stamp(3, A), {A: 3, B: 5})
+        self.assertEqual(state.needs_of("k"), {A: 3, B: 5})
+        self.assertEqual(state.next_write("n", PUT).after, 5)
+        state.found("k", Stamp(7, B))
+        self.assertEqual(state.needs_of("k"), {B: 7})
 
     def test_a_write_under_way_keeps_what_it_needs(self) -> None:
         state = SessionState("c", GUARANTEES)
         state.wrote("k", Stamp(1, A))
-        write = state.next_write("k", b"")
+        write = state.next_write("k", PUT)
         state.wrote("k", Stamp(2, A))
         self.assertEqual(write.needs, {A: 1})
 

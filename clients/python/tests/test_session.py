@@ -13,6 +13,7 @@ from barista_client import (
     Connection,
     Endpoint,
     MissingError,
+    Operation,
     Origin,
     UnreachableError,
     Write,
@@ -49,6 +50,52 @@ class ValuesTest(Pair):
             session.put("values/view", memoryview(bytearray(b"view")))
             self.assertEqual({key: session.get(key) for key in values}, values)
             self.assertEqual(session.get("values/view"), b"view")
+
+
+class OperationsTest(Pair):
+    def test_change_the_value_that_stands_there(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.increment("operations/n")
+            session.increment("operations/n", -43)
+            session.append("operations/l", b"one")
+            session.append("operations/l", bytearray(b", two"))
+            for member in ("b", "", "é", "b"):
+                session.add_to_set("operations/s", member)
+            session.remove_from_set("operations/s", "")
+            session.put_if_absent("operations/p", b"first")
+            session.put_if_absent("operations/p", b"second")
+            self.assertEqual(
+                [session.get(f"operations/{key}") for key in "nlsp"],
+                [b"-42", b"one, two", '["b","é"]'.encode(), b"first"],
+            )
+
+    def test_of_several_replicas_all_count_and_all_are_needed(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.increment("operations/both", 1)
+            session.roam(self.b)
+            session.increment("operations/both", 2)
+            with self.assertRaises(MissingError):
+                session.get("operations/both")
+            self.exchange()
+            self.assertEqual(session.get("operations/both"), b"3")
+            with connect(self.b, timeout=TIMEOUT) as other:
+                other.increment("operations/both", 4)
+                session.get("operations/both")
+            session.roam(self.a)
+            with self.assertRaises(MissingError):
+                session.get("operations/both")
+
+    def test_what_they_carry_is_checked_before_it_leaves(self) -> None:
+        wrong = [1.5, "1", True, None, 2**53, -(2**53)]
+        with connect(NOBODY, timeout=TIMEOUT) as session:
+            calls = [lambda number=number: session.increment("k", number) for number in wrong]
+            calls += [lambda: session.append("k", "text"), lambda: session.put_if_absent("k", "text")]
+            calls += [lambda: session.add_to_set("k", 12), lambda: session.remove_from_set("k", "x" * 4097)]
+            calls += [lambda: session.add_to_set("k", "\ud800")]
+            for call in calls:
+                with self.assertRaises(BaristaError) as raised:
+                    call()
+                self.assertEqual(raised.exception.code, "ERR_INVALID_VALUE")
 
 
 class SessionTest(Pair):
@@ -225,7 +272,7 @@ class ErrorsTest(Pair):
 
     def test_the_write_of_another_is_not_sent(self) -> None:
         with connect(self.a) as session, self.assertRaisesRegex(ValueError, "client other's"):
-            session.send(Write("other", 1, "k", b"v", 0, {}))
+            session.send(Write("other", 1, "k", Operation("put", b"v"), 0, {}))
 
     def test_a_replica_that_knows_no_such_method_says_so(self) -> None:
         class Later:

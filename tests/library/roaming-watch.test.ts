@@ -73,10 +73,10 @@ test('whichever replica is killed, a watch tells of each change once, and of wha
   const values = new Map<string, string>();
   let repeats = 0;
   let cursor: string | null = null;
-  let isDone = false;
+  let isOver = false;
   /** Begins again from its cursor now and then, as another process would. */
   const watching = (async () => {
-    while (!isDone) {
+    while (!isOver) {
       const watch: Watch<string> = client.watch('k/', { from: cursor ?? 'start' });
       ends.push(async () => watch.close());
       let left = 40;
@@ -88,7 +88,8 @@ test('whichever replica is killed, a watch tells of each change once, and of wha
         if (value !== undefined) values.set(key, value);
         else values.delete(key);
         cursor = watch.cursor;
-        if (--left === 0 || (key === 'k/end' && isDone)) break;
+        isOver = key === 'k/end';
+        if (--left === 0 || isOver) break;
       }
     }
   })();
@@ -112,7 +113,7 @@ test('whichever replica is killed, a watch tells of each change once, and of wha
     const [one, other] = await Promise.all(ports.map(seenAt));
     return one !== undefined && other !== undefined && one.equals(other);
   });
-  isDone = true;
+  // What this session writes last stands after all else.
   await session.put('k/end', 'end');
   await watching;
   const expected = new Map<string, string>();

@@ -6,14 +6,23 @@ import { Watchers } from './membership-watchers.js';
 const SEEDS = Number(process.env['BARISTA_WATCHED'] ?? 300);
 const FIRST_SEED = Number(process.env['BARISTA_FIRST_SEED'] ?? 1);
 
-for (const clock of ['logical', 'hybrid'] as const) {
-  test(`no history of joins, folding, retirements and crashes has a watch miss a change or see it twice, with ${clock} clocks`, {
+/** Clocks, and whether clients increment, append and the like, too. */
+const MIXES = [
+  ['logical', false],
+  ['hybrid', false],
+  ['hybrid', true],
+] as const;
+
+test.each(MIXES)(
+  'no history of joins, folding, retirements and crashes has a watch miss a change or see it twice: %s clocks, operations %s',
+  {
     timeout: 600_000,
-  }, () => {
+  },
+  (clock, operations) => {
     const total = { changes: 0, reordered: 0, restarts: 0 };
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const watchers = new Watchers(seededRandom(seed + 7));
-      const wrong = runMembership(seed, clock, 'pulls', watchers);
+      const wrong = runMembership(seed, clock, 'pulls', watchers, operations);
       if (wrong !== null) expect.fail(`seed ${seed}: ${wrong}`);
       const { changes, reordered, restarts } = watchers.tally;
       total.changes += changes;
@@ -24,5 +33,5 @@ for (const clock of ['logical', 'hybrid'] as const) {
     expect(total.changes).toBeGreaterThan(20 * SEEDS);
     expect(total.reordered).toBeGreaterThan(SEEDS / 4);
     expect(total.restarts).toBeGreaterThan(SEEDS / 10);
-  });
-}
+  },
+);

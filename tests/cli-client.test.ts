@@ -326,6 +326,22 @@ describe('link and unlink', () => {
     expect(await linksOfB()).toEqual([]);
   });
 
+  test('let a write be waited for until others have it', async () => {
+    const often = ['--anti-entropy', '50ms'];
+    const [a, b] = await Promise.all([startServer('a', ...often), startServer('b', ...often)]);
+    const wait = ['--at', a.at, '--replicated', '2'];
+    const alone = await barista(['put', 'k', 'v', ...wait, '--patience', '300ms']);
+    expect(alone).toMatchObject({ status: 1, out: '' });
+    expect(alone.error).toMatch(/ERR_TIMEOUT: .* is not known to be on 2 replicas: it is on a#1, and /);
+    expect(await barista(['get', 'k', '--at', a.at])).toMatchObject(done('v\n'));
+    await barista(['link', `a=${a.at}`, '--at', b.at]);
+    await barista(['link', `b=${b.at}`, '--at', a.at]);
+    expect(await barista(['increment', 'n', '2', ...wait])).toMatchObject(done());
+    expect(await barista(['get', 'n', '--at', b.at])).toMatchObject(done('2\n'));
+    expect(await barista(['delete', 'k', ...wait, '--stable'])).toMatchObject(done());
+    expect(await barista(['get', 'k', '--at', b.at])).toMatchObject({ status: 1 });
+  });
+
   test('pass on what the replica refuses', async () => {
     const { at } = await startServer('s');
     expect(await barista(['link', `s=${NOBODY}`, '--at', at])).toMatchObject({
@@ -587,8 +603,14 @@ describe('the words', () => {
           { host: 'i', port: 3 },
         ],
         timeoutMs: 1500,
+        goal: null,
         task: { kind: 'put', key: 'k', value: { kind: 'word', text: 'v' }, ifAbsent: false },
       },
+    ]);
+    const waiting = await ask(...'delete k --replicated 2 --stable --patience 5s --at h:1'.split(' '));
+    expect(waiting.asked).toMatchObject([{ goal: { replicas: 2, stable: true, patienceMs: 5_000 } }]);
+    expect((await ask(...'append k v --stable --at h:1'.split(' '))).asked).toMatchObject([
+      { goal: { replicas: 0, stable: true, patienceMs: 60_000 } },
     ]);
     const change = async (line: string): Promise<unknown> =>
       (await ask(...`${line} --at h:1`.split(' '))).asked.map((request) => (request as ClientRequest).task)[0];
@@ -602,6 +624,7 @@ describe('the words', () => {
       {
         at: [{ host: 'h', port: 1 }],
         timeoutMs: 2000,
+        goal: null,
         task: { kind: 'link', peer: { id: 'a=b', host: '::1', port: 4 } },
       },
     ]);
@@ -615,6 +638,8 @@ describe('the words', () => {
     ['get --at h:1', "missing required argument 'KEY'"],
     ['get k l --at h:1', "too many arguments for 'get'"],
     ['put k --at h:1', "missing required argument 'VALUE'"],
+    ['put k v --replicated 0 --at h:1', 'It takes a whole number from 1'],
+    ['get k --stable --at h:1', "unknown option '--stable'"],
     ['increment k 1.5 --at h:1', 'It takes a whole number within 2^53 - 1'],
     ['get k --at h:1 --timeout 2', 'A duration needs a unit'],
     ['get k --at h:1 --rw', 'did you mean --raw?'],

@@ -2,11 +2,14 @@ import { type Command, Option } from 'commander';
 import type { Address } from '../base/address.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientRequest, ClientTask } from './client-request.js';
-import { addresses, duration } from './option-values.js';
+import { addresses, count, duration } from './option-values.js';
 
 interface Options {
   readonly at?: readonly Address[];
   readonly timeout: number;
+  readonly replicated?: number;
+  readonly stable?: boolean;
+  readonly patience?: number;
 }
 
 export type Run = (request: ClientRequest) => Promise<void>;
@@ -63,6 +66,20 @@ export function addCommand(
     );
 }
 
+/** A command that writes; with how far the write is to have come before it ends. */
+export function addWriteCommand(program: Command, name: ClientTask['kind']): Command {
+  return addCommand(program, name, 'first')
+    .addOption(
+      new Option('--replicated <n>', 'wait until so many replicas are known to hold the write on disk').argParser(
+        count(1_000_000),
+      ),
+    )
+    .option('--stable', 'wait until every member of the cluster is known to hold the write')
+    .addOption(
+      new Option('--patience <duration>', 'how long to wait for that').argParser(duration).default(60_000, '1m'),
+    );
+}
+
 /** `taskOf` is given the command's words, as their parsers left them, and its options. */
 export function onAction<Words extends readonly unknown[] = readonly string[]>(
   command: Command,
@@ -71,7 +88,7 @@ export function onAction<Words extends readonly unknown[] = readonly string[]>(
   taskOf: (words: Words, options: Readonly<Record<string, unknown>>) => ClientTask,
 ): void {
   command.action(async () => {
-    const { at = [], timeout: timeoutMs } = command.opts<Options>();
+    const { at = [], timeout: timeoutMs, replicated = 0, stable = false, patience = 0 } = command.opts<Options>();
     if (at.length === 0) {
       throw new BaristaError('ERR_OPTION', 'which replica? Say --at HOST:PORT, or set BARISTA_AT');
     }
@@ -79,6 +96,7 @@ export function onAction<Words extends readonly unknown[] = readonly string[]>(
       const message = `${command.name()} speaks to one replica, and was given ${at.length}; choose with --at HOST:PORT`;
       throw new BaristaError('ERR_OPTION', message);
     }
-    await run({ at, timeoutMs, task: taskOf(command.processedArgs as unknown as Words, command.opts()) });
+    const goal = replicated === 0 && !stable ? null : { replicas: replicated, stable, patienceMs: patience };
+    await run({ at, timeoutMs, goal, task: taskOf(command.processedArgs as unknown as Words, command.opts()) });
   });
 }

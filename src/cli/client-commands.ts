@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
 import { addBundleCommands } from './bundle-commands.js';
-import { addCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
+import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
 import type { ValueOrigin } from './client-request.js';
 import { change, id, type Peer, singlePeer } from './option-values.js';
 
 const WRITES_HELP = `
 Prints nothing. Each command is a session of its own: a replica that does not answer is given up for the next one, and
 the write takes effect at most once; but to run the command again is another write.
+
+It ends when the write is accepted: on the disk of the replica, if that has one. --replicated and --stable have it wait for
+more; if that is not known in time it ends with ERR_TIMEOUT and status 1, and the write stands all the same.
 `;
 
 const ORDER_HELP = `
@@ -29,7 +32,7 @@ function valueOrigin(word: string): ValueOrigin {
 
 /** The commands that change what they find. */
 function addChangeCommands(program: Command, run: Run): void {
-  const increment = addCommand(program, 'increment', 'first')
+  const increment = addWriteCommand(program, 'increment')
     .summary('add to a number')
     .description('Adds to the decimal number that a key holds at a replica; a key that is absent counts as 0.')
     .argument('<KEY>', 'what to add to')
@@ -38,7 +41,7 @@ function addChangeCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExamples:\n  barista increment stock/espresso 12\n  barista increment stock/espresso -1');
   onAction<readonly [string, number]>(increment, 'first', run, ([key, by]) => ({ kind: 'increment', key, by }));
 
-  const append = addCommand(program, 'append', 'first')
+  const append = addWriteCommand(program, 'append')
     .summary('add to the end of a value')
     .description('Puts bytes after those of a value at a replica; a key that is absent counts as empty.')
     .argument('<KEY>', 'what to add to')
@@ -47,7 +50,7 @@ function addChangeCommands(program: Command, run: Run): void {
     .addHelpText('after', "\nExample:\n  barista append table-4 ', one ristretto'");
   onAction(append, 'first', run, ([key = '', value = '']) => ({ kind: 'append', key, value: valueOrigin(value) }));
 
-  const setAdd = addCommand(program, 'set-add', 'first')
+  const setAdd = addWriteCommand(program, 'set-add')
     .summary('add a member to a set')
     .description(
       'Adds a member to the set that a key holds at a replica: a JSON array of strings, ascending, each once. A key that is\n' +
@@ -59,7 +62,7 @@ function addChangeCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  barista set-add waiting table-4');
   onAction(setAdd, 'first', run, ([key = '', member = '']) => ({ kind: 'set-add', key, member }));
 
-  const setRemove = addCommand(program, 'set-remove', 'first')
+  const setRemove = addWriteCommand(program, 'set-remove')
     .summary('remove a member from a set')
     .description('Removes a member from the set that a key holds at a replica, whether it is there or not.')
     .argument('<KEY>', 'the set')
@@ -70,7 +73,7 @@ function addChangeCommands(program: Command, run: Run): void {
 }
 
 function addDataCommands(program: Command, run: Run): void {
-  const put = addCommand(program, 'put', 'first')
+  const put = addWriteCommand(program, 'put')
     .summary('write a value')
     .description('Writes the value of a key at a replica.')
     .argument('<KEY>', 'what to write to')
@@ -114,7 +117,7 @@ Examples:
     );
   onAction(get, 'first', run, ([key = ''], options) => ({ kind: 'get', key, raw: options['raw'] === true }));
 
-  const remove = addCommand(program, 'delete', 'first')
+  const remove = addWriteCommand(program, 'delete')
     .summary('delete a key')
     .description('Deletes a key at a replica, whether it is there or not.')
     .argument('<KEY>', 'what to delete')

@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.js';
+import type { WriteGoal } from '../client/wait-for-write.js';
 import type { Peer } from './option-values.js';
 
 /** Where a value comes from; standard input carries any bytes. */
@@ -32,5 +33,7 @@ export interface ClientRequest {
   readonly at: readonly Address[];
   /** How long one answer may take. */
   readonly timeoutMs: number;
+  /** How far a write is to have come before the command ends; null: accepted. */
+  readonly goal: WriteGoal | null;
   readonly task: ClientTask;
 }

@@ -13,6 +13,7 @@ import type { WriteReply } from '../bayou/messages.js';
 import { Session } from '../bayou/session.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import { Client } from '../client/client.js';
+import { waitForWrite } from '../client/wait-for-write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { ReplicaConnection } from '../rpc/client.js';
 import { makeBundle, takeBundle } from './bundle-run.js';
@@ -44,8 +45,8 @@ async function runTask(request: ClientRequest): Promise<number> {
     case 'set-remove':
     case 'delete': {
       const operation = await operationOf(task);
-      return withClient(request, (client) => {
-        return accepted(promised<WriteReply>((done) => client.write(task.key, operation, done)));
+      return withClient(request, async (client) => {
+        return accepted(request, await promised<WriteReply>((done) => client.write(task.key, operation, done)));
       });
     }
     case 'get':
@@ -169,9 +170,9 @@ async function withConnection<T>(address: Address, work: (replica: ReplicaConnec
   }
 }
 
-async function accepted(write: Promise<WriteReply>): Promise<number> {
-  const reply = await write;
+async function accepted({ at, timeoutMs, goal }: ClientRequest, reply: WriteReply): Promise<number> {
   if (reply.kind === 'missing') throw lacking(reply.missing);
+  if (goal !== null) await waitForWrite(at, timeoutMs, reply.stamp, goal);
   return 0;
 }
 

@@ -119,7 +119,11 @@ function importedFrom(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
   const text = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\//g, '');
-  for (const [, target] of text.matchAll(/(?:from|import)\(? ?['"]([^'"]+)['"]/g)) {
+  // Statements as the compiler writes them, and import(): not texts that say "from".
+  for (const [, ofStatement, ofCall] of text.matchAll(
+    /^(?:import|export) (?:.* from )?['"]([^'"]+)['"];$|\bimport\(['"]([^'"]+)['"]\)/gm,
+  )) {
+    const target = ofStatement ?? ofCall;
     if (target?.startsWith('.')) importedFrom(resolve(dirname(file), target), found);
     else if (target !== undefined) found.add(target);
   }

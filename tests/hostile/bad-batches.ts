@@ -127,15 +127,19 @@ const write = (
   parts: Partial<Record<'origin' | 'client' | 'time' | 'clientTime' | 'key' | 'operation', Uint8Array>>,
 ): Buffer =>
   Buffer.concat([
-    number(1),
+    number(2),
     number(1),
     parts.origin ?? Buffer.concat([number(0), string('o'), number(1)]),
     parts.client ?? Buffer.concat([number(0), string('c')]),
     parts.time ?? difference(1),
     parts.clientTime ?? difference(1),
     parts.key ?? Buffer.concat([number(0), string('k')]),
-    parts.operation ?? Buffer.concat([number(2), Buffer.from('v')]),
+    parts.operation ?? Buffer.concat([number(3), Buffer.from('v')]),
   ]);
+/** What they are made of, which nothing is wrong with. */
+export const GOOD_WRITE = write({});
+const operation = (kind: number, body: string | Uint8Array): Buffer =>
+  write({ operation: Buffer.concat([number(1), number(kind), string(body)]) });
 const longNumber = (bytes: number): Buffer => Buffer.concat([Buffer.alloc(bytes - 1, 0x80), Buffer.from([1])]);
 const zeros = (bytes: number): Buffer => deflateRawSync(Buffer.alloc(bytes));
 /** 65,536 writes, each of whose keys takes over 4,095 bytes of the one before. */
@@ -151,16 +155,16 @@ function keyBomb(): Buffer {
     number(0),
   ]);
   const rest = Array.from({ length: 65_535 }, () => again);
-  return Buffer.concat([number(1), number(65_536), first.subarray(2), ...rest]);
+  return Buffer.concat([number(2), number(65_536), first.subarray(2), ...rest]);
 }
 
 export const PACKED: readonly BadBatch[] = [
   withWrites('no bytes', () => Buffer.alloc(0)),
-  ...[0, 2, 127].map((format) => withWrites(`format ${format}`, () => Buffer.from([format, 0]))),
-  withWrites('one write that is not there', () => Buffer.concat([number(1), number(1)])),
-  withWrites('65,537 writes', () => Buffer.concat([number(1), number(65_537), Buffer.alloc(600_000)])),
-  withWrites('2^53 - 1 writes', () => Buffer.concat([number(1), number(Number.MAX_SAFE_INTEGER)])),
-  withWrites('2^60 writes', () => Buffer.concat([number(1), number(2n ** 60n)])),
+  ...[0, 1, 3, 127].map((format) => withWrites(`format ${format}`, () => Buffer.from([format, 0]))),
+  withWrites('one write that is not there', () => Buffer.concat([number(2), number(1)])),
+  withWrites('65,537 writes', () => Buffer.concat([number(2), number(65_537), Buffer.alloc(600_000)])),
+  withWrites('2^53 - 1 writes', () => Buffer.concat([number(2), number(Number.MAX_SAFE_INTEGER)])),
+  withWrites('2^60 writes', () => Buffer.concat([number(2), number(2n ** 60n)])),
   withWrites('a write fewer than there are', (peer) => {
     const bytes = packed(plain(peer, 1), plain(peer, 2));
     bytes[1] = 1;
@@ -206,9 +210,18 @@ export const PACKED: readonly BadBatch[] = [
   ),
   withWrites('a value beyond the bytes', () => write({ operation: number(100) })),
   withWrites('a value of 1 MiB and a byte', () =>
-    write({ operation: Buffer.concat([number(1024 * 1024 + 2), Buffer.alloc(1024 * 1024 + 1)]) }),
+    write({ operation: Buffer.concat([number(1024 * 1024 + 3), Buffer.alloc(1024 * 1024 + 1)]) }),
   ),
   withWrites('a value of 2^53 - 2 bytes', () => write({ operation: number(Number.MAX_SAFE_INTEGER) })),
+  withWrites('an operation of no kind', () => operation(99, '')),
+  withWrites('a put as an operation of another kind', () => operation(1, 'v')),
+  withWrites('an increment by no number', () => operation(3, 'ten')),
+  withWrites('an increment by 2^53', () => operation(3, '9007199254740992')),
+  withWrites('a member that is not UTF-8', () => operation(5, Uint8Array.of(0xff))),
+  withWrites('a member of 4,097 bytes', () => operation(5, 'm'.repeat(4_097))),
+  withWrites('an append beyond the bytes', () =>
+    write({ operation: Buffer.concat([number(1), number(4), number(100)]) }),
+  ),
   withWrites('keys that come to 256 MiB', keyBomb),
   withWrites('keys that come to 256 MiB, deflated', () => deflateRawSync(keyBomb()), 2),
   ...[0, 3, -1, 2 ** 31 - 1].map((kind) => withWrites(`compression ${kind}`, (peer) => packed(plain(peer)), kind)),

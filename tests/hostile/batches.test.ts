@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type BadBatch, LIES, PACKED, REPLIES } from './bad-batches.js';
+import { readPackedWrites } from '../../src/rpc/packed-reader.js';
+import { type BadBatch, GOOD_WRITE, LIES, PACKED, REPLIES } from './bad-batches.js';
 import { batch, packed, packedWrites, timeIn } from './batches.js';
 import { type AskedPull, FakePeer, replyFrame } from './fake-peer.js';
 import { type Dump, Target } from './target.js';
@@ -77,6 +78,10 @@ test('a batch cut at every byte is refused', { timeout: 600_000 }, async () => {
   }
   await target.expectAtRest();
   expect(await target.dump()).toEqual(before);
+});
+
+test('what the bad writes are made of is nothing bad', () => {
+  expect(readPackedWrites(GOOD_WRITE)).toMatchObject([{ origin: 'o#1', client: 'c', key: 'k' }]);
 });
 
 test('a batch as it should be is taken', async () => {

@@ -21,7 +21,7 @@ export interface PackedWrite {
 function firstWrite(write: PackedWrite): Buffer {
   const { client = 'c', clientTime = 1, incarnation = 1, key, value = 'v' } = write;
   const keyBytes = Buffer.from(key);
-  const valueBytes = value === null ? number(0) : Buffer.concat([number(value.length + 1), Buffer.from(value)]);
+  const valueBytes = value === null ? number(0) : Buffer.concat([number(value.length + 2), Buffer.from(value)]);
   return Buffer.concat([
     number(0),
     string(write.origin),
@@ -41,7 +41,7 @@ function firstWrite(write: PackedWrite): Buffer {
 function nextWrite(write: PackedWrite, before: PackedWrite): Buffer {
   const { clientTime = 1, key, value = 'v' } = write;
   const keyBytes = Buffer.from(key);
-  const valueBytes = value === null ? number(0) : Buffer.concat([number(value.length + 1), Buffer.from(value)]);
+  const valueBytes = value === null ? number(0) : Buffer.concat([number(value.length + 2), Buffer.from(value)]);
   return Buffer.concat([
     number(0),
     number(0),
@@ -60,7 +60,7 @@ export function packed(...writes: readonly PackedWrite[]): Buffer {
     const before = writes[i - 1];
     return before === undefined ? firstWrite(write) : nextWrite(write, before);
   });
-  return Buffer.concat([number(1), number(writes.length), ...parts]);
+  return Buffer.concat([number(2), number(writes.length), ...parts]);
 }
 
 export const packedWrites = (bytes: Uint8Array, compression = 1): Value =>

@@ -10,9 +10,13 @@ if [ "${1-}" = --minutes ]; then minutes=$2; fi
 
 source scripts/step.sh
 
-# The share of what is left of the time that "1/N" of it is, in minutes, but at least one.
+seconds_left() {
+  echo $((minutes * 60 - SECONDS))
+}
+
+# A part of the time that is left, one of so many, in minutes, but at least one minute.
 left() {
-  local seconds=$(((minutes * 60 - SECONDS) / $1))
+  local seconds=$(($(seconds_left) / $1))
   awk "BEGIN { print ($seconds > 60 ? $seconds : 60) / 60 }"
 }
 
@@ -44,7 +48,7 @@ simulated_hours() {
 
 planted_bugs() {
   # What is there without bugs must pass first, which takes minutes.
-  if [ -n "$minutes" ] && [ $((minutes * 60 - SECONDS)) -lt 180 ]; then
+  if [ -n "$minutes" ] && [ "$(seconds_left)" -lt 180 ]; then
     echo 'none were tried: the time was up'
     return
   fi

@@ -53,9 +53,10 @@ class Till {
   // What changes the stock says by how much: so it counts wherever it comes late. An order has a key of its own.
   async sell(item, count) {
     const number = `${Date.now().toString(36)}-${++this.#orders}`;
-    await this.#session.increment(`stock/${item}`, -countOf(count));
-    this.#lastOrder = await this.#session.put(`order/${this.#name}/${number}`, { item, count: countOf(count) });
-    return [`order ${number}: ${count} ${item}`];
+    const sold = countOf(count);
+    await this.#session.increment(`stock/${item}`, -sold);
+    this.#lastOrder = await this.#session.put(`order/${this.#name}/${number}`, { item, count: sold });
+    return [`order ${number}: ${sold} ${item}`];
   }
 
   async stock() {

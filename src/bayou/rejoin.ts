@@ -1,7 +1,7 @@
 import type { Origin } from '../base/ids.js';
 import { foldHistory, isReplacedBy, worthAnew } from './key-history.js';
 import type { VersionVector } from './version-vector.js';
-import type { AcceptStamp, Write } from './write.js';
+import { nameStamp, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /*
@@ -110,7 +110,7 @@ export function adoptOrphans<Op, Value>(
     for (let next = run.next(); next.done !== true; next = run.next()) orphans.push(next.value);
   }
   orphans.sort(log.order);
-  const names = new Set(orphans.map(nameOf));
+  const names = new Set(orphans.map(nameStamp));
   const left = new Set(orphans.filter((orphan) => isLeft(log, orphan, names)));
   for (const orphan of orphans) {
     log.drop(orphan);
@@ -125,13 +125,9 @@ function isLeft<Op, Value>(log: WriteLog<Op, Value>, orphan: Write<Op>, orphans:
   const history = log.storage.history(orphan.key);
   const later = history.filter((write) => log.order(write, orphan) > 0);
   if (later.some(({ operation }) => isBlind(operation))) return false;
-  const isLeaving = (write: Write<Op>): boolean => orphans.has(nameOf(write));
+  const isLeaving = (write: Write<Op>): boolean => orphans.has(nameStamp(write));
   if (isBlind(orphan.operation)) return later.every(isLeaving);
   const { client, clientTime } = orphan;
   const copies = history.filter((write) => write.client === client && write.clientTime === clientTime);
   return copies.every(isLeaving) && worthAnew([orphan], history, log.rules).length > 0;
-}
-
-function nameOf({ origin, acceptTime }: AcceptStamp): string {
-  return `${acceptTime}@${origin}`;
 }

@@ -1,6 +1,6 @@
 import type { Origin } from '../base/ids.js';
 import { type BatchLimits, RunMerge } from './batch.js';
-import { foldHistory, isSuperseded, type KeyRules } from './key-history.js';
+import { foldHistory, isSuperseded, startOf } from './key-history.js';
 import { type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
 import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from './watch-messages.js';
@@ -216,7 +216,7 @@ export class Watches<Op, Value> {
       standing: { origin: last.origin, acceptTime: last.acceptTime },
       stands,
       reordered,
-      lost: (stands ? undefined : ownValueOf(write, rules)) ?? null,
+      lost: stands || !rules.machine.isBlind(write.operation) ? null : (startOf(write, rules).value ?? null),
     };
   }
 
@@ -224,14 +224,6 @@ export class Watches<Op, Value> {
     const { baseTime } = this.#parts.log;
     return refused('ERR_FOLDED', `${what} was folded, up to ${baseTime}: what was deleted there has left no trace`);
   }
-}
-
-/** What a blind write sets; undefined if it deletes, or reads what is there. */
-function ownValueOf<Op, Value>({ operation }: Write<Op>, { machine }: KeyRules<Op, Value>): Value | undefined {
-  if (!machine.isBlind(operation)) return undefined;
-  const folding = machine.begin(undefined);
-  folding.apply(operation);
-  return folding.value();
 }
 
 function replyOf<Value>(changes: readonly Change<Value>[], cursor: WatchCursor, more: boolean): WatchReply<Value> {

@@ -7,7 +7,7 @@ import { LongHistories } from './long-histories.js';
 import type { PullBatch } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
 import { VersionVector } from './version-vector.js';
-import type { AcceptStamp, StampOrder, Write } from './write.js';
+import { type AcceptStamp, nameStamp, type StampOrder, type Write } from './write.js';
 
 /** About what a write takes in a batch beside its key and operation. */
 const STAMP_BYTES = 16;
@@ -279,13 +279,13 @@ export class WriteLog<Op, Value> {
     const last = more ? writes.at(-1) : undefined;
     const end = Math.min(upTo, last?.acceptTime ?? upTo);
     const sent = new Set<string>();
-    for (const write of writes) if (write.acceptTime <= end) sent.add(nameOf(write));
+    for (const write of writes) if (write.acceptTime <= end) sent.add(nameStamp(write));
     for (const origin of this.storage.origins()) {
       const run = this.storage.run(origin, base.get(origin), Math.min(end, seen.get(origin)));
       const due: Write<Op>[] = [];
       for (let next = run.next(); next.done !== true; next = run.next()) {
         const isPast = last !== undefined && this.order(next.value, last) > 0;
-        if (!isPast && !sent.has(nameOf(next.value))) due.push(next.value);
+        if (!isPast && !sent.has(nameStamp(next.value))) due.push(next.value);
       }
       for (const write of due) this.drop(write);
     }
@@ -347,8 +347,4 @@ export class WriteLog<Op, Value> {
     const position = positionOf(history, write, this.order);
     for (const prunable of prunableBehind(history, position, this.rules)) this.remove(write.key, prunable);
   }
-}
-
-function nameOf({ origin, acceptTime }: AcceptStamp): string {
-  return `${acceptTime}@${origin}`;
 }

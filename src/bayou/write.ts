@@ -20,6 +20,11 @@ export interface Write<Op> extends AcceptStamp {
   readonly resubmitted?: true;
 }
 
+/** A stamp in words. */
+export function nameStamp({ origin, acceptTime }: AcceptStamp): string {
+  return `${acceptTime}@${origin}`;
+}
+
 /** On equal accept times, which origin stands later in the order and so wins. The same in the whole cluster. */
 export type TieBreak = 'higher' | 'lower';
 

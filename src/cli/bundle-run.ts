@@ -1,5 +1,5 @@
 import { promised } from '../base/outcome.js';
-import { readVector } from '../bayou/vector-text.js';
+import { isVectorText, readVector } from '../bayou/vector-text.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Bundle } from '../bundle/bundle.js';
 import type { Made } from '../bundle/export.js';
@@ -34,7 +34,6 @@ export async function takeBundle(
 /** A vector in words, or what the bundle of that name ended with. */
 async function vectorIn(since: string | null): Promise<VersionVector> {
   if (since === null) return new VersionVector();
-  const words = since.split(/[ ,]+/u).filter((word) => word !== '');
-  if (words.length > 0 && words.every((word) => /#\d{1,16}:\d{1,16}$/u.test(word))) return readVector(since);
+  if (isVectorText(since)) return readVector(since);
   return (await promised<Bundle>((done) => inspectBundleIn(since, done))).end.seen;
 }

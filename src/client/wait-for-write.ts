@@ -1,7 +1,7 @@
 import type { Address } from '../base/address.js';
 import type { AcceptStamp } from '../bayou/write.js';
 import { Deadline } from '../session/deadline.js';
-import { acceptedWrite } from '../session/write-progress.js';
+import { waitUntil } from '../session/write-progress.js';
 import { EndpointPool } from './endpoint-pool.js';
 
 /** How far a write is to have come. */
@@ -25,9 +25,7 @@ export async function waitForWrite(
   try {
     const deadline = new Deadline(patienceMs, undefined);
     await pool.open(deadline);
-    const write = acceptedWrite(pool, '', stamp);
-    if (replicas > 0) await write.replicated(replicas, { timeoutMs: Math.ceil(deadline.leftMs) });
-    if (stable) await write.stable({ timeoutMs: Math.ceil(deadline.leftMs) });
+    await waitUntil(pool, stamp, { holders: replicas, stable }, { timeoutMs: Math.ceil(deadline.leftMs) });
   } finally {
     pool.close();
   }

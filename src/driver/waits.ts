@@ -1,6 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import type { Cancel, Timers } from '../base/time.js';
 import type { DriverSettings } from './settings.js';
+import { Soon } from './soon.js';
 
 /** What a caller waits for: `value` as it is now, and whether that is enough. */
 export interface Look<T> {
@@ -29,7 +30,7 @@ export class Waits {
   readonly #waitMsMax: number;
   readonly #ask: () => void;
   readonly #waiting = new Set<Wait>();
-  #isLookingSoon = false;
+  readonly #lookSoon: Soon;
   #asking: { readonly delayMs: number; readonly cancel: Cancel } | null = null;
 
   /** `ask` has the neighbours asked what they hold: from time to time, while anybody waits. */
@@ -38,6 +39,9 @@ export class Waits {
     this.#waitsMax = settings.waitsMax;
     this.#waitMsMax = settings.waitMsMax;
     this.#ask = ask;
+    this.#lookSoon = new Soon(timers, () => {
+      for (const wait of [...this.#waiting]) wait.look(false);
+    });
   }
 
   /** Calls `done` once; the error if too many wait already. */
@@ -68,12 +72,7 @@ export class Waits {
 
   /** Something may have come. */
   changed(): void {
-    if (this.#waiting.size === 0 || this.#isLookingSoon) return;
-    this.#isLookingSoon = true;
-    this.#timers.soon(() => {
-      this.#isLookingSoon = false;
-      for (const wait of [...this.#waiting]) wait.look(false);
-    });
+    if (this.#waiting.size > 0) this.#lookSoon.ask();
   }
 
   /** Answers all that wait with what is so now, and lets go of every timer. */

@@ -9,6 +9,7 @@ import type { KvOperation } from '../machine/kv.js';
 import type { FlushGate } from './flush-gate.js';
 import { outcomeOf } from './outcome-of.js';
 import type { DriverSettings } from './settings.js';
+import { Soon } from './soon.js';
 
 type Core = Replica<KvOperation, Uint8Array>;
 type Reply = WatchReply<Uint8Array> | Refused;
@@ -53,11 +54,12 @@ export class WatchDesk {
   readonly #idle = new Map<string, Set<Wait>>();
   /** and how many of these prefixes there are of each length. */
   readonly #lengths = new Map<number, number>();
-  #isLookingSoon = false;
+  readonly #lookSoon: Soon;
 
   constructor(core: Core, parts: WatchDeskParts) {
     this.#parts = parts;
     this.#core = core;
+    this.#lookSoon = new Soon(parts.timers, () => this.#look());
     this.open(core);
   }
 
@@ -88,12 +90,7 @@ export class WatchDesk {
 
   /** Something may have come that can be told. */
   changed(): void {
-    if (this.#due.size === 0 || this.#isLookingSoon) return;
-    this.#isLookingSoon = true;
-    this.#parts.timers.soon(() => {
-      this.#isLookingSoon = false;
-      this.#look();
-    });
+    if (this.#due.size > 0) this.#lookSoon.ask();
   }
 
   /** Answers all that wait with what is so now, and lets go of every timer. */

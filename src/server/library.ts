@@ -6,12 +6,6 @@ export type { LinkStatus, Progress, Status } from '../bayou/admin-messages.js';
 export type { ClockKind, ClusterTerms, Drift } from '../bayou/messages.js';
 export type { VersionVector } from '../bayou/version-vector.js';
 export type { TieBreak } from '../bayou/write.js';
-export {
-  type BundleOptions,
-  type BundleSummary,
-  type Bundles,
-  type ExportOptions,
-  inspectBundle,
-} from '../bundle/library.js';
+export * from '../bundle/exports.js';
 export * from '../session/exports.js';
 export { type EmbeddedReplica, type OpenOptions, openReplica } from './embedded.js';

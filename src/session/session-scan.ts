@@ -1,5 +1,6 @@
 import { BaristaError } from '../base/errors.js';
 import type { ScanReply, ScanRequest } from '../bayou/read-messages.js';
+import { nameStamp } from '../bayou/write.js';
 import { encodeCursor, type ScanPosition } from './scan-range.js';
 import type { Missing, Scan, ScanEntry } from './session.js';
 
@@ -81,7 +82,7 @@ export class SessionScan<V> implements Scan<V> {
     const page = await this.#steps.page({ ...this.#position, after, entriesMax, hold: this.#hold, snapshot });
     if (page.kind === 'missing') {
       // Only without a snapshot: another replica took the place of the one that served the page before.
-      const lacking = page.missing.map(({ origin, acceptTime }) => `${acceptTime}@${origin}`).join(', ');
+      const lacking = page.missing.map(nameStamp).join(', ');
       throw new BaristaError('ERR_DEP', `the scan cannot go on: the replica lacks ${lacking}`);
     }
     this.#position = { ...this.#position, after };

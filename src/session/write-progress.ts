@@ -1,11 +1,13 @@
 import { BaristaError } from '../base/errors.js';
 import type { WriteState } from '../bayou/hold-messages.js';
+import { nameStamp } from '../bayou/write.js';
 import { checkedMs, Deadline } from './deadline.js';
 import { GRACE_MS, SLICE_MS, STATE_TIMEOUT_MS, TIMEOUT_MS_MAX } from './limits.js';
 import type { Route } from './route.js';
 import type { AcceptedWrite, Missing, RefusedWrite, Stamp, StateOptions } from './session.js';
 
-interface Wanted {
+/** On so many replicas, and stable or not. */
+export interface Wanted {
   readonly holders: number;
   readonly stable: boolean;
 }
@@ -32,13 +34,19 @@ export function acceptedWrite(route: Route, key: string, stamp: Stamp): Accepted
 
 export function refusedWrite(key: string, missing: Missing): RefusedWrite {
   const fail = async (): Promise<never> => {
-    const lacking = missing.missing.map(({ origin, acceptTime }) => `${acceptTime}@${origin}`).join(', ');
+    const lacking = missing.missing.map(nameStamp).join(', ');
     throw new BaristaError('ERR_DEP', `the write was not made: the replica lacks ${lacking}`);
   };
   return { ...missing, key, replicated: fail, stable: fail, state: fail };
 }
 
-async function waitUntil(route: Route, stamp: Stamp, wanted: Wanted, options: StateOptions): Promise<WriteState> {
+/** Waits until a write is known to have come so far. Rejects with ERR_TIMEOUT, which says how far it has. */
+export async function waitUntil(
+  route: Route,
+  stamp: Stamp,
+  wanted: Wanted,
+  options: StateOptions,
+): Promise<WriteState> {
   const timeoutMs = checkedMs('timeoutMs', options.timeoutMs ?? STATE_TIMEOUT_MS);
   const until = performance.now() + timeoutMs;
   // The last answer, which says how far the write has come, may still arrive.
@@ -56,7 +64,7 @@ async function waitUntil(route: Route, stamp: Stamp, wanted: Wanted, options: St
 
 function notThere(stamp: Stamp, { holders, stable }: Wanted, state: WriteState, timeoutMs: number): BaristaError {
   const goal = stable ? 'stable' : `on ${holders} replicas`;
-  const message = `after ${timeoutMs} ms the write ${stamp.acceptTime}@${stamp.origin} is not known to be ${goal}`;
+  const message = `after ${timeoutMs} ms the write ${nameStamp(stamp)} is not known to be ${goal}`;
   const here = `it is on ${state.holders.join(', ') || 'none'}`;
   return new BaristaError(
     'ERR_TIMEOUT',

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -60,10 +59,7 @@ class Till {
 
   /** Asks until it says so. */
   async until(line: string, expected: readonly string[]): Promise<void> {
-    for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await delay(100)) {
-      if ((await this.do(line)).join() === expected.join()) return;
-    }
-    expect(await this.do(line)).toEqual(expected);
+    await expect.poll(() => this.do(line), { timeout: PATIENCE_MS }).toEqual(expected);
   }
 
   async kill(): Promise<void> {

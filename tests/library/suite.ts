@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binary, inspectBundle, json, type Session, utf8, type ValueCodec } from '../../src/server/library.js';
-import { errorOf, type LibraryReplica, type LibraryWorld } from './world.js';
+import { errorOf, type LibraryReplica, type LibraryWorld, useTwoReplicas } from './world.js';
 
 interface Order {
   readonly drink: string;
@@ -20,25 +20,10 @@ const isOrder = (value: unknown): value is Order =>
 /** What a program may count on, whichever world it lives in. */
 export function runLibrarySuite(make: () => LibraryWorld): void {
   let world: LibraryWorld;
-  /** Two replicas that exchange writes only when told to. */
   let a: LibraryReplica;
   let b: LibraryReplica;
-  const rejections: unknown[] = [];
-  const note = (reason: unknown): number => rejections.push(reason);
-
-  beforeAll(async () => {
-    process.on('unhandledRejection', note);
-    world = make();
-    [a, b] = await Promise.all([world.start('a'), world.start('b')]);
-    await world.link(a, b);
-    await world.sync(a, b);
-    await world.sync(b, a);
-  });
-
-  afterAll(async () => {
-    await world.close();
-    process.off('unhandledRejection', note);
-    expect(rejections).toEqual([]);
+  useTwoReplicas(make, (...they) => {
+    [world, a, b] = they;
   });
 
   describe('a session', () => {

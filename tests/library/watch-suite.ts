@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binary, type Change, json, type Stamp, type Watch } from '../../src/server/library.js';
-import { errorOf, type LibraryReplica, type LibraryWorld } from './world.js';
+import { errorOf, type LibraryReplica, type LibraryWorld, useTwoReplicas } from './world.js';
 
 /** The first so many changes of a watch, which goes on. */
 async function take<V>(changes: AsyncIterator<Change<V>>, count: number): Promise<Change<V>[]> {
@@ -19,25 +19,10 @@ const through = <V>(watch: Watch<V>): AsyncIterator<Change<V>> => watch[Symbol.a
 /** What a program may count on that watches keys, whichever world it lives in. */
 export function runWatchSuite(make: () => LibraryWorld): void {
   let world: LibraryWorld;
-  /** Two replicas that exchange writes only when told to. */
   let a: LibraryReplica;
   let b: LibraryReplica;
-  const rejections: unknown[] = [];
-  const note = (reason: unknown): number => rejections.push(reason);
-
-  beforeAll(async () => {
-    process.on('unhandledRejection', note);
-    world = make();
-    [a, b] = await Promise.all([world.start('a'), world.start('b')]);
-    await world.link(a, b);
-    await world.sync(a, b);
-    await world.sync(b, a);
-  });
-
-  afterAll(async () => {
-    await world.close();
-    process.off('unhandledRejection', note);
-    expect(rejections).toEqual([]);
+  useTwoReplicas(make, (...they) => {
+    [world, a, b] = they;
   });
 
   describe('a watch', () => {

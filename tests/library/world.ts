@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { Address } from '../../src/base/address.js';
 import type { ReplicaId } from '../../src/base/ids.js';
 import { promised } from '../../src/base/outcome.js';
@@ -124,6 +125,35 @@ export class RemoteWorld extends LibraryWorld {
   protected async end(): Promise<void> {
     for (const end of this.#ends.reverse()) await end();
   }
+}
+
+/**
+ * Has the tests of a suite run in a world with two replicas, `a` and `b`, which exchange writes only when told to; and holds
+ * that no promise is left that rejects with nobody to hear it.
+ */
+export function useTwoReplicas(
+  make: () => LibraryWorld,
+  take: (world: LibraryWorld, a: LibraryReplica, b: LibraryReplica) => void,
+): void {
+  let world: LibraryWorld;
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): number => rejections.push(reason);
+
+  beforeAll(async () => {
+    process.on('unhandledRejection', note);
+    world = make();
+    const [a, b] = await Promise.all([world.start('a'), world.start('b')]);
+    await world.link(a, b);
+    await world.sync(a, b);
+    await world.sync(b, a);
+    take(world, a, b);
+  });
+
+  afterAll(async () => {
+    await world.close();
+    process.off('unhandledRejection', note);
+    expect(rejections).toEqual([]);
+  });
 }
 
 /** What a call rejected with. */

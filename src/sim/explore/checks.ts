@@ -1,6 +1,6 @@
 import { VersionVector } from '../../bayou/version-vector.js';
-import type { AcceptStamp } from '../../bayou/write.js';
-import { type Accepted, effectiveStamp, type Ledger, lastEffective, nameOf, order } from './ledger.js';
+import { type AcceptStamp, nameStamp } from '../../bayou/write.js';
+import { type Accepted, effectiveStamp, type Ledger, lastEffective, order } from './ledger.js';
 import type { Facts } from './live-replica.js';
 
 /** What is wrong with a replica's state, all that was ever accepted being known; null if nothing is. */
@@ -21,11 +21,12 @@ function checkClaims({ origin: self, seen, log, base }: Facts, ledger: Ledger): 
   }
   if (highest.get(self) > seen.get(self)) return `${self} lost its own ${highest.get(self)}@${self}`;
   for (const held of log) {
-    if (!ledger.some((write) => isSame(write, held))) return `${self} holds ${nameOf(held)}, which was never given`;
+    if (!ledger.some((write) => isSame(write, held))) return `${self} holds ${nameStamp(held)}, which was never given`;
   }
   for (const write of ledger) {
     if (!seen.covers(write.origin, write.acceptTime)) continue;
-    if (!seen.dominates(write.needs)) return `${self} claims ${nameOf(write)}, but not all of ${write.needs} before it`;
+    if (!seen.dominates(write.needs))
+      return `${self} claims ${nameStamp(write)}, but not all of ${write.needs} before it`;
     if (write.acceptTime <= base) continue;
     const stands = log.some(
       (held) =>
@@ -36,7 +37,7 @@ function checkClaims({ origin: self, seen, log, base }: Facts, ledger: Ledger): 
           order(held, write) > 0 &&
           seen.covers(held.origin, held.acceptTime)),
     );
-    if (!stands) return `${self} claims ${nameOf(write)}, and holds neither it nor what replaced it`;
+    if (!stands) return `${self} claims ${nameStamp(write)}, and holds neither it nor what replaced it`;
   }
   return null;
 }
@@ -46,9 +47,9 @@ function checkStore(facts: Facts, ledger: Ledger, keys: readonly string[], yield
   const writes = ledger.filter((write) => isIntegrated(facts, write));
   for (const key of keys) {
     const expected = lastEffective(writes, key, yields);
-    const wanted = expected === null || expected.isDelete ? 'nothing' : nameOf(expected);
+    const wanted = expected === null || expected.isDelete ? 'nothing' : nameStamp(expected);
     const shown = facts.shown.get(key) ?? null;
-    const got = shown === null ? 'nothing' : nameOf(shown);
+    const got = shown === null ? 'nothing' : nameStamp(shown);
     if (got !== wanted) return `${facts.origin} shows ${got} of ${key}, and the fold of its writes is ${wanted}`;
   }
   return null;
@@ -66,10 +67,10 @@ export function checkAnswer(
   shown: AcceptStamp | null,
   yields: boolean,
 ): string | null {
-  const client = `${facts.origin} answered a client that had seen ${nameOf(last)} of ${key}`;
+  const client = `${facts.origin} answered a client that had seen ${nameStamp(last)} of ${key}`;
   if (!facts.seen.covers(last.origin, last.acceptTime)) return `${client}, and does not claim it`;
   const floor = effectiveStamp(ledger, last);
-  if (shown !== null) return order(shown, floor) < 0 ? `${client} with ${nameOf(shown)}` : null;
+  if (shown !== null) return order(shown, floor) < 0 ? `${client} with ${nameStamp(shown)}` : null;
   const integrated = ledger.filter((write) => isIntegrated(facts, write));
   const winner = lastEffective(integrated, key, yields);
   return winner === null || !winner.isDelete || order(winner, floor) < 0 ? `${client} that it is absent` : null;
@@ -84,13 +85,13 @@ export function checkAgreement(replicas: readonly Facts[], ledger: Ledger, yield
       return `${first.origin} claims ${first.seen}, and ${other.origin} ${other.seen}`;
   }
   const lost = ledger.find(({ origin, acceptTime }) => !first.seen.covers(origin, acceptTime));
-  if (lost !== undefined) return `nobody claims ${nameOf(lost)}`;
+  if (lost !== undefined) return `nobody claims ${nameStamp(lost)}`;
   for (const key of first.shown.keys()) {
     const winner = lastEffective(ledger, key, yields);
-    const wanted = winner === null || winner.isDelete ? 'nothing' : nameOf(winner);
+    const wanted = winner === null || winner.isDelete ? 'nothing' : nameStamp(winner);
     for (const { origin, shown } of replicas) {
       const stamp = shown.get(key) ?? null;
-      const got = stamp === null ? 'nothing' : nameOf(stamp);
+      const got = stamp === null ? 'nothing' : nameStamp(stamp);
       if (got !== wanted) return `when all have heard from all, ${origin} shows ${got} of ${key}, not ${wanted}`;
     }
   }

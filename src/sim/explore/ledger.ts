@@ -1,6 +1,6 @@
 import type { ClientId } from '../../base/ids.js';
 import type { VersionVector } from '../../bayou/version-vector.js';
-import { type AcceptStamp, type StampOrder, stampOrder } from '../../bayou/write.js';
+import { type AcceptStamp, nameStamp, type StampOrder, stampOrder } from '../../bayou/write.js';
 import { canonical } from './canonical.js';
 import { Interner } from './interner.js';
 
@@ -43,7 +43,7 @@ export class Ledgers {
     const same = before.find((other) => order(other, write) === 0);
     if (same === undefined) return this.#numberOf([...before, write].sort(order));
     if (same.client === write.client && same.clientTime === write.clientTime) return ledger;
-    return `${nameOf(write)} was given twice, to ${same.client}:${same.clientTime} and ${write.client}:${write.clientTime}`;
+    return `${nameStamp(write)} was given twice, to ${same.client}:${same.clientTime} and ${write.client}:${write.clientTime}`;
   }
 
   #numberOf(ledger: Ledger): number {
@@ -73,8 +73,4 @@ export function effectiveStamp(ledger: Ledger, stamp: AcceptStamp): AcceptStamp 
   const write = ledger.find((it) => order(it, stamp) === 0);
   if (write === undefined) return stamp;
   return ledger.find((it) => it.client === write.client && it.clientTime === write.clientTime) ?? stamp;
-}
-
-export function nameOf({ origin, acceptTime }: AcceptStamp): string {
-  return `${acceptTime}@${origin}`;
 }

@@ -1,6 +1,6 @@
+import { nameStamp } from '../../bayou/write.js';
 import { wordOf } from './actions.js';
 import { Expansion } from './expansion.js';
-import { nameOf } from './ledger.js';
 import type { Facts } from './live-replica.js';
 import { Search } from './search.js';
 import type { WorldOptions } from './world.js';
@@ -49,7 +49,7 @@ export function followPath(options: WorldOptions, words: readonly string[]): Pat
 
 function describe({ origin, seen, log, base }: Facts): string {
   const held = log.map((write) => {
-    return `${nameOf(write)} ${write.operation.kind} ${write.key} of ${write.client}:${write.clientTime}`;
+    return `${nameStamp(write)} ${write.operation.kind} ${write.key} of ${write.client}:${write.clientTime}`;
   });
   const folded = base > 0 ? `, folded up to ${base}` : '';
   return `${origin} claims ${seen}${folded}; log: ${held.length === 0 ? 'empty' : held.join(', ')}`;

@@ -79,6 +79,21 @@ struct PutIfAbsentOperation {
   1: required binary value
 }
 
+/**
+ * Sets the key to a value, if what is there is what the writer expects; else to what a merge procedure makes of what is there and
+ * of the value, or leaves it as it is. If neither `expected` nor `expectsAbsent` is set the procedure decides always.
+ * docs/GUARANTEES.md, "Merge procedures". A replica that has not the procedure refuses the write (ERR_PROCEDURE).
+ */
+struct MergeOperation {
+  /** `name@version`: lower-case letters, digits and hyphens, and a whole number from 1. */
+  1: required string procedure
+  /** With what is expected and the name, at most 1 MiB. */
+  2: required binary value
+  3: optional binary expected
+  /** True if the key is expected to be absent; then `expected` is not set. */
+  4: optional bool expectsAbsent
+}
+
 /** Sets the key to what operations that were folded came to. Only replicas make it. */
 struct TotalOperation {
   1: required binary value
@@ -98,6 +113,7 @@ union Operation {
   6: SetRemoveOperation setRemove
   7: PutIfAbsentOperation putIfAbsent
   8: TotalOperation total
+  9: MergeOperation merge
 }
 
 /** A call that failed, with a code of docs/ERRORS.md. */
@@ -492,7 +508,9 @@ enum Compression {
  *    follow, a number; those bytes. The two parts together are UTF-8, the beginning alone need not be.
  *  - the operation, a number: 0 makes the key absent; n + 2 sets it to the n bytes that follow; after 1 come a kind, a number,
  *    how many bytes follow, a number, and those bytes. They are the digits of an increment (kind 3), what is appended (4), the
- *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8).
+ *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8); of a merge (9) the
+ *    length of its procedure's name (one byte) and the name, what it expects (one byte: 0 nothing in particular, 1 an absent key,
+ *    2 a value, whose length follows in four bytes, big-endian, and then it), and its value.
  *
  * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
  * most 16 MiB.
@@ -661,6 +679,8 @@ struct StatusReply {
   /** The origins that were retired. */
   8: required list<Origin> retired
   9: required list<LinkStatus> links
+  /** The merge procedures that writes here need and this replica has not: what rests on them waits. Absent: none. */
+  10: optional list<string> lacks
 }
 
 /** Pulls until nothing is left, from several neighbours at once. */

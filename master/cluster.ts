@@ -81,4 +81,6 @@ export interface ClusterOptions {
   readonly basePort: number | null;
   /** Where replicas keep their data, each run in a folder of its own; null: in memory, gone with the process. */
   readonly dataDir: string | null;
+  /** Modules that export merge procedures, which its replicas then know. */
+  readonly procedureFiles?: readonly string[];
 }

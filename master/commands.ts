@@ -93,6 +93,8 @@ const ID: Parameter = { name: 'ID', ids: 'all' };
 const KEY: Parameter = { name: 'KEY', ids: 'none' };
 const VALUE: Parameter = { name: 'VALUE', ids: 'none' };
 const MEMBER: Parameter = { name: 'MEMBER', ids: 'none' };
+const PROCEDURE: Parameter = { name: 'PROCEDURE', ids: 'none' };
+const EXPECTED: Parameter = { name: 'EXPECTED', ids: 'none' };
 const NUMBER: Parameter = { name: 'NUMBER', ids: 'none' };
 const MS: Parameter = { name: 'MS', ids: 'none' };
 const SETTING: Parameter = { name: 'SETTING', ids: 'none' };
@@ -256,6 +258,27 @@ export const COMMANDS: readonly Command[] = [
     help: 'as put, where the key is absent; no effect where it is not',
     async run(cluster, [client, key, value]) {
       await cluster.write(client, key, { kind: 'putIfAbsent', value: encoder.encode(value) });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'merge',
+    parameters: [CLIENT, KEY, PROCEDURE, VALUE],
+    restAt: () => 4,
+    help: 'has the merge procedure, like keep-both@1, make one value of what the key holds and the value',
+    async run(cluster, [client, key, procedure, value]) {
+      await cluster.write(client, key, { kind: 'merge', procedure, expects: null, value: encoder.encode(value) });
+      return 'ran';
+    },
+  }),
+  define({
+    name: 'mergeFrom',
+    parameters: [CLIENT, KEY, EXPECTED, PROCEDURE, VALUE],
+    restAt: () => 5,
+    help: 'as put where the key holds EXPECTED ("": is absent) as the write takes effect; as merge where it does not',
+    async run(cluster, [client, key, expected, procedure, value]) {
+      const expects = expected === '' ? 'absent' : encoder.encode(expected);
+      await cluster.write(client, key, { kind: 'merge', procedure, expects, value: encoder.encode(value) });
       return 'ran';
     },
   }),

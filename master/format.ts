@@ -40,6 +40,12 @@ function formatCarried(operation: KvOperation): string | null {
     case 'setAdd':
     case 'setRemove':
       return printable(operation.member);
+    case 'merge': {
+      const { value, procedure, expects } = operation;
+      const expected =
+        expects === null ? '' : expects === 'absent' ? ' expecting none' : ` expecting ${formatValue(expects)}`;
+      return `${formatValue(value)} with ${procedure}${expected}`;
+    }
     default:
       return formatValue(operation.value);
   }

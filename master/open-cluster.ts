@@ -5,6 +5,7 @@ import { DEFAULT_SETTINGS } from '../src/driver/settings.js';
 import type { Cluster, ClusterOptions } from './cluster.js';
 import { LinkedCluster } from './linked-cluster.js';
 import { SimulatedWorld } from './simulated-world.js';
+import { triedProcedures } from './tried-procedures.js';
 
 export type WorldName = 'processes' | 'simulated';
 
@@ -35,6 +36,7 @@ export async function openCluster(world: WorldName, options: ClusterOptions, bys
     antiEntropyMs,
     compactMs: antiEntropyMs === null ? null : COMPACT_PERIOD_MS,
   };
-  const simulated = new SimulatedWorld({ terms, maxDriftMs, settings }, dataDir !== null);
+  const { procedures } = await triedProcedures(options.procedureFiles ?? []);
+  const simulated = new SimulatedWorld({ terms, maxDriftMs, settings, procedures }, dataDir !== null);
   return new LinkedCluster(simulated, guarantees, timeoutMs);
 }

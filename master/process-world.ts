@@ -31,7 +31,7 @@ export class ProcessWorld implements World {
   }
 
   startReplica(id: ReplicaId, incarnation: number, onDeath: (error: BaristaError) => void): ReplicaHandle {
-    const { tieBreak, clock, retryWindowMs, maxDriftMs, antiEntropyMs } = this.#options;
+    const { tieBreak, clock, retryWindowMs, maxDriftMs, antiEntropyMs, procedureFiles = [] } = this.#options;
     // Ids may hold what a file name may not.
     const folder = `${Buffer.from(id).toString('hex')}.${incarnation}`;
     const dataDir = this.#dataDir === null ? null : join(this.#dataDir, folder);
@@ -49,6 +49,7 @@ export class ProcessWorld implements World {
       maxDriftMs,
       dataDir,
       antiEntropyMs,
+      procedureFiles,
       onUnexpectedExit,
     });
     this.#processes.add(replica);

@@ -35,6 +35,8 @@ export interface ReplicaSpec {
   readonly dataDir: string | null;
   /** The period of anti-entropy; null: only when asked. */
   readonly antiEntropyMs: number | null;
+  /** Modules that export merge procedures; absent: none. */
+  readonly procedureFiles?: readonly string[];
   /** Called once with ERR_DIED if the replica, having listened, ends without having been killed from here. */
   readonly onUnexpectedExit?: (error: BaristaError) => void;
   /** Where the replica's log goes; standard error by default. */
@@ -199,7 +201,9 @@ function spawnReplica(spec: ReplicaSpec, port: number) {
     '--anti-entropy': spec.antiEntropyMs === null ? 'off' : `${spec.antiEntropyMs}ms`,
     ...(spec.dataDir === null ? {} : { '--data-dir': spec.dataDir }),
   };
-  return execa(file, [...args, 'server', ...Object.entries(options).flat(), '--lifeline', '--run-id', spec.run.id], {
+  const procedures = (spec.procedureFiles ?? []).flatMap((path) => ['--procedures', path]);
+  const words = [...Object.entries(options).flat(), ...procedures, '--lifeline', '--run-id', spec.run.id];
+  return execa(file, [...args, 'server', ...words], {
     stdin: 'pipe',
     stdout: 'pipe',
     stderr: 'pipe',

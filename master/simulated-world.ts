@@ -4,6 +4,7 @@ import { type Origin, originOf, type ReplicaId } from '../src/base/ids.js';
 import type { Done, Outcome } from '../src/base/outcome.js';
 import { seededRandom } from '../src/base/random.js';
 import type { KvOperation } from '../src/machine/kv.js';
+import { TriedProcedures } from '../src/sim/merging.js';
 import { SimNetwork } from '../src/sim/network.js';
 import { SimProcess } from '../src/sim/process.js';
 import { SimReplica, type SimReplicaSpec } from '../src/sim/replica.js';
@@ -26,7 +27,7 @@ interface Kept {
 /** One process on virtual time: time passes only while a call is waited for, or in `sleep`. */
 export class SimulatedWorld implements World {
   readonly keepsData: boolean;
-  readonly simulation = new Simulation((plan) => judge(plan, { checksum }));
+  readonly simulation: Simulation;
   readonly #spec: Omit<SimReplicaSpec, keyof Kept>;
   readonly #scheduler = new Scheduler();
   readonly #network: SimNetwork;
@@ -39,6 +40,8 @@ export class SimulatedWorld implements World {
   constructor(spec: Omit<SimReplicaSpec, keyof Kept>, keepsData: boolean, seed = 1) {
     this.keepsData = keepsData;
     this.#spec = spec;
+    const { procedures = new TriedProcedures() } = spec;
+    this.simulation = new Simulation((plan) => judge(plan, { checksum, procedures }));
     this.#network = new SimNetwork(this.#scheduler, seededRandom(seed), LATENCY);
   }
 

@@ -361,6 +361,7 @@ describe('a status', () => {
     stable: 55,
     waitsFor: ['b#1' as Origin, 'c d#3' as Origin],
     retired: ['e#1' as Origin],
+    lacks: ['slots@1'],
     links: [
       {
         peer: 'b' as ReplicaId,
@@ -386,6 +387,7 @@ describe('a status', () => {
       'waits-for b#1',
       'waits-for c d#3',
       'retired e#1',
+      'lacks slots@1',
       'seen a#2:70',
       'link b=[::1]:7071 -',
       'progress b 12,000 of 1,000,000 writes, 350,000/s',
@@ -402,6 +404,7 @@ describe('a status', () => {
         { id: 'c d', incarnation: 3 },
       ],
       retired: [{ id: 'e', incarnation: 1 }],
+      lacks: ['slots@1'],
       links: [{ id: 'b', progress: { done: 12_000, total: 1_000_000, perSecond: 349_999.7 } }],
     });
   });

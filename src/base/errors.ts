@@ -10,7 +10,7 @@ const CATALOGUE = {
   ERR_INVALID_ID: 'Ids are 1 to 256 bytes of UTF-8 without control characters.',
   ERR_INVALID_KEY: 'Keys are 1 to 4,096 bytes of UTF-8.',
   ERR_INVALID_VALUE:
-    'Values are at most 1,048,576 bytes, and what the codec of the session takes; members of a set 4,096 bytes of UTF-8; increments whole numbers within 2^53 - 1.',
+    'Values are at most 1,048,576 bytes, and what the codec of the session takes; members of a set 4,096 bytes of UTF-8; increments whole numbers within 2^53 - 1; merge procedures are named as keep-both@1.',
   ERR_INVALID_TIME: 'Times are whole numbers from 0 to 9,007,199,254,740,991; incarnations start at 1.',
   ERR_CLIENT_TIME: 'A client time names one operation once and for all. A client that lost its counter needs a new id.',
   ERR_CLOCK_EXHAUSTED:
@@ -44,6 +44,8 @@ const CATALOGUE = {
   ERR_SNAPSHOT:
     'It is held for a minute after a page, unless too much changes meanwhile or the replica restarts. Go on from the cursor of the scan, or scan without a snapshot.',
   ERR_FOLDED: "Begin the watch again: from 'start', which tells all that is there and then what changes, or from now.",
+  ERR_PROCEDURE:
+    'Register the merge procedure there (barista server --procedures, or replica.procedures.register), or reach a replica that has it. What waits for it goes on by itself then.',
   ERR_TOKEN: 'Begin a new session, or take the token from where it was made anew, whole and in the same cluster.',
   ERR_UNKNOWN_COMMAND: 'See `barista master --help` for the commands.',
   ERR_SYNTAX: 'See `barista master --help` for what each command takes.',

@@ -7,6 +7,13 @@ export interface StateMachine<Op, Value> {
   isBlind(operation: Op): boolean;
   /** Folds operations from `before` on; undefined means that the key is absent. */
   begin(before: Value | undefined): Folding<Op, Value>;
+  /**
+   * What this replica would need to apply the operation and has not, by its name; null if it can. Another replica may have it:
+   * nothing is ever made of the operation that others would not make of it.
+   */
+  lacks(operation: Op): string | null;
+  /** True if what the operation makes of an absent key every replica can tell. */
+  standsAlone(operation: Op): boolean;
   /** Sets the value, and was sent by no client: it stands for operations that were folded. Blind. */
   total(value: Value): Op;
   isTotal(operation: Op): boolean;
@@ -24,4 +31,6 @@ export interface Folding<Op, Value> {
   apply(operation: Op): boolean;
   /** The key's value; undefined if the key is absent. Not changed by what is applied later. */
   value(): Value | undefined;
+  /** What it would take to tell the value; then `value` means nothing. Null if it is known. A blind operation ends it. */
+  readonly lacks: string | null;
 }

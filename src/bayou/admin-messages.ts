@@ -57,6 +57,8 @@ export interface Status {
   /** The origins that were retired. */
   readonly retired: readonly Origin[];
   readonly links: readonly LinkStatus[];
+  /** The merge procedures that writes here need and the replica has not, as `name@version`: what rests on them waits. */
+  readonly lacks: readonly string[];
 }
 
 export interface StabilizeRequest {

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.js';
 import type { ClientId } from '../base/ids.js';
 import { Effects, KeyFold, type KeyRules, startOf, yieldsTo } from './key-history.js';
 import type { Write } from './write.js';
@@ -21,10 +22,11 @@ export function foldKey<Op, Value>(log: WriteLog<Op, Value>, key: string, upTo: 
 
   const { stands, base } = comeTo(log.storage.base(key), effective, log.rules);
   const [only] = stands;
-  const isOwn = stands.length === 1 && only !== undefined && due.includes(only);
+  const isDue = only !== undefined && due.includes(only);
+  const isOwn = stands.length === 1 && isDue && log.rules.machine.standsAlone(only.operation);
   for (let at = due.length - 1; at >= 0; at--) if (!isOwn || due[at] !== only) log.remove(key, at);
   if (isOwn) log.settle(key, keepTombstones || base !== null);
-  else if (stands.length > 1) log.setBase(key, base);
+  else if (stands.length > 1 || isDue) log.setBase(key, base);
 }
 
 /**
@@ -43,7 +45,9 @@ function comeTo<Op, Value>(
   const changing = effective.slice(blind + 1).filter((write) => fold.take(write));
   const stands = first === null ? changing : [first, ...changing];
   const folded = fold.folded();
-  if (folded === null || stands.length === 1) return { stands, base: folded === null ? null : folded.last };
+  assert(folded?.kind !== 'unknown', 'only what can be told is folded');
+  if (folded === null) return { stands, base: null };
+  if (stands.length === 1 && machine.standsAlone(folded.last.operation)) return { stands, base: folded.last };
   return { stands, base: { ...folded.last, operation: machine.total(folded.value) } };
 }
 

@@ -132,6 +132,7 @@ export function isSuperseded<Op, Value>(
 }
 
 export interface Folded<Op, Value> {
+  readonly kind: 'value';
   readonly value: Value;
   /** The last write that changed the value. */
   readonly last: Write<Op>;
@@ -139,12 +140,23 @@ export interface Folded<Op, Value> {
   readonly basis: VersionVector | null;
 }
 
+/** What stands on the key this replica cannot tell, for want of what `lacks` names. */
+export interface Unknown {
+  readonly kind: 'unknown';
+  readonly lacks: string;
+}
+
+/** That in words. */
+export function lackingIs(key: string, { lacks }: Unknown): string {
+  return `what is under ${JSON.stringify(key)} rests on the merge procedure ${lacks}, which this replica has not`;
+}
+
 /** The key's value; null if the key is absent. Starts at the last blind write that takes effect. */
 export function foldHistory<Op, Value>(
   base: Write<Op> | null,
   history: readonly Write<Op>[],
   rules: KeyRules<Op, Value>,
-): Folded<Op, Value> | null {
+): Folded<Op, Value> | Unknown | null {
   const { machine } = rules;
   let first = history.length - 1;
   for (; first >= 0; first--) {
@@ -207,10 +219,17 @@ export class KeyFold<Op, Value> {
     return { value: this.#folding.value(), last: this.#last, basis: this.#basis.clone(), isMixed: this.#isMixed };
   }
 
-  folded(): Folded<Op, Value> | null {
+  /** What the folding would take to go on; null if it can. */
+  get lacks(): string | null {
+    return this.#folding.lacks;
+  }
+
+  folded(): Folded<Op, Value> | Unknown | null {
+    const { lacks } = this.#folding;
+    if (lacks !== null) return { kind: 'unknown', lacks };
     const value = this.#folding.value();
     if (value === undefined || this.#last === null) return null;
-    return { value, last: this.#last, basis: this.#isMixed ? this.#basis : null };
+    return { kind: 'value', value, last: this.#last, basis: this.#isMixed ? this.#basis : null };
   }
 }
 

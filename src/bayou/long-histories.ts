@@ -8,6 +8,7 @@ import {
   KeyFold,
   type KeyRules,
   startOf,
+  type Unknown,
 } from './key-history.js';
 import type { ReplicaStorage } from './ports.js';
 import type { Write } from './write.js';
@@ -61,7 +62,7 @@ export class LongHistories<Op, Value> {
     this.#rules = rules;
   }
 
-  read(key: string): Folded<Op, Value> | null {
+  read(key: string): Folded<Op, Value> | Unknown | null {
     const kept = this.#of(key);
     if (kept === null) return foldHistory(this.#storage.base(key), this.#storage.history(key), this.#rules);
     return this.#read(key, kept);
@@ -165,7 +166,7 @@ export class LongHistories<Op, Value> {
     return this.#storage.history(key).filter((write) => copies.some((copy) => isSame(copy, write)));
   }
 
-  #read(key: string, kept: Kept<Op, Value>): Folded<Op, Value> | null {
+  #read(key: string, kept: Kept<Op, Value>): Folded<Op, Value> | Unknown | null {
     const history = this.#storage.history(key);
     const mark = kept.marks.at(-1) ?? null;
     let from = mark?.position ?? 0;
@@ -182,11 +183,11 @@ export class LongHistories<Op, Value> {
     for (let i = from; i < history.length; i++) {
       if (places.at(-1) === i) {
         places.pop();
-        this.#mark(kept, i, fold.point());
+        if (fold.lacks === null) this.#mark(kept, i, fold.point());
       }
       if (this.#takesEffect(history, i, kept)) fold.take(history[i] as Write<Op>);
     }
-    if (history.length - from >= MARK_GAP) this.#mark(kept, history.length, fold.point());
+    if (history.length - from >= MARK_GAP && fold.lacks === null) this.#mark(kept, history.length, fold.point());
     return fold.folded();
   }
 

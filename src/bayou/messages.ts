@@ -186,6 +186,10 @@ export interface Refused {
   readonly message: string;
 }
 
+export function isRefused(reply: object): reply is Refused {
+  return 'kind' in reply && reply.kind === 'refused';
+}
+
 export function refused(code: ErrorCode, message: string): Refused {
   return { kind: 'refused', code, message };
 }

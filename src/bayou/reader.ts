@@ -1,10 +1,12 @@
+import { BaristaError } from '../base/errors.js';
 import { hashText } from '../base/hash.js';
 import { compareOrigins, type Origin } from '../base/ids.js';
 import type { AcceptClock } from './clock.js';
 import type { WriteState } from './hold-messages.js';
 import type { Integration } from './integration.js';
+import { lackingIs } from './key-history.js';
 import type { Membership } from './membership.js';
-import type { ReadReply, ReadRequest, Refused } from './messages.js';
+import { isRefused, type ReadReply, type ReadRequest, type Refused, refused } from './messages.js';
 import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
 import { Snapshots } from './snapshots.js';
 import type { VersionVector } from './version-vector.js';
@@ -56,18 +58,25 @@ export class Reader<Op, Value> {
   }
 
   /** A client's read. Dependency is tested before presence. */
-  read(request: ReadRequest): ReadReply<Value> {
+  read(request: ReadRequest): ReadReply<Value> | Refused {
     const missing = this.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
     const found = this.#find(request.key);
+    if (found !== null && isRefused(found)) return found;
     return found === null ? { kind: 'absent' } : { kind: 'found', ...found };
   }
 
   /** Several keys, as they are in one state. */
-  readMany({ keys, needs }: ReadManyRequest): ReadManyReply<Value> {
+  readMany({ keys, needs }: ReadManyRequest): ReadManyReply<Value> | Refused {
     const missing = this.missing(needs);
     if (missing !== null) return { kind: 'missing', missing };
-    return { kind: 'values', values: keys.map((key) => this.#find(key)) };
+    const values: (FoundValue<Value> | null)[] = [];
+    for (const key of keys) {
+      const found = this.#find(key);
+      if (found !== null && isRefused(found)) return found;
+      values.push(found);
+    }
+    return { kind: 'values', values };
   }
 
   /** A page of a range. What a session needs is looked at when its state is taken. */
@@ -93,12 +102,16 @@ export class Reader<Op, Value> {
     this.#observe = observer;
   }
 
-  /** The value of every present key, ascending by key, after `after` if it is not null. */
+  /**
+   * The value of every present key, ascending by key, after `after` if it is not null. Throws ERR_PROCEDURE where it cannot be
+   * told for want of a merge procedure.
+   */
   *entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
     const { log } = this.#parts;
     const keys = log.storage.keys(after ?? undefined);
     for (let next = keys.next(); next.done !== true; next = keys.next()) {
       const folded = log.read(next.value);
+      if (folded?.kind === 'unknown') throw new BaristaError('ERR_PROCEDURE', lackingIs(next.value, folded));
       if (folded !== null) yield { key: next.value, value: folded.value };
     }
   }
@@ -123,9 +136,10 @@ export class Reader<Op, Value> {
     };
   }
 
-  #find(key: string): FoundValue<Value> | null {
+  #find(key: string): FoundValue<Value> | Refused | null {
     const folded = this.#parts.log.read(key);
     if (folded === null) return null;
+    if (folded.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
     const { value, last, basis } = folded;
     const stamp = { origin: last.origin, acceptTime: last.acceptTime };
     return basis === null ? { value, stamp } : { value, stamp, basis };

@@ -89,7 +89,8 @@ function dissolveKey<Op, Value>(
   }
   const above = history.filter(({ origin, acceptTime }) => known.covers(origin, acceptTime));
   const folded = foldHistory(base, above, rules);
-  if (folded === null || (isOne && above.length === 0)) adopt(base);
+  // Of what cannot be told nothing is lost but its place: those operations stand in the log.
+  if (folded === null || folded.kind === 'unknown' || (isOne && above.length === 0)) adopt(base);
   else adopt({ ...folded.last, operation: total(folded.value) });
 }
 

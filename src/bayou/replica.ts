@@ -162,6 +162,8 @@ export class Replica<Op, Value> {
     if (missing !== null) return { kind: 'missing', missing };
     const again = answerRetry(this.#log, request);
     if (again !== null) return again;
+    const lacks = this.#log.rules.machine.lacks(request.operation);
+    if (lacks !== null) return refused('ERR_PROCEDURE', `replica ${this.id} has no merge procedure ${lacks}`);
 
     if (request.after > this.#clock.limit(now) && request.after > this.#clock.latest) {
       const ahead = this.#clock.aheadMs(request.after, now);
@@ -176,7 +178,7 @@ export class Replica<Op, Value> {
   }
 
   /** A client's read. Dependency is tested before presence. */
-  read(request: ReadRequest): ReadReply<Value> {
+  read(request: ReadRequest): ReadReply<Value> | Refused {
     return this.reader.read(request);
   }
 
@@ -373,6 +375,11 @@ export class Replica<Op, Value> {
   /** The members that keep writes from being stable. */
   get waitsFor(): readonly Origin[] {
     return this.#members.waitsFor();
+  }
+
+  /** What operations here need that the replica has not, by name: what rests on them waits. */
+  get lacks(): readonly string[] {
+    return this.#log.lacks();
   }
 
   get retired(): readonly Origin[] {

@@ -1,5 +1,5 @@
 import { compareKeys, compareKeysDown } from '../base/ids.js';
-import { type Refused, refused } from './messages.js';
+import { isRefused, type Refused, refused } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
 import type { KeyRange, ScanEntry, ScanReply, ScanRequest } from './read-messages.js';
 
@@ -19,7 +19,8 @@ const KEPT_BYTES_MAX = 32 * 1024 * 1024;
 /** What a kept key takes beside its text and value, about. */
 const KEPT_BYTES_MIN = 128;
 
-type Kept<Value> = Omit<ScanEntry<Value>, 'key'> | null;
+/** Null: nothing; or why it cannot be told. */
+type Kept<Value> = Omit<ScanEntry<Value>, 'key'> | Refused | null;
 
 /** A state that is held for the rest of a scan: what is there now, but for what was changed since, which is kept. */
 interface Snapshot<Value> {
@@ -76,6 +77,7 @@ export class Snapshots<Value> {
     const held = number === null ? null : this.#find(number, request);
     if (held === undefined) return refused('ERR_SNAPSHOT', 'the state that the scan began in is not held any more');
     const page = this.#cut(request, held?.kept ?? new Map());
+    if (isRefused(page)) return page;
     if (!hold || page.upTo === null) {
       if (number !== null) this.#letGo(number);
       return { kind: 'page', ...page, snapshot: null };
@@ -115,7 +117,7 @@ export class Snapshots<Value> {
   #cut(
     request: ScanRequest,
     kept: ReadonlyMap<string, Kept<Value>>,
-  ): { readonly entries: readonly ScanEntry<Value>[]; readonly upTo: string | null } {
+  ): { readonly entries: readonly ScanEntry<Value>[]; readonly upTo: string | null } | Refused {
     const entriesMax = Math.min(request.entriesMax, PAGE_ENTRIES_MAX);
     const entries: ScanEntry<Value>[] = [];
     let bytes = 0;
@@ -123,10 +125,12 @@ export class Snapshots<Value> {
     let upTo: string | null = null;
     for (const key of this.#keysOf(request, kept)) {
       if (entries.length >= entriesMax || looked >= PAGE_KEYS_MAX || bytes >= PAGE_BYTES_MAX) return { entries, upTo };
-      looked += 1;
-      upTo = key;
       const known = kept.get(key);
       const found = known === undefined ? this.#parts.read(key) : known;
+      // What is before it is given first.
+      if (found !== null && isRefused(found)) return looked === 0 ? found : { entries, upTo };
+      looked += 1;
+      upTo = key;
       if (found === null) continue;
       entries.push({ key, ...found });
       bytes += bytesOf(key, found);
@@ -183,6 +187,6 @@ function isToCome(
 }
 
 function bytesOf<Value>(key: string, kept: Kept<Value>): number {
-  const value = kept?.value;
+  const value = kept === null || isRefused(kept) ? null : kept.value;
   return KEPT_BYTES_MIN + 2 * key.length + (ArrayBuffer.isView(value) ? value.byteLength : 0);
 }

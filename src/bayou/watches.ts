@@ -1,7 +1,7 @@
 import type { Origin } from '../base/ids.js';
 import { type BatchLimits, RunMerge } from './batch.js';
-import { foldHistory, isSuperseded, startOf } from './key-history.js';
-import { type Refused, refused } from './messages.js';
+import { foldHistory, isSuperseded, lackingIs, startOf } from './key-history.js';
+import { isRefused, type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
 import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from './watch-messages.js';
 import type { AcceptStamp, Write } from './write.js';
@@ -134,6 +134,9 @@ export class Watches<Op, Value> {
     for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
       if (page.isFull) return replyOf(page.changes, { told, target: seen.clone(), store: null }, true);
       const change = write.key.startsWith(prefix) ? this.#changeOf(write, before) : null;
+      if (change !== null && isRefused(change)) {
+        return page.looked === 0 ? change : replyOf(page.changes, { told, target: seen.clone(), store: null }, true);
+      }
       page.look(change, change === null ? 0 : log.bytesOf(write));
       told.raise(write.origin, write.acceptTime);
     }
@@ -162,7 +165,12 @@ export class Watches<Op, Value> {
       const base = log.storage.base(key);
       // A delete may be kept, by who knows no other replica.
       const isPresent = base !== null && foldHistory(base, [], log.rules) !== null;
-      page.look(isPresent ? this.#changeOf(base, null) : null, isPresent ? log.bytesOf(base) : 0);
+      const change = isPresent ? this.#changeOf(base, null) : null;
+      if (change !== null && isRefused(change)) {
+        if (page.looked === 0) return change;
+        break;
+      }
+      page.look(change, isPresent ? log.bytesOf(base) : 0);
       after = key;
     }
     if (page.looked > 0) return replyOf(page.changes, { told, target: within, store: { time, after } }, true);
@@ -186,9 +194,9 @@ export class Watches<Op, Value> {
 
   /**
    * A write and what came of it, as the claimed writes on its key have it. `told`: what was told of before; null for a base.
-   * Null for a repeat that takes no effect: it changes nothing, and never will.
+   * Null for a repeat that takes no effect: it changes nothing, and never will. ERR_PROCEDURE if it cannot be told here.
    */
-  #changeOf(write: Write<Op>, told: VersionVector | null): Change<Value> | null {
+  #changeOf(write: Write<Op>, told: VersionVector | null): Change<Value> | Refused | null {
     const { seen, storage, rules, order } = this.#parts.log;
     const { key, client, origin, acceptTime } = write;
     const base = storage.base(key);
@@ -207,6 +215,7 @@ export class Watches<Op, Value> {
       if (overwrites) stands = false;
     }
     const folded = foldHistory(base, history, rules);
+    if (folded?.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
     return {
       key,
       stamp: { origin, acceptTime },

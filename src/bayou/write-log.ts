@@ -2,7 +2,14 @@ import { assert } from '../base/assert.js';
 import type { ClientId, Origin } from '../base/ids.js';
 import { type BatchLimits, cutBatch, RunMerge } from './batch.js';
 import { foldKey } from './folding.js';
-import { type Folded, isPrunedOnArrival, type KeyRules, positionOf, prunableBehind } from './key-history.js';
+import {
+  type Folded,
+  isPrunedOnArrival,
+  type KeyRules,
+  positionOf,
+  prunableBehind,
+  type Unknown,
+} from './key-history.js';
 import { LongHistories } from './long-histories.js';
 import type { PullBatch } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
@@ -14,6 +21,8 @@ const STAMP_BYTES = 16;
 /** How many keys one step prunes. */
 const PRUNE_KEYS = 1_024;
 const PRUNING_KEYS_MAX = 262_144;
+/** How many things that are lacking are told apart. */
+const LACKING_MAX = 64;
 
 /** A storage as the log shows it: what changes writes goes through the log. */
 export type LogStorage<Op> = Omit<ReplicaStorage<Op>, 'insert' | 'remove' | 'settle' | 'setBase' | 'lowerSeen'>;
@@ -40,6 +49,8 @@ export class WriteLog<Op, Value> {
   #pruning = new Set<string>();
   /** Of each origin that writes were received of, the highest accept time; unless some may be left of an earlier life. */
   readonly #reached = new Map<Origin, number>();
+  /** By what is lacking, an operation that lacks it. */
+  readonly #lacking = new Map<string, Op>();
   baseTime: number;
   /**
    * For each origin, up to where this replica, or one whose claims it has made, claimed its writes before it accepted some of
@@ -69,7 +80,7 @@ export class WriteLog<Op, Value> {
     return !this.isAheadOf(this.seen);
   }
 
-  read(key: string): Folded<Op, Value> | null {
+  read(key: string): Folded<Op, Value> | Unknown | null {
     return this.#long.read(key);
   }
 
@@ -83,6 +94,7 @@ export class WriteLog<Op, Value> {
   }
 
   insert(write: Write<Op>, position: number): void {
+    this.#noteLack(write.operation);
     this.#kept.insert(write, position);
     this.#long.inserted(write, position);
   }
@@ -92,6 +104,21 @@ export class WriteLog<Op, Value> {
     assert(write !== undefined, 'only what is there is removed');
     this.#kept.remove(key, position);
     this.#long.removed(write, position);
+  }
+
+  /** What operations of the log need that is not here, as far as they were looked at since the start; by name, ascending. */
+  lacks(): readonly string[] {
+    if (this.#lacking.size === 0) return [];
+    for (const [name, operation] of this.#lacking) {
+      if (this.rules.machine.lacks(operation) === null) this.#lacking.delete(name);
+    }
+    return [...this.#lacking.keys()].sort();
+  }
+
+  #noteLack(operation: Op): boolean {
+    const lacks = this.rules.machine.lacks(operation);
+    if (lacks !== null && this.#lacking.size < LACKING_MAX) this.#lacking.set(lacks, operation);
+    return lacks !== null;
   }
 
   /** As `ReplicaStorage.settle`. */
@@ -230,6 +257,8 @@ export class WriteLog<Op, Value> {
    *
    * One that was never claimed is dropped: a transfer that was cut brought it, of an origin that nobody here knows, and
    * which must stamp it again to become known.
+   *
+   * What cannot be told for want of a merge procedure is not folded, nor what stands after it.
    */
   fold(
     upTo: number,
@@ -244,6 +273,11 @@ export class WriteLog<Op, Value> {
       // Writes of one accept time are folded together.
       more = due.length >= writesMax && write.acceptTime !== due.at(-1)?.acceptTime;
       if (more) break;
+      if (this.seen.covers(write.origin, write.acceptTime) && this.#noteLack(write.operation)) {
+        upTo = write.acceptTime - 1;
+        while ((due.at(-1)?.acceptTime ?? 0) > upTo) due.pop();
+        break;
+      }
       due.push(write);
     }
     let dropped = false;

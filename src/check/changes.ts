@@ -1,4 +1,5 @@
-import { effective, fold } from './fold.js';
+import { effective, fold, isUnknown } from './fold.js';
+import type { Merges } from './merge.js';
 import { describeRead, mayBeWritten, type Operation, quoted, type ReadStep } from './operation.js';
 import { type Claims, covers, type Place } from './place.js';
 import type { KeyRecord, Recording } from './recording.js';
@@ -26,6 +27,7 @@ class KeyCheck {
   readonly #key: string;
   readonly #record: KeyRecord;
   readonly #retryWindow: number;
+  readonly #merges: Merges;
   readonly #standing: Standing;
   readonly #findings: Findings;
   /** In order; null if it is not known of each operation where it stands. */
@@ -37,10 +39,11 @@ class KeyCheck {
     this.#key = key;
     this.#record = record;
     this.#retryWindow = recording.header.retryWindow;
+    this.#merges = recording.merges;
     this.#standing = standing;
     this.#findings = findings;
     const { operations, places } = record;
-    const isKnown = places.every(({ operation }) => operation !== null);
+    const isKnown = places.every(({ operation }) => operation !== null) && !isUnknown(operations, recording.merges);
     const sent = operations.filter(({ outcome }) => mayBeWritten(outcome));
     this.#places = isKnown && sent.every((it) => this.#isSure(it)) ? [...places].sort(recording.order) : null;
     this.#isCounter =
@@ -56,7 +59,7 @@ class KeyCheck {
     const describe = (): string => describeState(state);
     if (this.#places !== null) {
       this.#findings.looked('changes');
-      const { value } = fold(effective(this.#places.filter(holds), this.#retryWindow));
+      const { value } = fold(effective(this.#places.filter(holds), this.#retryWindow), this.#merges);
       if (value !== shown) this.#tell(describe, shown, value === null ? 'nothing' : quoted(value));
     } else if (this.#isCounter) {
       this.#checkBounds(shown, holds, describe);

@@ -4,6 +4,7 @@ import { checkChanges } from './changes.js';
 import { checkConvergence } from './convergence.js';
 import { checkDurability } from './durability.js';
 import type { Header, History, HistoryEvent } from './history.js';
+import type { Merges } from './merge.js';
 import { checkOperations } from './operations.js';
 import { checkOracle, checkTombstones } from './oracle.js';
 import { checkOrder } from './order.js';
@@ -16,14 +17,16 @@ import { checkStore } from './store.js';
 import { checkVectors } from './vectors.js';
 import { checkWriteGuarantees } from './write-guarantees.js';
 
+const NONE: Merges = () => undefined;
+
 /**
  * Says whether a recorded history keeps what Barista promises. It knows nothing of the cluster but the history, and shares
  * no code with it: what the order is, what a vector covers and what replaces what is said here once more.
  *
  * A correct history has no violations; where a history cannot tell, nothing is held against it.
  */
-export function checkHistory({ header, events }: History): CheckReport {
-  const checker = new HistoryChecker(header);
+export function checkHistory({ header, events }: History, merges: Merges = NONE): CheckReport {
+  const checker = new HistoryChecker(header, merges);
   for (const event of events) checker.take(event);
   return checker.report();
 }
@@ -33,8 +36,9 @@ export class HistoryChecker {
   readonly #findings = new Findings();
   readonly #recording: Recording;
 
-  constructor(header: Header) {
-    this.#recording = new Recording(header, this.#findings);
+  /** `merges`: where what merge procedures do is looked up; what needs another is not checked. */
+  constructor(header: Header, merges: Merges = NONE) {
+    this.#recording = new Recording(header, this.#findings, merges);
   }
 
   take(event: HistoryEvent): void {

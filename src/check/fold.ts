@@ -1,4 +1,5 @@
 import type { ChangeName } from './history.js';
+import { carriedByMerge, type Merges } from './merge.js';
 import type { Place } from './place.js';
 
 /** What replicas do with longer values, in bytes. */
@@ -16,10 +17,14 @@ export interface Fold<P extends Change> {
  * What writes on one key come to, one after the other, by what docs/GUARANTEES.md says of each operation: written anew from
  * that, and in the plainest way.
  */
-export function fold<P extends Change>(writes: readonly P[], from: Fold<P> = { value: null, last: null }): Fold<P> {
+export function fold<P extends Change>(
+  writes: readonly P[],
+  merges: Merges,
+  from: Fold<P> = { value: null, last: null },
+): Fold<P> {
   let { value, last } = from;
   for (const write of writes) {
-    const next = after(value, write);
+    const next = after(value, write, merges);
     if (next === undefined) continue;
     value = next;
     last = write;
@@ -28,14 +33,24 @@ export function fold<P extends Change>(writes: readonly P[], from: Fold<P> = { v
 }
 
 /** What the key holds after the write; undefined if it takes no effect. */
-function after(before: string | null, { value, change }: Change): string | null | undefined {
+function after(before: string | null, { value, change }: Change, merges: Merges): string | null | undefined {
   if (change === null || change === 'total') return value;
-  const next = changed(before, change, value ?? '');
+  const next = change === 'merge' ? merged(before, value ?? '', merges) : changed(before, change, value ?? '');
   return next !== null && bytesOf(next) <= VALUE_BYTES_MAX ? next : undefined;
 }
 
 /** Null if it takes no effect. */
-function changed(before: string | null, change: ChangeName, carried: string): string | null {
+function merged(before: string | null, carried: string, merges: Merges): string | null {
+  const merge = carriedByMerge(carried);
+  if (merge === null) return null;
+  const { procedure, value, expects } = merge;
+  if (expects === before) return value;
+  const result = merges(procedure)?.({ value, expected: expects ?? undefined, current: before ?? undefined });
+  return result === undefined || result === before ? null : result;
+}
+
+/** Null if it takes no effect. */
+function changed(before: string | null, change: Exclude<ChangeName, 'merge'>, carried: string): string | null {
   switch (change) {
     case 'putIfAbsent':
       return before === null ? carried : null;
@@ -92,6 +107,13 @@ function bytesOf(text: string): number {
     bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
   }
   return bytes;
+}
+
+/** True if what the writes come to cannot be told: one needs a merge procedure that is not known. */
+export function isUnknown(writes: readonly Change[], merges: Merges): boolean {
+  return writes.some(({ change, value }) => {
+    return change === 'merge' && merges(carriedByMerge(value ?? '')?.procedure ?? '') === undefined;
+  });
 }
 
 /**

@@ -40,14 +40,17 @@ interface OperationEvent {
 }
 
 /** An operation that reads the value which stands where it does. */
-export type ChangeName = 'increment' | 'append' | 'setAdd' | 'setRemove' | 'putIfAbsent';
+export type ChangeName = 'increment' | 'append' | 'setAdd' | 'setRemove' | 'putIfAbsent' | 'merge';
 
 export interface WriteEvent extends OperationEvent {
   readonly type: 'write';
   readonly clientTime: number;
   /** The value that is put; null: a delete. */
   readonly value: string | null;
-  /** Set if it is neither: `value` is then the number, the text, the member or the value that the operation carries. */
+  /**
+   * Set if it is neither: `value` is then the number, the text, the member or the value that the operation carries; of a merge it
+   * is JSON, `{"procedure": "highest@1", "value": "7", "expects": "5"}`: without `expects` nothing is expected, null is an absent key.
+   */
   readonly change?: ChangeName;
   /**
    * `missing`: ERR_DEP, nothing was written. `failed`: refused, nothing was written. `unknown`: it may have been accepted.

@@ -1,4 +1,5 @@
 import { TIME_MAX } from '../base/limits.js';
+import { carriedByMerge } from './merge.js';
 
 /** What a field must be; said so when it is not. */
 interface Field {
@@ -31,7 +32,7 @@ const marked: Field = { is: (value) => value === true, what: 'true, or left out'
 
 const operation = { client: name, key: name, begin: moment, end: orNull(moment), replica: orNull(name) };
 const code = optional(name);
-const CHANGES = ['increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent'];
+const CHANGES = ['increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent', 'merge'];
 
 /** The fields of each type of line, all of them. */
 export const LINES: Readonly<Record<LineType, Fields>> = {
@@ -125,6 +126,7 @@ export function wrongField(line: Line, { fields, rule }: Fields): string | null 
 function wrongChange({ change, value }: Line): string | null {
   if (change === undefined) return null;
   if (value === null) return 'value is null, and a change carries one';
+  if (change === 'merge') return carriedByMerge(value as string) === null ? 'value is not the JSON of a merge' : null;
   return change !== 'increment' || isInteger(value as string) ? null : 'value is not the whole number of an increment';
 }
 

@@ -8,6 +8,7 @@ import type {
   StateEvent,
   WriteEvent,
 } from './history.js';
+import type { Merges } from './merge.js';
 import { type Client, describeChange, describeOperation, mayBeWritten, type Operation, quoted } from './operation.js';
 import { Origins } from './origins.js';
 import { namePlace, type Place, type PlaceOrder, placeOrder } from './place.js';
@@ -28,6 +29,7 @@ export interface KeyRecord {
  */
 export class Recording {
   readonly header: Header;
+  readonly merges: Merges;
   readonly order: PlaceOrder;
   readonly origins = new Origins();
   readonly clients = new Map<string, Client>();
@@ -44,8 +46,9 @@ export class Recording {
   readonly #lastTimes = new Map<Client, number>();
   readonly #lastEnds = new Map<Client, number>();
 
-  constructor(header: Header, findings: Findings) {
+  constructor(header: Header, findings: Findings, merges: Merges) {
     this.header = header;
+    this.merges = merges;
     this.order = placeOrder(header.tieBreak);
     this.#findings = findings;
   }

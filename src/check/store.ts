@@ -1,4 +1,5 @@
-import { effective, fold } from './fold.js';
+import { effective, fold, isUnknown } from './fold.js';
+import type { Merges } from './merge.js';
 import { describePlace, quoted } from './operation.js';
 import type { Place } from './place.js';
 import type { Recording } from './recording.js';
@@ -10,14 +11,14 @@ import { describeState, type State } from './state.js';
  * effect. A write takes none if one of the same client, with the same client time or a later one, stands before it within
  * the retry window; unless it is the same operation accepted anew.
  */
-export function checkStore({ states, header }: Recording, findings: Findings): void {
+export function checkStore({ states, header, merges }: Recording, findings: Findings): void {
   for (const state of states) {
     const shown = new Map(state.store.map((place) => [place.key, place]));
     const values = new Map(state.store.map(({ key }, at) => [key, state.values[at]]));
     for (const [key, writes] of byKey(state)) {
       if (writes.some(({ change }) => change !== null)) {
         findings.looked('store');
-        checkFold(state, key, writes, values.get(key) ?? null, header.retryWindow, findings);
+        checkFold(state, key, writes, values.get(key) ?? null, { retryWindow: header.retryWindow, merges }, findings);
         continue;
       }
       findings.looked('store');
@@ -38,15 +39,15 @@ function checkFold(
   key: string,
   writes: readonly Place[],
   shown: string | null,
-  retryWindow: number,
+  { retryWindow, merges }: { readonly retryWindow: number; readonly merges: Merges },
   findings: Findings,
 ): void {
   // What stands for others has the name of one of them, and nobody can tell what yields to it, or it to.
-  if (writes.some(({ operation }) => operation === null)) return;
+  if (writes.some(({ operation }) => operation === null) || isUnknown(writes, merges)) return;
   const taken = effective(writes, retryWindow);
   const isBlind = ({ change }: Place): boolean => change === null;
   if (state.base > 0 && !taken.some(isBlind)) return;
-  const folded = fold(taken.slice(Math.max(0, taken.findLastIndex(isBlind))));
+  const folded = fold(taken.slice(Math.max(0, taken.findLastIndex(isBlind))), merges);
   if (folded.value === shown) return;
   findings.violated('store', () => {
     const comesTo = folded.value === null ? 'nothing' : quoted(folded.value);

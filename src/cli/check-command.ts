@@ -1,8 +1,15 @@
 import type { Command } from 'commander';
+import { proceduresOption } from './option-values.js';
 
 export interface CheckRequest {
   /** `-`: standard input. */
   readonly path: string;
+  /** Modules of merge procedures. */
+  readonly procedureFiles: readonly string[];
+}
+
+interface Options {
+  readonly procedures: readonly string[];
 }
 
 export function addCheckCommand(program: Command, run: (request: CheckRequest) => Promise<void>): Command {
@@ -14,6 +21,7 @@ export function addCheckCommand(program: Command, run: (request: CheckRequest) =
         '`barista sim --history FILE` records one; docs/HISTORY.md says how to record your own.',
     )
     .argument('<FILE>', 'the history; - for standard input')
+    .addOption(proceduresOption())
     .addHelpText(
       'after',
       `
@@ -33,5 +41,5 @@ Examples:
   barista check history.jsonl
   zcat history.jsonl.gz | barista check -`,
     )
-    .action((path: string) => run({ path }));
+    .action((path: string, { procedures }: Options) => run({ path, procedureFiles: procedures }));
 }

@@ -1,10 +1,13 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { printable } from '../../master/format.js';
+import { triedProcedures } from '../../master/tried-procedures.js';
 import { BaristaError, messageOf } from '../base/errors.js';
 import { HistoryChecker } from '../check/check.js';
 import { HistoryReader } from '../check/json-lines.js';
+import type { Merges } from '../check/merge.js';
 import type { CheckReport } from '../check/report.js';
+import { mergesOf } from '../sim/merging.js';
 import type { CheckRequest } from './check-command.js';
 import { formatCount } from './client-format.js';
 import { describeFailure } from './failure.js';
@@ -14,10 +17,11 @@ const VIOLATED = 1;
 const UNREADABLE = 2;
 
 /** Checks a recorded history, and says what it found. The exit status. */
-export async function runCheck({ path }: CheckRequest): Promise<number> {
+export async function runCheck({ path, procedureFiles }: CheckRequest): Promise<number> {
   let report: CheckReport;
   try {
-    report = await checkStream(path === '-' ? process.stdin : createReadStream(path));
+    const { procedures } = await triedProcedures(procedureFiles);
+    report = await checkStream(path === '-' ? process.stdin : createReadStream(path), mergesOf(procedures));
   } catch (thrown) {
     const failure =
       thrown instanceof BaristaError
@@ -30,15 +34,15 @@ export async function runCheck({ path }: CheckRequest): Promise<number> {
   return report.ok ? SOUND : VIOLATED;
 }
 
-async function checkStream(stream: Readable): Promise<CheckReport> {
+async function checkStream(stream: Readable, merges: Merges): Promise<CheckReport> {
   const reader = new HistoryReader();
   let checker: HistoryChecker | null = null;
   for await (const line of linesOf(stream)) {
     const event = reader.take(line);
-    if (reader.header !== null) checker ??= new HistoryChecker(reader.header);
+    if (reader.header !== null) checker ??= new HistoryChecker(reader.header, merges);
     if (event !== null) checker?.take(event);
   }
-  return (checker ?? new HistoryChecker(reader.end())).report();
+  return (checker ?? new HistoryChecker(reader.end(), merges)).report();
 }
 
 /** The lines of UTF-8, without their line breaks. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addBundleCommands } from './bundle-commands.js';
 import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
 import type { ValueOrigin } from './client-request.js';
@@ -10,6 +10,11 @@ the write takes effect at most once; but to run the command again is another wri
 
 It ends when the write is accepted: on the disk of the replica, if that has one. --replicated and --stable have it wait for
 more; if that is not known in time it ends with ERR_TIMEOUT and status 1, and the write stands all the same.
+`;
+
+const MERGE_HELP = `
+Every replica has first-wins@1, keep-both@1, highest@1, lowest@1, json-merge-patch@1, add-to-list@1 and first-free-slot@1; a server
+has others with --procedures. docs/GUARANTEES.md says what they do.
 `;
 
 const ORDER_HELP = `
@@ -28,6 +33,14 @@ export function addClientCommands(program: Command, run: Run): void {
 /** What a command writes that was given a word for a value. */
 function valueOrigin(word: string): ValueOrigin {
   return word === '-' ? { kind: 'standard-input' } : { kind: 'word', text: word };
+}
+
+function expectationOf(
+  options: Readonly<Record<string, unknown>>,
+): { kind: 'value'; text: string } | { kind: 'absent' } | null {
+  if (options['expectsAbsent'] === true) return { kind: 'absent' };
+  const { expects } = options;
+  return typeof expects === 'string' ? { kind: 'value', text: expects } : null;
 }
 
 /** The commands that change what they find. */
@@ -49,6 +62,34 @@ function addChangeCommands(program: Command, run: Run): void {
     .addHelpText('after', WRITES_HELP + ORDER_HELP + SILENT_HELP)
     .addHelpText('after', "\nExample:\n  barista append table-4 ', one ristretto'");
   onAction(append, 'first', run, ([key = '', value = '']) => ({ kind: 'append', key, value: valueOrigin(value) }));
+
+  const merge = addWriteCommand(program, 'merge')
+    .summary('write a value, or have it merged with what is there')
+    .description(
+      'Writes the value of a key if it holds what is expected as the write takes effect; else has a merge procedure make one\n' +
+        'value of what is there and of this one, alike at every replica. With nothing expected the procedure decides always.',
+    )
+    .argument('<KEY>', 'what to write to')
+    .argument('<VALUE>', 'the value; "-": the bytes of standard input, as they are')
+    .requiredOption('--with <procedure>', 'the merge procedure, like keep-both@1')
+    .option('--expects <value>', 'what the key is expected to hold')
+    .addOption(new Option('--expects-absent', 'the key is expected to be absent').conflicts('expects'))
+    .addHelpText('after', MERGE_HELP + WRITES_HELP + ORDER_HELP + SILENT_HELP)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  barista merge table-4/bill 12.50 --with highest@1
+  barista merge table-4 'window seat' --expects 'two espressos' --with keep-both@1
+  barista merge room/atlas '{"who": "ana", "slots": ["mon-9", "mon-10"]}' --with first-free-slot@1`,
+    );
+  onAction(merge, 'first', run, ([key = '', value = ''], options) => ({
+    kind: 'merge',
+    key,
+    value: valueOrigin(value),
+    procedure: String(options['with']),
+    expects: expectationOf(options),
+  }));
 
   const setAdd = addWriteCommand(program, 'set-add')
     .summary('add a member to a set')
@@ -185,6 +226,7 @@ Prints a fact a line, its name first; several replicas have a blank line between
   stable TIME                     every member holds all writes up to here, as far as it knows; 0: it cannot tell
   waits-for ID#INCARNATION        a line for each member whose report keeps writes from being stable
   retired ID#INCARNATION          a line for each that nobody waits for any more
+  lacks NAME@VERSION              a line for each merge procedure that writes here wait for: see --procedures
   seen ID#INCARNATION:TIME        a line for each member: the last of its writes that the replica knows
   link ID=HOST:PORT CODE          a line for each link: why the last pull from there failed, or "-"
   progress ID DONE of TOTAL writes, NUMBER/s
@@ -195,6 +237,7 @@ With --json:
   {"id": string, "incarnation": number, "cluster": string, "protocol": number, "tieBreak": "higher" | "lower",
    "clock": "logical" | "hybrid", "retryWindowMs": number, "writes": number, "base": number, "stable": number,
    "waitsFor": [{"id": string, "incarnation": number}], "retired": [{"id": string, "incarnation": number}],
+   "lacks": [string],
    "seen": [{"id": string, "incarnation": number, "time": number}],
    "links": [{"id": string, "host": string, "port": number, "lastError": string | null,
               "drift": {"id": string, "incarnation": number, "aheadMs": number} | null,
@@ -283,7 +326,7 @@ Example:
     .description(
       'Prints the write log of a replica as it is meanwhile, in its total order, a line each:\n' +
         'TIME@ID#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE, or ... delete KEY, increment KEY:NUMBER, append KEY:VALUE,\n' +
-        'setAdd KEY:MEMBER, setRemove KEY:MEMBER, putIfAbsent KEY:VALUE, or total KEY:VALUE',
+        'setAdd KEY:MEMBER, setRemove KEY:MEMBER, putIfAbsent KEY:VALUE, merge KEY:VALUE with PROCEDURE, or total KEY:VALUE',
     )
     .addHelpText('after', `${PRINTING_HELP}\nExample:\n  barista log --at 127.0.0.1:7070 | tail`);
   onAction(log, 'one', run, () => ({ kind: 'log' }));

@@ -9,7 +9,7 @@ import type { Change, Stamp } from '../client/library.js';
 
 /** A fact a line, its name first, so that grep and awk find it. */
 export function formatStatus(status: Status): readonly string[] {
-  const { origin, terms, seen, writes, base, stable, waitsFor, retired, links } = status;
+  const { origin, terms, seen, writes, base, stable, waitsFor, retired, links, lacks } = status;
   return [
     `replica ${formatMember(origin)}`,
     `cluster ${printable(terms.cluster)}`,
@@ -22,6 +22,7 @@ export function formatStatus(status: Status): readonly string[] {
     `stable ${stable}`,
     ...waitsFor.map((member) => `waits-for ${formatMember(member)}`),
     ...retired.map((member) => `retired ${formatMember(member)}`),
+    ...lacks.map((procedure) => `lacks ${procedure}`),
     ...formatClock(seen).map((entry) => `seen ${entry}`),
     ...links.map(({ peer, address, lastError }) => {
       return `link ${printable(peer)}=${formatAddress(address)} ${lastError ?? '-'}`;
@@ -36,7 +37,7 @@ export function formatStatus(status: Status): readonly string[] {
 }
 
 export function formatStatusJson(status: Status): string {
-  const { origin, terms, seen, writes, base, stable, waitsFor, retired, links } = status;
+  const { origin, terms, seen, writes, base, stable, waitsFor, retired, links, lacks } = status;
   return JSON.stringify({
     id: replicaIdOf(origin),
     incarnation: incarnationOf(origin),
@@ -50,6 +51,7 @@ export function formatStatusJson(status: Status): string {
     stable,
     waitsFor: waitsFor.map(memberOf),
     retired: retired.map(memberOf),
+    lacks,
     seen: seen.sorted().map(([member, time]) => ({ ...memberOf(member), time })),
     links: links.map(({ peer, address, lastError, drift, progress }) => ({
       id: peer,

@@ -10,6 +10,15 @@ export type ClientTask =
   | { readonly kind: 'put'; readonly key: string; readonly value: ValueOrigin; readonly ifAbsent: boolean }
   | { readonly kind: 'increment'; readonly key: string; readonly by: number }
   | { readonly kind: 'append'; readonly key: string; readonly value: ValueOrigin }
+  | {
+      readonly kind: 'merge';
+      readonly key: string;
+      readonly value: ValueOrigin;
+      /** `name@version`. */
+      readonly procedure: string;
+      /** What is expected to be there; null: nothing in particular. */
+      readonly expects: { readonly kind: 'value'; readonly text: string } | { readonly kind: 'absent' } | null;
+    }
   | { readonly kind: 'set-add'; readonly key: string; readonly member: string }
   | { readonly kind: 'set-remove'; readonly key: string; readonly member: string }
   | { readonly kind: 'get'; readonly key: string; readonly raw: boolean }

@@ -43,6 +43,7 @@ async function runTask(request: ClientRequest): Promise<number> {
     case 'append':
     case 'set-add':
     case 'set-remove':
+    case 'merge':
     case 'delete': {
       const operation = await operationOf(task);
       return withClient(request, async (client) => {
@@ -97,7 +98,7 @@ async function runTask(request: ClientRequest): Promise<number> {
 
 type WriteTask = Extract<
   ClientTask,
-  { readonly kind: 'put' | 'delete' | 'increment' | 'append' | 'set-add' | 'set-remove' }
+  { readonly kind: 'put' | 'delete' | 'increment' | 'append' | 'set-add' | 'set-remove' | 'merge' }
 >;
 
 async function operationOf(task: WriteTask): Promise<KvOperation> {
@@ -114,6 +115,11 @@ async function operationOf(task: WriteTask): Promise<KvOperation> {
       return { kind: 'setAdd', member: task.member };
     case 'set-remove':
       return { kind: 'setRemove', member: task.member };
+    case 'merge': {
+      const { procedure, expects } = task;
+      const expected = expects?.kind === 'value' ? Buffer.from(expects.text) : (expects?.kind ?? null);
+      return { kind: 'merge', procedure, expects: expected, value: await valueFrom(task.value) };
+    }
   }
 }
 

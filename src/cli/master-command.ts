@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { WorldName } from '../../master/open-cluster.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee } from '../bayou/session.js';
 import type { MasterRequest, ScriptOrigin } from './master-request.js';
-import { duration, durationOrOff, listOf, oneOf, port, retryWindowOption } from './option-values.js';
+import { duration, durationOrOff, listOf, oneOf, port, proceduresOption, retryWindowOption } from './option-values.js';
 
 interface Options {
   readonly world: WorldName;
@@ -14,6 +14,7 @@ interface Options {
   readonly guarantees: readonly Guarantee[];
   readonly basePort?: number;
   readonly dataDir?: string;
+  readonly procedures: readonly string[];
   readonly timeout: number;
 }
 
@@ -73,6 +74,7 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
       '--data-dir <dir>',
       'where replicas keep their data, each run in a folder of its own; without it they keep it in memory',
     )
+    .addOption(proceduresOption())
     .addOption(
       new Option('--timeout <duration>', 'how long a client waits for one replica')
         .argParser(duration)
@@ -92,6 +94,7 @@ export function addMasterCommand(program: Command, run: (request: MasterRequest)
           timeoutMs: options.timeout,
           basePort: options.basePort ?? null,
           dataDir: options.dataDir ?? null,
+          procedureFiles: options.procedures,
         },
       });
     });

@@ -77,6 +77,7 @@ const ACTION_MEANINGS: Readonly<Record<Action['kind'], string>> = {
   setAdd: '',
   setRemove: '',
   putIfAbsent: '',
+  merge: 'as mergeFrom; "anything" leaves it to the procedure; the value is the rest of the line',
   get: '',
   roam: 'the client asks this replica first from now on',
   cut: 'messages one way are lost; the other way is another cut',

@@ -43,6 +43,15 @@ export function retryWindowOption(): Option {
     .default(RETRY_WINDOW_MS_DEFAULT, '10m');
 }
 
+export function proceduresOption(): Option {
+  return new Option(
+    '--procedures <file>',
+    'a module whose default export is merge procedures, one or a list, that replicas then know; may be repeated',
+  )
+    .argParser((path: string, before: readonly string[]) => [...before, path])
+    .default([], 'none');
+}
+
 function milliseconds(text: string): number {
   if (/^\d+$/.test(text)) throw new InvalidArgumentError(`A duration needs a unit: "${text}ms" or "${text}s"?`);
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];

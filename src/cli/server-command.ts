@@ -8,6 +8,7 @@ import {
   type Peer,
   peer,
   portOrAny,
+  proceduresOption,
   retryWindowOption,
 } from './option-values.js';
 
@@ -25,6 +26,7 @@ interface Options {
   readonly maxDrift: number | 'off';
   readonly antiEntropy: number | 'off';
   readonly dataDir?: string;
+  readonly procedures: readonly string[];
   readonly lifeline?: true;
   readonly runId?: string;
 }
@@ -80,6 +82,7 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
       )
       .addOption(retryWindowOption())
       .option('--data-dir <dir>', 'where to keep its data; without it a replica that ends forgets')
+      .addOption(proceduresOption())
       .addOption(
         new Option(
           '--new-incarnation',
@@ -104,6 +107,7 @@ export function addServerCommand(program: Command, run: (options: ServerOptions)
           maxDriftMs: options.maxDrift === 'off' ? null : options.maxDrift,
           antiEntropyMs: options.antiEntropy === 'off' ? null : options.antiEntropy,
           dataDir: options.dataDir ?? null,
+          procedureFiles: options.procedures,
           lifeline: options.lifeline === true,
           runId: options.runId ?? null,
         });

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { BaristaError } from '../base/errors.js';
 import { FAULT_NAMES, FAULTS, type FaultName } from '../sim/faults.js';
 import { addExploreOptions, type ExploreOptions, exploreRequestOf } from './explore-command.js';
-import { count, listOf, seed, span } from './option-values.js';
+import { count, listOf, proceduresOption, seed, span } from './option-values.js';
 import type { SimRequest } from './sim-request.js';
 
 interface Options extends ExploreOptions {
@@ -13,6 +13,7 @@ interface Options extends ExploreOptions {
   readonly hours: number;
   readonly faults: readonly FaultName[];
   readonly history?: string;
+  readonly procedures: readonly string[];
   readonly seeds?: number;
   readonly minutes?: number;
   readonly firstSeed?: number;
@@ -48,6 +49,7 @@ export function addSimCommand(program: Command, run: (request: SimRequest) => Pr
         SEARCHES,
       ),
     )
+    .addOption(proceduresOption().conflicts('exhaustive'))
     .addOption(new Option('--seeds <n>', 'searches so many seeds').argParser(count(1_000_000_000)))
     .addOption(new Option('--minutes <n>', 'searches for so long, like 60 or 0.5').argParser(span))
     .addOption(new Option('--first-seed <n>', 'where the search begins (default: 1)').argParser(seed))
@@ -84,9 +86,10 @@ export function addSimCommand(program: Command, run: (request: SimRequest) => Pr
 }
 
 function requestOf(options: Options): SimRequest {
-  const { replicas, clients, hours, faults, out, shrinkRuns, shrinkMinutes } = options;
+  const { replicas, clients, hours, out, procedures: procedureFiles, shrinkRuns, shrinkMinutes } = options;
+  const faults = options.faults.length === FAULT_NAMES.length ? 'all' : options.faults;
   const common = {
-    world: { replicas, clients, hours, faults: faults.length === FAULT_NAMES.length ? 'all' : faults },
+    world: { replicas, clients, hours, faults, procedureFiles },
     keeping: { out, shrinking: { runsMax: shrinkRuns, minutesMax: shrinkMinutes } },
   } as const;
   const { seed, history, seeds, minutes, firstSeed, jobs } = options;
@@ -114,6 +117,10 @@ Prints a fact a line:
   script FILE: COUNT actions        for each seed that failed: what it was shrunk to
 A script is replayed by: barista master --world simulated FILE
 
+--procedures has all clients write with the merge procedures of a module, on values that each of them gives as its "samples": a list.
+A procedure that is not the same function everywhere fails a check, and so does one that makes of the same conflict once this and once
+that. Its scripts are replayed with --procedures, too.
+
 Faults: a run has each with some chance, and then so often an hour; those that are named it has for sure.
 ${FAULT_NAMES.map((name) => `  ${name.padEnd(24)}${Math.round(FAULTS[name].inRun * 100)} % of runs, ${FAULTS[name].perHour} an hour`).join('\n')}
 
@@ -127,6 +134,7 @@ Examples:
   barista sim --seed 7 --replicas 5 --clients 20 --hours 1 --faults all
   barista sim --seeds 1000 --jobs 2
   barista sim --minutes 60 --first-seed 100000 --faults crash,power,partition-bridge
+  barista sim --seeds 100 --procedures ./procedures.js
   barista sim --report report.html --largest 1000
   barista sim --exhaustive --program "put k, put k" --program "put k" --fault-count 1
   barista sim --exhaustive --fault-count 0 --path "do:c1:r1 ask:r2:r1 answer:r2:r1 take:r2:r1"`;

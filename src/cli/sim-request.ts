@@ -15,10 +15,15 @@ export interface SimKeeping {
   readonly shrinking: ShrinkLimits;
 }
 
+/** What all runs are drawn from, beside their seeds. */
+export interface SimWorld extends GenerateOptions {
+  /** Modules of merge procedures, which all clients then write with. */
+  readonly procedureFiles: readonly string[];
+}
+
 export interface SimRunRequest {
   readonly kind: 'run';
-  /** What all its runs are drawn from, beside their seeds. */
-  readonly world: GenerateOptions;
+  readonly world: SimWorld;
   readonly keeping: SimKeeping;
   readonly seed: number;
   /** Where its history is written; null: nowhere. */
@@ -27,8 +32,7 @@ export interface SimRunRequest {
 
 export interface SimSearchRequest {
   readonly kind: 'search';
-  /** What all its runs are drawn from, beside their seeds. */
-  readonly world: GenerateOptions;
+  readonly world: SimWorld;
   readonly keeping: SimKeeping;
   readonly firstSeed: number;
   /** It ends after so many seeds, or after so long, whichever is first; one of them is given. */

@@ -3,9 +3,9 @@ import { dirname, join, resolve } from 'node:path';
 import { printable } from '../../master/format.js';
 import { describeViolation } from '../../master/simulation.js';
 import { BaristaError, messageOf } from '../base/errors.js';
-import type { GenerateOptions } from '../sim/generate.js';
 import { writePlan } from '../sim/script.js';
 import { formatCount } from './client-format.js';
+import type { SimWorld } from './sim-request.js';
 import type { SimFailure } from './sim-task.js';
 
 /** What failed may speak of long values. */
@@ -32,7 +32,7 @@ function refusing(what: string, attempt: () => void): void {
 }
 
 /** Writes the script of a seed that failed; its path. */
-export function writeScript(folder: string, seed: number, world: GenerateOptions, failure: SimFailure): string {
+export function writeScript(folder: string, seed: number, world: SimWorld, failure: SimFailure): string {
   const { violation, plan, actionsBefore, runs } = failure;
   const path = join(folder, `seed-${seed}-${violation.check}.txt`);
   const comments = [
@@ -55,9 +55,10 @@ function shortened(comment: string): string {
 }
 
 /** What was typed, or might have been, to see this seed. */
-function commandLine(seed: number, { replicas, clients, hours, faults }: GenerateOptions): string {
+function commandLine(seed: number, { replicas, clients, hours, faults, procedureFiles }: SimWorld): string {
   const named = typeof faults === 'string' ? faults : faults.join(',');
-  return `barista sim --seed ${seed} --replicas ${replicas} --clients ${clients} --hours ${hours} --faults ${named}`;
+  const merging = procedureFiles.map((path) => ` --procedures ${path}`).join('');
+  return `barista sim --seed ${seed} --replicas ${replicas} --clients ${clients} --hours ${hours} --faults ${named}${merging}`;
 }
 
 export function outputError(what: string, thrown: unknown): BaristaError {

@@ -4,16 +4,18 @@ import type { ErrorCode } from '../base/errors.js';
 import type { Header, HistoryEvent } from '../check/history.js';
 import { formatLine } from '../check/json-lines.js';
 import type { GenerateOptions } from '../sim/generate.js';
+import type { MergeSamples } from '../sim/merging.js';
 import type { Plan } from '../sim/plan.js';
 import { shrink } from '../sim/shrink.js';
 import type { Judge, Verdict, Violation } from '../sim/verdict.js';
-import type { ShrinkLimits } from './sim-request.js';
+import type { Merging } from './sim-merging.js';
+import type { ShrinkLimits, SimWorld } from './sim-request.js';
 import { outputError } from './sim-scripts.js';
 
 /** One seed to run. Plain data, as are the notes and the result: a worker thread does it. */
 export interface SimTask {
   readonly seed: number;
-  readonly world: GenerateOptions;
+  readonly world: SimWorld;
   /** Where its history is written; null: nowhere. */
   readonly historyFile: string | null;
   readonly shrinking: ShrinkLimits;
@@ -49,7 +51,8 @@ export type SimMessage =
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string };
 
 export interface SimTools {
-  readonly makePlan: (seed: number, world: GenerateOptions) => Plan;
+  readonly merging: Merging;
+  readonly makePlan: (seed: number, world: GenerateOptions, samples: readonly MergeSamples[]) => Plan;
   readonly judge: Judge;
   readonly now: () => number;
   readonly tell: (note: SimNote) => void;
@@ -61,11 +64,13 @@ const checksum = (bytes: Uint8Array): number => crc32(bytes);
 export function runTask(task: SimTask, tools: SimTools): SimResult {
   const { seed, world, historyFile, shrinking } = task;
   const began = tools.now();
-  const plan = tools.makePlan(seed, world);
+  const { procedures, samples } = tools.merging;
+  const plan = tools.makePlan(seed, world, samples);
   const history = historyFile === null ? null : new HistoryFile(historyFile);
   let ran = began;
   const verdict = tools.judge(plan, {
     checksum,
+    procedures,
     onRan: () => {
       ran = tools.now();
     },
@@ -80,14 +85,21 @@ export function runTask(task: SimTask, tools: SimTools): SimResult {
 }
 
 /** Shrinks to a plan that the same check finds wrong. */
-function shrinkFailure(plan: Plan, first: Violation, limits: ShrinkLimits, { judge, now, tell }: SimTools): SimFailure {
+function shrinkFailure(
+  plan: Plan,
+  first: Violation,
+  limits: ShrinkLimits,
+  { judge, now, tell, merging }: SimTools,
+): SimFailure {
   let violation = first;
   let runs = 0;
   let actions = plan.actions.length;
   const fails = (smaller: Plan): boolean => {
     runs += 1;
     tell({ kind: 'shrinking', runs, actions });
-    const same = judge(smaller, { checksum }).violations.find(({ check }) => check === first.check);
+    const same = judge(smaller, { checksum, procedures: merging.procedures }).violations.find(
+      ({ check }) => check === first.check,
+    );
     if (same === undefined) return false;
     violation = same;
     actions = smaller.actions.length;

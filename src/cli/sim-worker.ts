@@ -3,6 +3,7 @@ import { assert } from '../base/assert.js';
 import { BaristaError } from '../base/errors.js';
 import { generatePlan } from '../sim/generate.js';
 import { judge } from '../sim/verdict.js';
+import { mergingOf } from './sim-merging.js';
 import { runTask, type SimMessage, type SimNote, type SimTask } from './sim-task.js';
 
 /* A thread that runs the seeds it is given, one after another. */
@@ -10,14 +11,15 @@ import { runTask, type SimMessage, type SimNote, type SimTask } from './sim-task
 assert(parentPort !== null, 'this runs in a thread of its own');
 const port = parentPort;
 
-port.on('message', (task: SimTask) => port.postMessage(answerTo(task)));
+port.on('message', async (task: SimTask) => port.postMessage(await answerTo(task)));
 
-function answerTo(task: SimTask): SimMessage {
+async function answerTo(task: SimTask): Promise<SimMessage> {
   try {
+    const merging = await mergingOf(task.world.procedureFiles);
     const tell = (note: SimNote): void => port.postMessage({ kind: 'note', note } satisfies SimMessage);
     return {
       kind: 'result',
-      result: runTask(task, { makePlan: generatePlan, judge, now: () => performance.now(), tell }),
+      result: runTask(task, { merging, makePlan: generatePlan, judge, now: () => performance.now(), tell }),
     };
   } catch (thrown) {
     // Between threads an error loses what it was.

@@ -21,10 +21,11 @@ const TRY_NEXT: ReadonlySet<ErrorCode> = new Set([
   'ERR_CLOSED',
   'ERR_OVERLOADED',
   'ERR_STORAGE',
+  'ERR_PROCEDURE',
 ]);
 
 /** A replica that answers so is there, and says more than that none could be reached. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_STORAGE']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_STORAGE', 'ERR_PROCEDURE']);
 
 /**
  * A client: one session over the replicas it is linked to. It tries them in the order of their ids and returns the first

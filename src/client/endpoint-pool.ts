@@ -101,6 +101,7 @@ export class EndpointPool implements Route {
     before: BaristaError | null,
   ): Promise<Round<T>> {
     let lacking: { readonly reply: T } | null = null;
+    let unable: BaristaError | null = null;
     let error = before;
     for (const endpoint of this.#awake()) {
       if (pin !== undefined && pin.to !== null && pin.to !== endpoint) continue;
@@ -115,6 +116,11 @@ export class EndpointPool implements Route {
         lacking = { reply };
       } catch (thrown) {
         const failure = toBaristaError(thrown);
+        if (failure.code === 'ERR_PROCEDURE') {
+          // Another replica may have the procedure; but to ask this one again is of no use.
+          unable = failure;
+          continue;
+        }
         if (!TRY_NEXT.has(failure.code)) throw failure;
         if (this.#closed) throw closed();
         // When a caller's time is over that says nothing of the replica, nor of what kept it from serving before.
@@ -126,6 +132,7 @@ export class EndpointPool implements Route {
         endpoint.failed(failure);
       }
     }
+    if (lacking === null && unable !== null) throw unable;
     return lacking ?? { error };
   }
 

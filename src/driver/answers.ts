@@ -1,5 +1,6 @@
-import { BaristaError } from '../base/errors.js';
+import { BaristaError, toBaristaError } from '../base/errors.js';
 import { compareIds, type Origin, type ReplicaId } from '../base/ids.js';
+import type { Log } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import type { Clock, Timers } from '../base/time.js';
 import {
@@ -29,12 +30,14 @@ import { WatchDesk } from './watch-desk.js';
 const VALUES_BYTES_MAX = 8 * 1024 * 1024;
 
 type Core = Replica<KvOperation, Uint8Array>;
+type StoredEntry = StoreReply<Uint8Array>['entries'][number];
 
 export interface AnswersParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly settings: DriverSettings;
   readonly gate: FlushGate;
+  readonly log: Log;
   /** Why nothing can be read. */
   readonly outage: () => BaristaError | null;
   /** Has the neighbours asked what they hold, since somebody waits for that. */
@@ -48,6 +51,9 @@ export class Answers {
   readonly #clock: Clock;
   readonly #waits: Waits;
   readonly #watches: WatchDesk;
+  readonly #log: Log;
+  /** The merge procedures that the log was told are lacking. */
+  readonly #lacks = new Set<string>();
   #core: Core;
   #awaitingStable = 0;
 
@@ -56,6 +62,7 @@ export class Answers {
     this.#outage = parts.outage;
     this.#gate = parts.gate;
     this.#clock = parts.clock;
+    this.#log = parts.log;
     this.#waits = new Waits(parts.timers, parts.settings, parts.askNeighbours);
     this.#watches = new WatchDesk(core, parts);
   }
@@ -70,6 +77,13 @@ export class Answers {
   changed(): void {
     this.#waits.changed();
     this.#watches.changed();
+    for (const procedure of this.#core.lacks) {
+      if (this.#lacks.has(procedure)) continue;
+      this.#lacks.add(procedure);
+      const what =
+        'reads of what rests on a merge procedure that is not here are refused, and nothing after it is folded';
+      this.#log.warn({ code: 'ERR_PROCEDURE', procedure }, what);
+    }
   }
 
   /** Answers all that wait with what is so now, and lets go of every timer. */
@@ -88,7 +102,7 @@ export class Answers {
     if (refusal !== null) return done(fail(refusal));
     // What others wrote is durable with them.
     const reply = this.#core.read(request);
-    this.#gate.answer(done, succeed(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
+    this.#gate.answer(done, outcomeOf(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
   }
 
   readMany(request: ReadManyRequest, done: Done<ReadManyReply<Uint8Array>>): void {
@@ -100,7 +114,7 @@ export class Answers {
       const message = `the values of ${request.keys.length} keys take ${bytes} bytes, the limit is ${VALUES_BYTES_MAX}`;
       return done(fail(new BaristaError('ERR_FRAME_TOO_LARGE', message)));
     }
-    this.#gate.answer(done, succeed(reply), 'own writes', bytes);
+    this.#gate.answer(done, outcomeOf(reply), 'own writes', bytes);
   }
 
   scan(request: ScanRequest, done: Done<ScanReply<Uint8Array>>): void {
@@ -144,18 +158,24 @@ export class Answers {
     const links = [...all]
       .map(({ peer, address, lastError, drift, progress }) => ({ peer, address, lastError, drift, progress }))
       .sort((a, b) => compareIds(a.peer, b.peer));
-    const { origin, terms, logSize: writes, base, stable, waitsFor, retired } = this.#core;
+    const { origin, terms, logSize: writes, base, stable, waitsFor, retired, lacks } = this.#core;
     const seen = this.#core.seen();
-    this.#gate.answer(done, succeed({ origin, terms, seen, writes, base, stable, waitsFor, retired, links }));
+    this.#gate.answer(done, succeed({ origin, terms, seen, writes, base, stable, waitsFor, retired, links, lacks }));
   }
 
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
     const entries = this.#core.entries(request.after);
-    const page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, ({ key, value }) => key.length + value.length);
-    const bytes = page.items.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-    this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
+    let page: ReturnType<typeof takePage<StoredEntry>>;
+    try {
+      page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, bytesOfEntry);
+    } catch (thrown) {
+      return done(fail(toBaristaError(thrown)));
+    }
+    const { items, more } = page;
+    const bytes = items.reduce((sum, entry) => sum + bytesOfEntry(entry), 0);
+    this.#gate.answer(done, succeed({ entries: items, more }), 'anything', bytes);
   }
 
   log(request: LogRequest, done: Done<LogReply<KvOperation>>): void {
@@ -175,6 +195,10 @@ export class Answers {
     const overload = this.#waits.wait(budgetMs, look, (value) => this.#gate.answer(done, succeed(value)));
     if (overload !== null) done(fail(overload));
   }
+}
+
+function bytesOfEntry({ key, value }: StoredEntry): number {
+  return key.length + value.length;
 }
 
 function* vectorsOf(links: Iterable<Link<KvOperation>>): Generator<readonly [Origin, VersionVector]> {

@@ -16,16 +16,17 @@ import type {
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
-import type {
-  Drift,
-  News,
-  PullBatch,
-  PullRequest,
-  ReadReply,
-  ReadRequest,
-  Refused,
-  WriteReply,
-  WriteRequest,
+import {
+  type Drift,
+  isRefused,
+  type News,
+  type PullBatch,
+  type PullRequest,
+  type ReadReply,
+  type ReadRequest,
+  type Refused,
+  type WriteReply,
+  type WriteRequest,
 } from '../bayou/messages.js';
 import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
@@ -40,7 +41,7 @@ import { BundleDesk } from './bundle-desk.js';
 import { Compactor } from './compactor.js';
 import { FlushGate } from './flush-gate.js';
 import { Link, type LinkSteps } from './link.js';
-import { isRefused, outcomeOf } from './outcome-of.js';
+import { outcomeOf } from './outcome-of.js';
 import type { DriverSettings } from './settings.js';
 import { Stabilizer } from './stabilizer.js';
 

@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS } from '../base/limits.js';
 import { bytesOf, textOf } from '../base/text.js';
 import type { KvOperation } from './kv.js';
 import { integerOf } from './kv-folding.js';
+import { isProcedureName } from './procedures.js';
 
 /** How each kind stands on disk and in packed writes: never another number for the same kind. */
 const KINDS: Readonly<Record<KvOperation['kind'], number>> = {
@@ -13,6 +14,7 @@ const KINDS: Readonly<Record<KvOperation['kind'], number>> = {
   setRemove: 6,
   putIfAbsent: 7,
   total: 8,
+  merge: 9,
 };
 
 const NOTHING = new Uint8Array();
@@ -33,6 +35,8 @@ function bodyOf(operation: KvOperation): Uint8Array {
     case 'setAdd':
     case 'setRemove':
       return bytesOf(operation.member);
+    case 'merge':
+      return bodyOfMerge(operation);
     default:
       return operation.value;
   }
@@ -57,6 +61,8 @@ function decode(kind: number, body: Uint8Array): KvOperation {
       return { kind: 'putIfAbsent', value: body };
     case KINDS.total:
       return { kind: 'total', value: body };
+    case KINDS.merge:
+      return mergeFrom(body);
   }
   throw new RangeError(`no operation is of kind ${kind}, with ${body.length} bytes`);
 }
@@ -76,4 +82,47 @@ function memberFrom(body: Uint8Array): string {
   const member = textOf(body);
   if (member === null) throw new RangeError('a member that is not UTF-8');
   return member;
+}
+
+/*
+ * A merge: how long the name of the procedure is (1 byte), the name in ASCII, what is expected (1 byte: 0 nothing in particular,
+ * 1 that the key is absent, 2 a value, before which stands its length in 4 bytes, big-endian), and the value.
+ */
+const EXPECTS_ANYTHING = 0;
+const EXPECTS_ABSENT = 1;
+const EXPECTS_VALUE = 2;
+
+function bodyOfMerge({ procedure, expects, value }: Extract<KvOperation, { kind: 'merge' }>): Uint8Array {
+  const name = bytesOf(procedure);
+  const expected = expects instanceof Uint8Array ? expects : null;
+  const valueAt = 2 + name.length + (expected === null ? 0 : 4 + expected.length);
+  const body = new Uint8Array(valueAt + value.length);
+  body[0] = name.length;
+  body.set(name, 1);
+  let at = 1 + name.length;
+  body[at++] = expects === null ? EXPECTS_ANYTHING : expected === null ? EXPECTS_ABSENT : EXPECTS_VALUE;
+  if (expected !== null) {
+    new DataView(body.buffer).setUint32(at, expected.length);
+    body.set(expected, at + 4);
+  }
+  body.set(value, valueAt);
+  return body;
+}
+
+function mergeFrom(body: Uint8Array): KvOperation {
+  let at = 1 + (body[0] ?? 0);
+  const procedure = textOf(body.subarray(1, at)) ?? '';
+  const expectation = body[at++];
+  let expects: Uint8Array | 'absent' | null = expectation === EXPECTS_ABSENT ? 'absent' : null;
+  if (expectation === EXPECTS_VALUE && at + 4 <= body.length) {
+    const length = new DataView(body.buffer, body.byteOffset).getUint32(at);
+    at += 4;
+    expects = body.slice(at, at + length);
+    at += length;
+  }
+  const isWhole = expectation !== undefined && expectation <= EXPECTS_VALUE && at <= body.length;
+  const isKnown = expectation !== EXPECTS_VALUE || expects !== null;
+  if (!isWhole || !isKnown || !isProcedureName(procedure)) throw new RangeError('a merge that is cut off or misnamed');
+  // Copied: it is kept beside a body of its own, and must not keep a frame.
+  return { kind: 'merge', procedure, expects, value: body.slice(at) };
 }

@@ -1,8 +1,10 @@
+import { sameBytes } from '../base/bytes.js';
 import { compareKeys } from '../base/ids.js';
 import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { Folding } from '../base/state-machine.js';
 import { bytesOf, textOf } from '../base/text.js';
 import type { KvOperation } from './kv.js';
+import type { Procedures } from './procedures.js';
 
 const { valueBytesMax } = DEFAULT_LIMITS;
 const BUFFER_MIN = 64;
@@ -14,15 +16,19 @@ type Form =
   | { readonly kind: 'number'; readonly value: number }
   /** `bytes`: how long the set is as a value. */
   | { readonly kind: 'set'; readonly members: Set<string>; bytes: number }
-  | { readonly kind: 'buffer'; readonly buffer: Uint8Array; length: number };
+  | { readonly kind: 'buffer'; readonly buffer: Uint8Array; length: number }
+  /** What it is only a replica can tell that has the procedure. */
+  | { readonly kind: 'unknown'; readonly lacks: string };
 
 const ABSENT: Form = { kind: 'absent' };
 
 /** Folds operations on one key. A long run of one kind costs what the operations take, not the value each time. */
 export class KvFolding implements Folding<KvOperation, Uint8Array> {
   #form: Form;
+  readonly #procedures: Procedures;
 
-  constructor(before: Uint8Array | undefined) {
+  constructor(before: Uint8Array | undefined, procedures: Procedures) {
+    this.#procedures = procedures;
     this.#form = before === undefined ? ABSENT : { kind: 'bytes', value: before };
   }
 
@@ -33,6 +39,18 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
         return this.#become({ kind: 'bytes', value: operation.value });
       case 'delete':
         return this.#become(ABSENT);
+      default:
+        // Nothing is guessed: whatever it changes, what is there is not known.
+        return this.#form.kind === 'unknown' || this.#change(operation);
+    }
+  }
+
+  get lacks(): string | null {
+    return this.#form.kind === 'unknown' ? this.#form.lacks : null;
+  }
+
+  #change(operation: Exclude<KvOperation, { kind: 'put' | 'total' | 'delete' }>): boolean {
+    switch (operation.kind) {
       case 'putIfAbsent':
         return this.#form.kind === 'absent' && this.#become({ kind: 'bytes', value: operation.value });
       case 'increment':
@@ -43,6 +61,8 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
         return this.#add(operation.member);
       case 'setRemove':
         return this.#remove(operation.member);
+      case 'merge':
+        return this.#merge(operation);
     }
   }
 
@@ -50,6 +70,7 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
     const form = this.#form;
     switch (form.kind) {
       case 'absent':
+      case 'unknown':
         return undefined;
       case 'bytes':
         return form.value;
@@ -113,6 +134,17 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
     return this.#become(set);
   }
 
+  #merge({ value, expects, procedure }: Extract<KvOperation, { kind: 'merge' }>): boolean {
+    const current = this.value();
+    const expected = expects instanceof Uint8Array ? expects : undefined;
+    if (expects !== null && isSame(current, expected)) return this.#become({ kind: 'bytes', value });
+    const merge = this.#procedures.find(procedure);
+    if (merge === undefined) return this.#become({ kind: 'unknown', lacks: procedure });
+    const merged = merge({ value, expected, current });
+    if (merged === undefined || merged.length > valueBytesMax || isSame(merged, current)) return false;
+    return this.#become({ kind: 'bytes', value: merged });
+  }
+
   /** Null if the value is no set. */
   #set(): Extract<Form, { kind: 'set' }> | null {
     if (this.#form.kind === 'set') return this.#form;
@@ -122,6 +154,10 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
     for (const member of members) bytes += memberBytes(member);
     return { kind: 'set', members, bytes };
   }
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameBytes(a, b);
 }
 
 /** The number that a value is in decimal digits, as `String` writes it; null if it is none, or beyond 2^53 - 1. */

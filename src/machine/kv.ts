@@ -1,9 +1,14 @@
+import { sameBytes } from '../base/bytes.js';
 import { checkValue } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { StateMachine } from '../base/state-machine.js';
 import { kvOperationCodec } from './kv-codec.js';
 import { KvFolding } from './kv-folding.js';
+import { isProcedureName, Procedures } from './procedures.js';
+
+/** What a merge takes beside its value, what it expects, and the name of its procedure. */
+const MERGE_BYTES = 6;
 
 export type KvOperation =
   /** The value, whatever was there. */
@@ -19,6 +24,16 @@ export type KvOperation =
   | { readonly kind: 'setRemove'; readonly member: string }
   /** The value, if the key is absent. */
   | { readonly kind: 'putIfAbsent'; readonly value: Uint8Array }
+  /**
+   * The value, if what is there is as expected: these bytes, or nothing; else what the procedure, `name@version`, makes of both.
+   * With null nothing is expected, and the procedure decides always.
+   */
+  | {
+      readonly kind: 'merge';
+      readonly value: Uint8Array;
+      readonly expects: Uint8Array | 'absent' | null;
+      readonly procedure: string;
+    }
   /** What folded operations came to: no client sends it. */
   | { readonly kind: 'total'; readonly value: Uint8Array };
 
@@ -27,32 +42,51 @@ const { kindOf, bodyOf } = kvOperationCodec;
 export { kvOperationCodec };
 
 /**
- * The key-value store. A put and a delete are blind; the others read the value that stands where they do, and change
+ * The key-value store, with merge procedures. A put and a delete are blind; the others read the value that stands where they do, and change
  * nothing there if it is not of their kind, or the outcome would be out of bounds (docs/GUARANTEES.md, "Operations").
  */
-export const kvMachine: StateMachine<KvOperation, Uint8Array> = {
-  isBlind: ({ kind }) => kind === 'put' || kind === 'delete' || kind === 'total',
-  begin: (before) => new KvFolding(before),
-  total: (value) => ({ kind: 'total', value }),
-  isTotal: ({ kind }) => kind === 'total',
-  sizeOf: (operation) => {
-    switch (operation.kind) {
-      case 'delete':
-        return 0;
-      case 'increment':
-        return 8;
-      case 'append':
-        return operation.bytes.length;
-      case 'setAdd':
-      case 'setRemove':
-        return operation.member.length;
-      default:
-        return operation.value.length;
-    }
-  },
-  sizeOfValue: (value) => value.length,
-  equal: (a, b) => kindOf(a) === kindOf(b) && sameBytes(bodyOf(a), bodyOf(b)),
-};
+export function kvMachineWith(procedures: Procedures): StateMachine<KvOperation, Uint8Array> {
+  return {
+    isBlind: ({ kind }) => kind === 'put' || kind === 'delete' || kind === 'total',
+    begin: (before) => new KvFolding(before, procedures),
+    lacks: (operation) => {
+      if (operation.kind !== 'merge' || procedures.find(operation.procedure) !== undefined) return null;
+      return operation.procedure;
+    },
+    total: (value) => ({ kind: 'total', value }),
+    isTotal: ({ kind }) => kind === 'total',
+    standsAlone: ({ kind }) => kind !== 'merge',
+    sizeOf,
+    sizeOfValue: (value) => value.length,
+    equal: (a, b) => kindOf(a) === kindOf(b) && sameBytes(bodyOf(a), bodyOf(b)),
+  };
+}
+
+/** With the ready procedures, and no others. */
+export const kvMachine = kvMachineWith(new Procedures());
+
+function sizeOf(operation: KvOperation): number {
+  switch (operation.kind) {
+    case 'delete':
+      return 0;
+    case 'increment':
+      return 8;
+    case 'append':
+      return operation.bytes.length;
+    case 'setAdd':
+    case 'setRemove':
+      return operation.member.length;
+    case 'merge':
+      return mergeBytes(operation);
+    default:
+      return operation.value.length;
+  }
+}
+
+/** How long the operation is on disk. */
+function mergeBytes({ procedure, expects, value }: Extract<KvOperation, { kind: 'merge' }>): number {
+  return MERGE_BYTES + procedure.length + value.length + (expects instanceof Uint8Array ? expects.length : 0);
+}
 
 /** Why the operation cannot be taken from a program; null if it can. */
 export function checkOperation(operation: KvOperation): BaristaError | null {
@@ -70,6 +104,18 @@ export function checkOperation(operation: KvOperation): BaristaError | null {
       const { memberBytesMax } = DEFAULT_LIMITS;
       return bytes <= memberBytesMax ? null : wrong(`the member takes ${bytes} bytes, the limit is ${memberBytesMax}`);
     }
+    case 'merge': {
+      if (!isProcedureName(operation.procedure)) {
+        return wrong(`${JSON.stringify(operation.procedure)} is no merge procedure: they are named as keep-both@1`);
+      }
+      const bytes = mergeBytes(operation);
+      const { valueBytesMax } = DEFAULT_LIMITS;
+      return bytes <= valueBytesMax
+        ? null
+        : wrong(
+            `the value, what is expected and the procedure's name take ${bytes} bytes, the limit is ${valueBytesMax}`,
+          );
+    }
     case 'total':
       return wrong("a total stands for operations that were folded, and is no client's to send");
     default:
@@ -79,8 +125,4 @@ export function checkOperation(operation: KvOperation): BaristaError | null {
 
 function wrong(message: string): BaristaError {
   return new BaristaError('ERR_INVALID_VALUE', message);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -28,6 +28,7 @@ import {
   message,
   milliseconds,
   port,
+  procedureName,
   replicaId,
   time,
   value,
@@ -90,7 +91,8 @@ export const statusReply: Codec<Status> = structOf<Status>('StatusReply')
   .required(7, 'waitsFor', list(origin), (status) => status.waitsFor)
   .required(8, 'retired', list(origin), (status) => status.retired)
   .required(9, 'links', list(linkStatus), (status) => status.links)
-  .build((origin, terms, seen, writes, base, stable, waitsFor, retired, links) => ({
+  .optional(10, 'lacks', list(procedureName), ({ lacks }) => (lacks.length === 0 ? null : lacks))
+  .build((origin, terms, seen, writes, base, stable, waitsFor, retired, links, lacks) => ({
     origin,
     terms,
     seen,
@@ -100,6 +102,7 @@ export const statusReply: Codec<Status> = structOf<Status>('StatusReply')
     waitsFor,
     retired,
     links,
+    lacks: lacks ?? [],
   }));
 
 export const stabilizeRequest: Codec<StabilizeRequest> = structOf<StabilizeRequest>('StabilizeRequest')

@@ -1,7 +1,7 @@
 import { checkOperation, type KvOperation } from '../machine/kv.js';
 import { FieldError } from './field-error.js';
-import { integer, member, value } from './scalars.js';
-import { type Codec, structOf, unionOf } from './schema.js';
+import { integer, member, procedureName, value } from './scalars.js';
+import { bool, type Codec, structOf, unionOf } from './schema.js';
 
 type Of<Kind extends KvOperation['kind']> = Extract<KvOperation, { kind: Kind }>;
 
@@ -31,6 +31,18 @@ const putIfAbsentOperation = structOf<Of<'putIfAbsent'>>('PutIfAbsentOperation')
   .required(1, 'value', value, (operation) => operation.value)
   .build((value) => ({ kind: 'putIfAbsent', value }));
 
+const mergeOperation = structOf<Of<'merge'>>('MergeOperation')
+  .required(1, 'procedure', procedureName, (operation) => operation.procedure)
+  .required(2, 'value', value, (operation) => operation.value)
+  .optional(3, 'expected', value, ({ expects }) => (expects instanceof Uint8Array ? expects : null))
+  .optional(4, 'expectsAbsent', bool, ({ expects }) => (expects === 'absent' ? true : null))
+  .build((procedure, value, expected, expectsAbsent) => {
+    if (expectsAbsent === true && expected !== null) {
+      throw new FieldError('ERR_INVALID_VALUE', 'a merge that expects a value, and that there is none');
+    }
+    return { kind: 'merge', procedure, value, expects: expectsAbsent === true ? 'absent' : expected };
+  });
+
 const totalOperation = structOf<Of<'total'>>('TotalOperation')
   .required(1, 'value', value, (operation) => operation.value)
   .build((value) => ({ kind: 'total', value }));
@@ -44,6 +56,7 @@ export const operation: Codec<KvOperation> = unionOf<KvOperation>('Operation')
   .arm(6, 'setRemove', setRemoveOperation, (operation) => operation.kind === 'setRemove')
   .arm(7, 'putIfAbsent', putIfAbsentOperation, (operation) => operation.kind === 'putIfAbsent')
   .arm(8, 'total', totalOperation, (operation) => operation.kind === 'total')
+  .arm(9, 'merge', mergeOperation, (operation) => operation.kind === 'merge')
   .build();
 
 /** As a client may send it. */

@@ -77,6 +77,14 @@ export const member: Codec<string> = textOf({
   controlCharacters: true,
 });
 
+/** Whether it is one is looked at with its operation. */
+export const procedureName: Codec<string> = textOf({
+  bytesMin: 1,
+  bytesMax: 256,
+  code: 'ERR_INVALID_VALUE',
+  controlCharacters: false,
+});
+
 /** The longest name the domain name system has. */
 export const host: Codec<string> = textOf({
   bytesMin: 1,

@@ -16,7 +16,9 @@ import {
   exportThrough,
   importThrough,
 } from '../bundle/library.js';
+import { Procedures } from '../machine/procedures.js';
 import { LocalRoute } from '../session/local-route.js';
+import { type AnyProcedure, type ProcedureRegistry, ProgramProcedures } from '../session/procedures.js';
 import { openSession, openWatch } from '../session/replica-session.js';
 import type { Session, SessionOptions, Sessions, Watch, WatchOptions } from '../session/session.js';
 import type { ValueCodec } from '../session/value-codec.js';
@@ -55,6 +57,8 @@ export interface OpenOptions {
   readonly antiEntropyMs?: number | null;
   /** True to open its data under a new incarnation: for a copy, or an older state of it. */
   readonly newIncarnation?: boolean;
+  /** Merge procedures that it knows from the start. */
+  readonly procedures?: readonly AnyProcedure[];
   /** Told what the replica notices. Default: nobody is. */
   readonly log?: Log;
 }
@@ -65,6 +69,8 @@ export interface EmbeddedReplica extends Sessions, Bundles, AsyncDisposable {
   readonly origin: string;
   /** Where it listens; null if it does not. */
   readonly address: Address | null;
+  /** The merge procedures that it knows. */
+  readonly procedures: ProcedureRegistry;
   /** What it is, holds and is linked with. */
   status(): Promise<Status>;
   /** Makes everything durable and ends. What is under way fails with ERR_CLOSED. Nothing is left: no timer, port, lock or process. */
@@ -80,6 +86,9 @@ export async function openReplica(options: OpenOptions): Promise<EmbeddedReplica
   const cluster = options.cluster ?? 'default';
   const log = options.log ?? SILENT_LOG;
   let opened: Embedded | null = null;
+  const procedures = new Procedures();
+  const registry = new ProgramProcedures(procedures, log);
+  for (const procedure of options.procedures ?? []) registry.register(procedure);
   const replica = await startReplica({
     id: options.id,
     cluster,
@@ -93,11 +102,12 @@ export async function openReplica(options: OpenOptions): Promise<EmbeddedReplica
     dataDir: options.dataDir ?? null,
     listen,
     countsIncarnations: false,
+    procedures,
     log,
     // Rejects never.
     onShutdown: () => void opened?.close(),
   });
-  opened = new Embedded(replica, cluster);
+  opened = new Embedded(replica, cluster, registry);
   const listening = replica.listener?.address;
   if (listening !== undefined && peers.length > 0) {
     const { driver, origin } = replica;
@@ -111,11 +121,13 @@ export async function openReplica(options: OpenOptions): Promise<EmbeddedReplica
 class Embedded implements EmbeddedReplica {
   readonly #replica: RunningReplica;
   readonly #route: LocalRoute;
+  readonly procedures: ProcedureRegistry;
   #peers: PeerKeeper | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(replica: RunningReplica, cluster: string) {
+  constructor(replica: RunningReplica, cluster: string, procedures: ProcedureRegistry) {
     this.#replica = replica;
+    this.procedures = procedures;
     this.#route = new LocalRoute(cluster, replica.driver);
   }
 

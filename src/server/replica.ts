@@ -8,7 +8,8 @@ import { PROTOCOL_VERSION } from '../bayou/messages.js';
 import { Replica } from '../bayou/replica.js';
 import { Driver } from '../driver/driver.js';
 import { DEFAULT_SETTINGS } from '../driver/settings.js';
-import { kvMachine } from '../machine/kv.js';
+import { kvMachineWith } from '../machine/kv.js';
+import type { Procedures } from '../machine/procedures.js';
 import { ReplicaConnection } from '../rpc/client.js';
 import { type Listener, listen } from '../rpc/server.js';
 import { type DataOptions, openData } from './data.js';
@@ -22,6 +23,8 @@ export interface ReplicaOptions extends DataOptions {
   readonly listen: { readonly host: string; readonly port: number } | null;
   /** True if whoever starts it counts its incarnations, and leaves the next one to the replica. */
   readonly countsIncarnations: boolean;
+  /** Which merge procedures it knows; more may come. */
+  readonly procedures: Procedures;
   readonly log: Log;
   /** Told when somebody asked the replica to end, over the wire. */
   readonly onShutdown: () => void;
@@ -47,6 +50,7 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   const { storage } = data;
   const terms = { protocol: PROTOCOL_VERSION, cluster, tieBreak, clock, retryWindowMs };
   const origin = (): Origin => originOf(options.id as ReplicaId, data.incarnation());
+  const machine = kvMachineWith(options.procedures);
   const life = data.beginLife(systemClock.now());
   const reincarnate = (done: Done<void>): void => {
     const before = data.incarnation();
@@ -59,7 +63,7 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
     done(succeed(undefined));
   };
   const driver = new Driver({
-    openReplica: () => new Replica({ origin: origin(), life, terms, machine: kvMachine, storage, maxDriftMs }),
+    openReplica: () => new Replica({ origin: origin(), life, terms, machine, storage, maxDriftMs }),
     reincarnate,
     storage,
     dialer: { dial: (_peer, address) => new ReplicaConnection({ address }) },

@@ -2,7 +2,10 @@ import { checkId } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ReplicaId } from '../base/ids.js';
 import { promised } from '../base/outcome.js';
+import { Procedures } from '../machine/procedures.js';
 import type { Listener } from '../rpc/server.js';
+import { loadProcedures } from '../session/procedure-files.js';
+import { ProgramProcedures } from '../session/procedures.js';
 import type { DataOptions } from './data.js';
 import { endWithParent } from './lifeline.js';
 import { openLog } from './log.js';
@@ -16,6 +19,8 @@ export interface ServerOptions extends DataOptions {
   /** With the hybrid clock, how far ahead of the wall clock a write may be that is taken from others; null: any. */
   readonly maxDriftMs: number | null;
   readonly antiEntropyMs: number | null;
+  /** Modules that export merge procedures. */
+  readonly procedureFiles: readonly string[];
   /** Ends with the process that holds the other end of standard input. */
   readonly lifeline: boolean;
   /** Names the master's run, which counts the incarnations of its replicas; else only to be seen in the process list. */
@@ -44,11 +49,15 @@ async function run(options: ServerOptions): Promise<Listener> {
     if (wrong !== null) throw wrong;
   }
   const log = openLog(options.id, options.lifeline);
+  const procedures = new Procedures();
+  const registry = new ProgramProcedures(procedures, log);
+  for (const procedure of await loadProcedures(options.procedureFiles)) registry.register(procedure);
   const end = (): void => replica.close(() => process.exit(0));
   const replica = await startReplica({
     ...options,
     listen: { host: options.host, port: options.port },
     countsIncarnations: options.runId !== null,
+    procedures,
     log,
     onShutdown: end,
   });

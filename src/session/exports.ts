@@ -3,11 +3,13 @@ export { BaristaError, type ErrorCode } from '../base/errors.js';
 export type { WriteState } from '../bayou/hold-messages.js';
 export type { Guarantee } from '../bayou/session.js';
 export type { AcceptStamp } from '../bayou/write.js';
+export type { AnyProcedure, Conflict, MergeProcedure, ProcedureRegistry } from './procedures.js';
 export type {
   AcceptedWrite,
   CallOptions,
   Change,
   Found,
+  MergeOptions,
   Missing,
   OnMissing,
   Operation,

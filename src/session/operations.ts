@@ -31,6 +31,20 @@ function encode<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
         throw new BaristaError('ERR_INVALID_VALUE', 'the member of a set is not a string');
       }
       return { kind: operation.kind, member: operation.member };
+    case 'merge': {
+      const { procedure, expects, expectsAbsent } = operation;
+      if (expects !== undefined && expectsAbsent === true) {
+        throw new BaristaError('ERR_OPTION', 'a merge expects a value or an absent key, not both');
+      }
+      const expected = expects === undefined ? null : encodeValue(codec, expects);
+      const value = encodeValue(codec, operation.value);
+      return {
+        kind: 'merge',
+        value,
+        procedure: String(procedure),
+        expects: expectsAbsent === true ? 'absent' : expected,
+      };
+    }
     default:
       throw new BaristaError('ERR_OPTION', `there is no operation ${JSON.stringify(operation)}`);
   }

@@ -23,6 +23,7 @@ import type {
   CallOptions,
   Change,
   Found,
+  MergeOptions,
   Missing,
   OnMissing,
   Operation,
@@ -186,6 +187,12 @@ class ReplicaSession<V> implements Session<V> {
 
   putIfAbsent(key: string, value: V, options?: CallOptions): Promise<Write> {
     return this.write(key, { kind: 'putIfAbsent', value }, options);
+  }
+
+  merge(key: string, value: V, procedure: string, options: MergeOptions<V> = {}): Promise<Write> {
+    const { expects, expectsAbsent, ...limits } = options;
+    const expected = { ...(expects === undefined ? {} : { expects }), ...(expectsAbsent ? { expectsAbsent } : {}) };
+    return this.write(key, { kind: 'merge', value, procedure, ...expected }, limits);
   }
 
   async write(key: string, operation: Operation<V>, options: CallOptions = {}): Promise<Write> {

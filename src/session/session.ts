@@ -204,7 +204,24 @@ export type Operation<V> =
   | { readonly kind: 'setAdd'; readonly member: string }
   | { readonly kind: 'setRemove'; readonly member: string }
   /** The value, if the key is absent. */
-  | { readonly kind: 'putIfAbsent'; readonly value: V };
+  | { readonly kind: 'putIfAbsent'; readonly value: V }
+  /**
+   * The value, if under the key is what is expected: a value, or nothing. Else what the merge procedure, `name@version`, makes of
+   * what is there and of the value; it decides always if nothing is expected.
+   */
+  | {
+      readonly kind: 'merge';
+      readonly value: V;
+      readonly procedure: string;
+      readonly expects?: V;
+      readonly expectsAbsent?: boolean;
+    };
+
+/** What a merge expects to find: a value, or that the key is absent, or neither. */
+export interface MergeOptions<V> extends CallOptions {
+  readonly expects?: V;
+  readonly expectsAbsent?: boolean;
+}
 
 /**
  * A program's view of the store: it sees its own writes, and never sees time run backwards, whichever replica serves it, as
@@ -232,6 +249,13 @@ export interface Session<V = string> {
   removeFromSet(key: string, member: string, options?: CallOptions): Promise<Write>;
   /** Sets the key where it is absent. Which of several takes effect only their order decides: read the key once it is stable. */
   putIfAbsent(key: string, value: V, options?: CallOptions): Promise<Write>;
+  /**
+   * Sets the key if under it is what is expected, where the write stands; else to what the merge procedure makes of what is there,
+   * at every replica alike: `first-wins@1`, `keep-both@1`, `highest@1`, `lowest@1`, `json-merge-patch@1`, `add-to-list@1`,
+   * `first-free-slot@1`, or one that the program has registered there. Rejects with ERR_PROCEDURE if the replica has not that
+   * procedure. docs/GUARANTEES.md, "Merge procedures", says what each does.
+   */
+  merge(key: string, value: V, procedure: string, options?: MergeOptions<V>): Promise<Write>;
   /** A write of any kind. */
   write(key: string, operation: Operation<V>, options?: CallOptions): Promise<Write>;
   /**

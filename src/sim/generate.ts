@@ -2,6 +2,7 @@ import { type Random, seededRandom } from '../base/random.js';
 import { GUARANTEES, type Guarantee } from '../bayou/session.js';
 import { drawFaults } from './draw-faults.js';
 import { FAULT_NAMES, FAULTS, type FaultName } from './faults.js';
+import { type MergeSamples, READY_SAMPLES } from './merging.js';
 import type { Plan, PlannedAction, PlannedClient } from './plan.js';
 import { drawWorkload } from './workload.js';
 
@@ -15,8 +16,9 @@ export interface GenerateOptions {
 }
 
 const HOUR_MS = 3_600_000;
-/** Makes another seed of a seed. */
+/** They make other seeds of a seed. */
 const CHANGING = 0x5eed;
+const MERGING = 0x3e26e;
 
 /** Sessions ask for all guarantees, the two of reading, one, or none. */
 const GUARANTEE_SETS: readonly (readonly Guarantee[])[] = [
@@ -28,8 +30,11 @@ const GUARANTEE_SETS: readonly (readonly Guarantee[])[] = [
   [],
 ];
 
-/** A run drawn from a seed: what the world is like, what clients do, and what goes wrong. */
-export function generatePlan(seed: number, options: GenerateOptions): Plan {
+/**
+ * A run drawn from a seed: what the world is like, what clients do, and what goes wrong. `own`: the merge procedures that all
+ * clients write with; without any some runs use the ready ones.
+ */
+export function generatePlan(seed: number, options: GenerateOptions, own: readonly MergeSamples[] = []): Plan {
   const random = seededRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   const ids = Array.from({ length: options.replicas }, (_, i) => `r${i + 1}`);
@@ -54,7 +59,11 @@ export function generatePlan(seed: number, options: GenerateOptions): Plan {
   const kinds = chosen(options.faults, random);
   const faults = drawFaults({ random, ids, clients: names, kinds, ...world });
   const changing = seededRandom(seed ^ CHANGING);
-  const workload = drawWorkload({ random, changing, ids, clients: names, durationMs });
+  const merging = seededRandom(seed ^ MERGING);
+  const mergeShare = own.length > 0 ? 100 : ([0, 0, 20, 60][merging.below(4)] as number);
+  const samples = own.length > 0 ? own : READY_SAMPLES;
+  const drawing = { random, changing, merging, samples, mergeShare };
+  const workload = drawWorkload({ ...drawing, ids, clients: names, durationMs });
   const links = drawLinks(ids, random);
   const late = new Set(faults.flatMap(({ action }) => (action.kind === 'join' ? [action.replica] : [])));
   return {

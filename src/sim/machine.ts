@@ -3,13 +3,14 @@ import { type Origin, originOf, type ReplicaId } from '../base/ids.js';
 import type { LogFields } from '../base/log.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
 import type { Random } from '../base/random.js';
+import type { StateMachine } from '../base/state-machine.js';
 import type { ClusterTerms, PullBatch, PullRequest } from '../bayou/messages.js';
 import { Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { Vector } from '../check/history.js';
 import { Driver } from '../driver/driver.js';
 import type { DriverSettings } from '../driver/settings.js';
-import { type KvOperation, kvMachine } from '../machine/kv.js';
+import type { KvOperation } from '../machine/kv.js';
 import type { DurableStorage } from '../storage/durable.js';
 import { SimConnection } from './connection.js';
 import { PowerLoss } from './disk/faulty-directory.js';
@@ -25,6 +26,7 @@ import type { Scheduler } from './scheduler.js';
 type Core = Replica<KvOperation, Uint8Array>;
 
 export interface MachineParts {
+  readonly machine: StateMachine<KvOperation, Uint8Array>;
   readonly id: ReplicaId;
   readonly seed: number;
   readonly scheduler: Scheduler;
@@ -292,8 +294,8 @@ export class Machine {
   }
 
   #openReplica(terms: ClusterTerms, storage: DurableStorage<KvOperation>, life: number): Core {
-    const { maxDriftMs } = this.#parts;
-    const replica: Core = new Replica({ origin: this.origin, terms, machine: kvMachine, storage, maxDriftMs, life });
+    const { maxDriftMs, machine } = this.#parts;
+    const replica: Core = new Replica({ origin: this.origin, terms, machine, storage, maxDriftMs, life });
     this.#watchForLies(replica);
     this.#replica = replica;
     this.#shown = null;

@@ -82,6 +82,13 @@ function whatOf(operation: KvOperation): Pick<LoggedWrite, 'value' | 'change'> {
     case 'setAdd':
     case 'setRemove':
       return { value: operation.member, change: operation.kind };
+    case 'merge': {
+      const { procedure, value, expects } = operation;
+      const carried = { procedure, value: shownOf(value) };
+      if (expects === null) return { value: JSON.stringify(carried), change: 'merge' };
+      const expected = expects === 'absent' ? null : shownOf(expects);
+      return { value: JSON.stringify({ ...carried, expects: expected }), change: 'merge' };
+    }
     default:
       return { value: shownOf(operation.value), change: operation.kind };
   }

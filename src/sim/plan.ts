@@ -31,6 +31,9 @@ export type DiskFault =
   | { readonly kind: 'flip'; readonly nth: number }
   | { readonly kind: 'mend' };
 
+/** What a merge expects: nothing in particular, that the key is absent, or the value behind the sign. */
+export type Expectation = 'anything' | 'absent' | `=${string}`;
+
 /** One thing that is done to the world. Replicas and clients are named by their ids. */
 export type Action =
   | { readonly kind: 'put'; readonly client: string; readonly key: string; readonly value: string }
@@ -40,6 +43,15 @@ export type Action =
   | { readonly kind: 'setAdd'; readonly client: string; readonly key: string; readonly member: string }
   | { readonly kind: 'setRemove'; readonly client: string; readonly key: string; readonly member: string }
   | { readonly kind: 'putIfAbsent'; readonly client: string; readonly key: string; readonly value: string }
+  | {
+      readonly kind: 'merge';
+      readonly client: string;
+      readonly key: string;
+      /** `name@version`. */
+      readonly procedure: string;
+      readonly expects: Expectation;
+      readonly value: string;
+    }
   | { readonly kind: 'get'; readonly client: string; readonly key: string }
   /** The client talks to this replica from now on, before others. */
   | { readonly kind: 'roam'; readonly client: string; readonly replica: string }

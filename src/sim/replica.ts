@@ -7,7 +7,8 @@ import type { ReplicaStorage } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
 import { Driver } from '../driver/driver.js';
 import type { DriverSettings } from '../driver/settings.js';
-import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { type KvOperation, kvMachineWith } from '../machine/kv.js';
+import { Procedures } from '../machine/procedures.js';
 import { MemoryStorage } from '../storage/memory.js';
 import { SimConnection } from './connection.js';
 import type { SimNetwork } from './network.js';
@@ -19,6 +20,8 @@ export interface SimReplicaSpec {
   readonly terms: ClusterTerms;
   readonly settings: DriverSettings;
   readonly maxDriftMs: number | null;
+  /** The merge procedures that it knows; absent: the ready ones. */
+  readonly procedures?: Procedures;
   /** What it kept in an earlier life; absent: it begins empty. */
   readonly storage?: ReplicaStorage<KvOperation>;
   /** Told of the origin that takes the place of the one it has. */
@@ -38,11 +41,12 @@ export class SimReplica {
     this.#network = network;
     const process = new SimProcess(scheduler);
     const storage = spec.storage ?? new MemoryStorage<KvOperation>();
-    const { terms, maxDriftMs } = spec;
+    const { terms, maxDriftMs, procedures = new Procedures() } = spec;
+    const machine = kvMachineWith(procedures);
     let { origin } = spec;
     const life = scheduler.now;
     const driver = new Driver({
-      openReplica: () => new Replica({ origin, terms, machine: kvMachine, storage, maxDriftMs, life }),
+      openReplica: () => new Replica({ origin, terms, machine, storage, maxDriftMs, life }),
       storage,
       dialer: { dial: (_peer, address) => new SimConnection(network.connect(process, address)) },
       clock: process,

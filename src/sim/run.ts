@@ -1,6 +1,8 @@
 import { seededRandom } from '../base/random.js';
 import type { HistoryEvent } from '../check/history.js';
+import type { Procedures } from '../machine/procedures.js';
 import { bringTogether } from './liveness.js';
+import { TriedProcedures } from './merging.js';
 import type { Plan } from './plan.js';
 import type { OperationCounts } from './recorder.js';
 import { World } from './world.js';
@@ -17,6 +19,8 @@ const MINUTE_MS = 60_000;
 export interface RunPorts {
   /** Such as CRC-32. */
   readonly checksum: (bytes: Uint8Array) => number;
+  /** The merge procedures that every replica has; absent: the ready ones. */
+  readonly procedures?: Procedures;
   /** Given what happens, as it happens; absent: nobody wants it. */
   readonly sink?: (event: HistoryEvent) => void;
   /** Told every virtual minute how far the run is. */
@@ -42,7 +46,8 @@ export interface RunResult {
 
 /** Runs a plan to its end: the same plan, always the same. */
 export function runPlan(plan: Plan, ports: RunPorts): RunResult {
-  const world = new World(plan, { checksum: ports.checksum, sink: ports.sink ?? (() => undefined) });
+  const { checksum, procedures = new TriedProcedures(), sink = () => undefined } = ports;
+  const world = new World(plan, { checksum, procedures, sink });
   const { scheduler, recorder } = world;
   const moments = momentsOf(plan);
   let nextMinute = MINUTE_MS;

@@ -3,7 +3,8 @@ import { BaristaError } from '../base/errors.js';
 import { COMPACT_PERIOD_MS, RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import { GUARANTEES } from '../bayou/session.js';
 import { checkOperation } from '../machine/kv.js';
-import type { Action, DiskFault, NetworkWeather, Plan, PlannedAction } from './plan.js';
+import { isProcedureName } from '../machine/procedures.js';
+import type { Action, DiskFault, Expectation, NetworkWeather, Plan, PlannedAction } from './plan.js';
 import { namesOf, strangerIn } from './plan-names.js';
 import {
   chance,
@@ -19,6 +20,7 @@ import {
   union,
   WordReader,
   whole,
+  word,
 } from './script-forms.js';
 
 /*
@@ -36,6 +38,13 @@ const CLIENT = text('CLIENT', checkId);
 const KEY = text('KEY', checkKey);
 const VALUE = text('VALUE', () => null);
 const MEMBER = text('MEMBER', (member) => checkOperation({ kind: 'setAdd', member }));
+const PROCEDURE = word('PROCEDURE', 'a merge procedure, named as keep-both@1', (written) =>
+  isProcedureName(written) ? written : undefined,
+);
+const EXPECTS = word<Expectation>('anything|absent|=VALUE', '"anything", "absent", or "=" and a value', (written) => {
+  if (written === 'anything' || written === 'absent') return written;
+  return written.startsWith('=') ? `=${written.slice(1)}` : undefined;
+});
 const MS = whole('MS', 0);
 const NTH = whole('NTH', 1);
 
@@ -69,6 +78,7 @@ const ACTION = union<Action>('ACTION', {
   setAdd: { client: CLIENT, key: KEY, member: MEMBER },
   setRemove: { client: CLIENT, key: KEY, member: MEMBER },
   putIfAbsent: { client: CLIENT, key: KEY, value: VALUE },
+  merge: { client: CLIENT, key: KEY, procedure: PROCEDURE, expects: EXPECTS, value: VALUE },
   get: { client: CLIENT, key: KEY },
   roam: { client: CLIENT, replica: REPLICA },
   cut: ONE_WAY,
@@ -191,6 +201,7 @@ const REST_KINDS: ReadonlySet<string> = new Set(['put', 'append', 'setAdd', 'set
 
 /** The place of the word that is the rest of its line, if an action of that kind begins at `start`; -1 if none is. */
 export function actionRestAt(kind: string, start: number): number {
+  if (kind === 'merge') return start + 5;
   return REST_KINDS.has(kind) ? start + 3 : -1;
 }
 

@@ -234,5 +234,10 @@ function operationOf(action: WriteAction): KvOperation {
     case 'setAdd':
     case 'setRemove':
       return { kind: action.kind, member: action.member };
+    case 'merge': {
+      const { procedure, expects, value } = action;
+      const expected = expects === 'anything' ? null : expects === 'absent' ? expects : bytesOf(expects.slice(1));
+      return { kind: 'merge', procedure, expects: expected, value: bytesOf(value) };
+    }
   }
 }

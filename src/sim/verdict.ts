@@ -1,8 +1,10 @@
-import { messageOf } from '../base/errors.js';
+import { BaristaError, messageOf } from '../base/errors.js';
 import { acceptTimeSpan } from '../bayou/clock.js';
 import { checkHistory } from '../check/check.js';
 import type { Header, HistoryEvent } from '../check/history.js';
 import type { CheckReport } from '../check/report.js';
+import type { Procedures } from '../machine/procedures.js';
+import { mergesOf, TriedProcedures } from './merging.js';
 import type { Plan } from './plan.js';
 import { type RunResult, runPlan } from './run.js';
 
@@ -36,6 +38,8 @@ export interface Verdict {
 }
 
 export interface JudgePorts {
+  /** The merge procedures that every replica has; absent: the ready ones. */
+  readonly procedures?: Procedures;
   /** Such as CRC-32. */
   readonly checksum: (bytes: Uint8Array) => number;
   readonly onHistory?: (line: Header | HistoryEvent) => void;
@@ -49,7 +53,7 @@ export type Judge = (plan: Plan, ports: JudgePorts) => Verdict;
 
 const CRASHED = { hash: '-', virtualMs: 0, rounds: null, operations: {}, faults: {}, checked: {} };
 
-export const judge: Judge = (plan, { checksum, onHistory, onMinute, onRan }) => {
+export const judge: Judge = (plan, { checksum, procedures = new TriedProcedures(), onHistory, onMinute, onRan }) => {
   const header: Header = {
     type: 'history',
     version: 1,
@@ -65,12 +69,13 @@ export const judge: Judge = (plan, { checksum, onHistory, onMinute, onRan }) => 
   let run: RunResult;
   let report: CheckReport;
   try {
-    run = runPlan(plan, { checksum, sink, ...(onMinute === undefined ? {} : { onMinute }) });
+    run = runPlan(plan, { checksum, procedures, sink, ...(onMinute === undefined ? {} : { onMinute }) });
     onRan?.();
-    report = checkHistory({ header, events });
+    report = checkHistory({ header, events }, mergesOf(procedures));
   } catch (thrown) {
-    // A mistake of Barista, of the simulator or of a check: either way it is the plan that shows it.
-    const message = thrown instanceof Error ? `${thrown.stack}` : messageOf(thrown);
+    // A mistake of Barista, of the simulator, of a check or of a merge procedure: either way it is the plan that shows it.
+    const isMistake = thrown instanceof Error && !(thrown instanceof BaristaError);
+    const message = isMistake ? `${thrown.stack}` : messageOf(thrown);
     return { ...CRASHED, violations: [{ check: slugOf(messageOf(thrown)), message, count: 1 }] };
   }
   return {

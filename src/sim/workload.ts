@@ -1,5 +1,8 @@
 import type { Random } from '../base/random.js';
+import type { MergeSamples } from './merging.js';
 import type { Action, PlannedAction } from './plan.js';
+
+type ClientAction = Extract<Action, { readonly client: string }>;
 
 /** How long a client thinks between two operations, on average. */
 const THINK_MS = 2_880;
@@ -8,6 +11,12 @@ export interface WorkloadParts {
   readonly random: Random;
   /** What the operations that read their key are drawn from: apart, so that all else is as it is without them. */
   readonly changing: Random;
+  /** What merges are drawn from, likewise. */
+  readonly merging: Random;
+  /** The merge procedures, and what is written with them. */
+  readonly samples: readonly MergeSamples[];
+  /** How many in a hundred operations are on keys that are merged. */
+  readonly mergeShare: number;
   readonly ids: readonly string[];
   readonly clients: readonly string[];
   readonly durationMs: number;
@@ -17,7 +26,8 @@ export interface WorkloadParts {
  * What clients do: they write and read a few hot keys and many cold ones, each value only once, and move from replica to
  * replica, now and then.
  */
-export function drawWorkload({ random, changing, ids, clients, durationMs }: WorkloadParts): PlannedAction[] {
+export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
+  const { random, changing, merging, samples, mergeShare, ids, clients, durationMs } = parts;
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   const hot = pick([1, 3, 10]);
   const cold = pick([20, 200, 2_000]);
@@ -35,7 +45,7 @@ export function drawWorkload({ random, changing, ids, clients, durationMs }: Wor
     for (let at = thinkMs(random); at < durationMs; at += thinkMs(random)) {
       if (random.below(100) < roamShare) actions.push({ at, action: { kind: 'roam', client, replica: pick(ids) } });
       const key = random.below(100) < hotShare ? `h${random.below(hot)}` : `k${random.below(cold)}`;
-      let action: Extract<Action, { readonly client: string }>;
+      let action: ClientAction;
       if (random.below(100) < readShare) action = { kind: 'get', client, key };
       else if (random.below(100) < deleteShare) action = { kind: 'delete', client, key };
       else {
@@ -44,10 +54,30 @@ export function drawWorkload({ random, changing, ids, clients, durationMs }: Wor
         action = { kind: 'put', client, key, value };
       }
       const isChanging = changeShare > 0 && changing.below(100) < changeShare;
-      actions.push({ at, action: isChanging ? changed(action, `${client}.${count}`, changing) : action });
+      if (isChanging) action = changed(action, `${client}.${count}`, changing);
+      actions.push({ at, action: merging.below(100) < mergeShare ? merged(action, samples, merging) : action });
     }
   }
   return actions;
+}
+
+/** The same to a key on which one procedure merges what is written; now and then it is put, or deleted. */
+function merged({ kind, client }: ClientAction, samples: readonly MergeSamples[], random: Random): ClientAction {
+  const drawn = random.below(samples.length);
+  const { procedure, values } = samples[drawn] as MergeSamples;
+  const key = `g${drawn}.${random.below(2)}`;
+  const pick = (): string => values[random.below(values.length)] as string;
+  if (kind === 'get') return { kind, client, key };
+  switch (random.below(12)) {
+    case 0:
+      return { kind: 'put', client, key, value: pick() };
+    case 1:
+      return { kind: 'delete', client, key };
+    default: {
+      const expects = (['anything', 'anything', 'absent', `=${pick()}`] as const)[random.below(4)] ?? 'anything';
+      return { kind: 'merge', client, key, procedure, expects, value: pick() };
+    }
+  }
 }
 
 /** The same to a key that is changed by operations which read it: one only counted, one appended to, or one for all of them. */
@@ -55,7 +85,7 @@ function changed(
   { kind, client }: { readonly kind: string; readonly client: string },
   name: string,
   random: Random,
-): Action {
+): ClientAction {
   const key = (['n', 'n', 'l', 'm'][random.below(4)] as string) + random.below(3);
   if (kind === 'get') return { kind: 'get', client, key };
   if (key.startsWith('n')) return { kind: 'increment', client, key, by: 1 + random.below(9) };

@@ -4,6 +4,8 @@ import { type Random, seededRandom } from '../base/random.js';
 import { type ClusterTerms, PROTOCOL_VERSION } from '../bayou/messages.js';
 import type { HistoryEvent, LifeEvent } from '../check/history.js';
 import { DEFAULT_SETTINGS, type DriverSettings } from '../driver/settings.js';
+import { kvMachineWith } from '../machine/kv.js';
+import type { Procedures } from '../machine/procedures.js';
 import { expectedCodes } from './expected-codes.js';
 import { FaultyNetwork } from './faulty-network.js';
 import { Machine, type MachineParts } from './machine.js';
@@ -17,6 +19,8 @@ import { SimClient } from './sim-client.js';
 const OPERATOR_MS_MAX = 20_000;
 
 export interface WorldPorts {
+  /** The merge procedures that every replica has. */
+  readonly procedures: Procedures;
   /** Such as CRC-32. */
   readonly checksum: (bytes: Uint8Array) => number;
   /** Given what happens, as it happens. */
@@ -77,6 +81,7 @@ export class World {
       case 'setAdd':
       case 'setRemove':
       case 'putIfAbsent':
+      case 'merge':
       case 'get':
       case 'roam':
         this.clients.get(action.client)?.do(action);
@@ -167,6 +172,7 @@ export class World {
       settings: this.#settings,
       maxDriftMs: this.#plan.maxDriftMs,
       checksum: this.#ports.checksum,
+      machine: kvMachineWith(this.#ports.procedures),
       lies: this.#lies,
       peers: () => this.peersOf(id),
       onDeath: (machine) => {

@@ -83,10 +83,10 @@ export function openOver(
   storage: MemoryStorage<KvOperation>,
   id: string,
   terms: Partial<ClusterTerms> = {},
-  { incarnation = 1, life = 0 } = {},
+  { incarnation = 1, life = 0, machine = kvMachine } = {},
 ): KvReplica {
   const origin = originOf(id as ReplicaId, incarnation);
-  return new Replica({ origin, terms: { ...TERMS, ...terms }, machine: kvMachine, storage, life });
+  return new Replica({ origin, terms: { ...TERMS, ...terms }, machine, storage, life });
 }
 
 export function put(

@@ -247,5 +247,5 @@ test('what is folded does not rest on what is not claimed', () => {
   log.raiseSeen(member, 1);
   log.fold(1, 10, false);
   log.fold(50, 10, false);
-  expect(log.read('k')?.value).toEqual(new TextEncoder().encode('1'));
+  expect(log.read('k')).toMatchObject({ value: new TextEncoder().encode('1') });
 });

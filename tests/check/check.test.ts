@@ -10,6 +10,8 @@ import type {
   WriteEvent,
 } from '../../src/check/history.js';
 import { CHECKS, type CheckName } from '../../src/check/report.js';
+import { Procedures } from '../../src/machine/procedures.js';
+import { mergesOf } from '../../src/sim/merging.js';
 import { playHistory } from './played-history.js';
 
 const ALL: readonly GuaranteeName[] = [
@@ -18,6 +20,8 @@ const ALL: readonly GuaranteeName[] = [
   'writes-follow-reads',
   'monotonic-writes',
 ];
+
+const MERGES = mergesOf(new Procedures());
 
 const PLAYED = Number(process.env['BARISTA_HISTORIES'] ?? 60);
 const FIRST_SEED = Number(process.env['BARISTA_FIRST_SEED'] ?? 1);
@@ -70,10 +74,8 @@ class Story {
 
   /** The checks that it breaks. */
   broken(retryWindow = 1_000, tieBreak: 'higher' | 'lower' = 'higher'): CheckName[] {
-    const report = checkHistory({
-      header: { type: 'history', version: 1, tieBreak, retryWindow },
-      events: this.events,
-    });
+    const header = { type: 'history', version: 1, tieBreak, retryWindow } as const;
+    const report = checkHistory({ header, events: this.events }, MERGES);
     expect(new Set(report.violations.map(({ check }) => check)).size).toBe(
       report.checks.filter(({ violations }) => violations > 0).length,
     );
@@ -105,7 +107,7 @@ describe('a history that keeps every promise', () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + PLAYED; seed++) {
       const what = { keys: 1 + (seed % 3), membersChange: seed % 2 === 0, changes: seed % 4 < 2 };
       const spec = { seed, steps: 200, clients: 3, ...what };
-      const report = checkHistory(playHistory(spec));
+      const report = checkHistory(playHistory(spec), MERGES);
       expect(report.violations, `seed ${seed}`).toEqual([]);
       for (const { check, looked: count } of report.checks) if (count > 0) looked.add(check);
     }
@@ -425,6 +427,27 @@ describe('a history with a fault planted in it', () => {
         });
     expect(logOf('ab').broken()).toEqual([]);
     expect(logOf('ab1').broken()).toEqual(['store', 'changes']);
+  });
+
+  test('a merge that came to something else, unless its procedure is not known', () => {
+    const of = (procedure: string, expects?: string | null) =>
+      JSON.stringify({ procedure, value: '7', ...(expects === undefined ? {} : { expects }) });
+    const merged = (carried: string, shown: string): Story =>
+      story()
+        .write('c', 'k', '9', A1)
+        .write('d', 'k', carried, A2, { change: 'merge' })
+        .state({
+          seen: [A2],
+          log: [logged(A1, 'c:1', 'k', '9'), { ...logged(A2, 'd:1', 'k', carried), change: 'merge' }],
+          store: [['k', shown, A2]],
+        });
+    expect(merged(of('highest@1'), '9').broken()).toEqual([]);
+    expect(merged(of('lowest@1'), '7').broken()).toEqual([]);
+    expect(merged(of('lowest@1'), '9').broken()).toEqual(['store', 'changes']);
+    expect(merged(of('highest@1', '9'), '7').broken()).toEqual([]);
+    expect(merged(of('highest@1', '9'), '9').broken()).toEqual(['store', 'changes']);
+    expect(merged(of('highest@1', null), '7').broken()).toEqual(['store', 'changes']);
+    expect(merged(of('guess@1'), 'anything').broken()).toEqual([]);
   });
 
   test('a session that reads where its own increment is not', () => {

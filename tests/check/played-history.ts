@@ -122,6 +122,9 @@ class Player {
       { kind: 'setAdd', member },
       { kind: 'setRemove', member },
       { kind: 'putIfAbsent', value: bytesOf(member) },
+      { kind: 'merge', procedure: 'highest@1', value: bytesOf(member), expects: null },
+      { kind: 'merge', procedure: 'add-to-list@1', value: bytesOf(member), expects: 'absent' },
+      { kind: 'merge', procedure: 'first-wins@1', value: bytesOf(member), expects: bytesOf('1') },
       { kind: 'put', value: bytesOf('[]') },
     ];
     if (key.startsWith('m') && this.#random.below(3) > 0) return this.#pick(changes);
@@ -138,7 +141,7 @@ class Player {
     if (reply.kind === 'found') {
       session.found(key, reply.stamp, undefined, reply.basis);
       this.#events.push({ ...head, outcome: 'found', value: textOf(reply.value), stamp: stampOf(reply.stamp) });
-    } else this.#events.push({ ...head, outcome: reply.kind });
+    } else this.#events.push({ ...head, outcome: reply.kind === 'refused' ? 'failed' : reply.kind });
   }
 
   #show(node: Node, final: boolean): void {
@@ -278,6 +281,11 @@ function whatOf(operation: KvOperation): Pick<WriteEvent, 'value' | 'change'> {
       return { value: operation.member, change: operation.kind };
     case 'putIfAbsent':
       return { value: textOf(operation.value), change: 'putIfAbsent' };
+    case 'merge': {
+      const { procedure, value, expects } = operation;
+      const expected = expects === null ? {} : { expects: expects === 'absent' ? null : textOf(expects) };
+      return { value: JSON.stringify({ procedure, value: textOf(value), ...expected }), change: 'merge' };
+    }
     default:
       return { value: null };
   }

@@ -11,6 +11,7 @@ import type { LogReply, Status, StoreReply } from '../../src/bayou/admin-message
 import type { ReadReply, WriteReply } from '../../src/bayou/messages.js';
 import { openBundle } from '../../src/bundle/bundle.js';
 import type { KvOperation } from '../../src/machine/kv.js';
+import { Procedures } from '../../src/machine/procedures.js';
 import { METHODS, type ReplyForm } from '../../src/rpc/services.js';
 import { type RunningReplica, startReplica } from '../../src/server/replica.js';
 import { bytesIn, now } from '../bundle/memory.js';
@@ -55,6 +56,7 @@ async function open(): Promise<void> {
     maxDriftMs: null,
     antiEntropyMs: null,
     countsIncarnations: true,
+    procedures: new Procedures(),
     log: SILENT_LOG,
     onShutdown: () => undefined,
   });

@@ -360,6 +360,38 @@ const EDGES: readonly BadInput[] = [
     () => callWith('write', { 4: struct({ 5: struct({ 1: text('m'.repeat(4097)) }) }) }),
     refusedWith('ERR_INVALID_VALUE'),
   ),
+  ...['keep-both', 'Keep-Both@1', 'keep-both@0', '__proto__', 'a\u0000@1', `${'z'.repeat(65)}@1`].map((procedure) =>
+    badInput(
+      'write',
+      `a merge by ${JSON.stringify(procedure)}`,
+      () => callWith('write', { 4: struct({ 9: struct({ 1: text(procedure), 2: text('v') }) }) }),
+      refusedWith('ERR_INVALID_VALUE'),
+    ),
+  ),
+  badInput(
+    'write',
+    'a merge procedure that no replica has',
+    () => callWith('write', { 4: struct({ 9: struct({ 1: text('guess@7'), 2: text('v') }) }), 6: vector() }),
+    refusedWith('ERR_PROCEDURE'),
+  ),
+  badInput(
+    'write',
+    'a merge that expects a value, and none',
+    () =>
+      callWith('write', {
+        4: struct({ 9: struct({ 1: text('keep-both@1'), 2: text('v'), 3: text('w'), 4: bool(true) }) }),
+      }),
+    refusedWith('ERR_INVALID_VALUE'),
+  ),
+  badInput(
+    'write',
+    'a merge that is longer with what it expects than a value may be',
+    () => {
+      const half = text(Buffer.alloc(512 * 1024));
+      return callWith('write', { 4: struct({ 9: struct({ 1: text('keep-both@1'), 2: half, 3: half }) }) });
+    },
+    refusedWith('ERR_INVALID_VALUE'),
+  ),
   badInput(
     'write',
     'a total, which no client sends',

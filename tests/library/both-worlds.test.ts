@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { runMergeSuite } from './merge-suite.js';
 import { runLibrarySuite } from './suite.js';
 import { runWatchSuite } from './watch-suite.js';
 import { EmbeddedWorld, RemoteWorld } from './world.js';
@@ -9,3 +10,5 @@ describe('embedded', () => runLibrarySuite(() => new EmbeddedWorld()));
 describe('remote', () => runLibrarySuite(() => new RemoteWorld()));
 describe('embedded, watching', () => runWatchSuite(() => new EmbeddedWorld()));
 describe('remote, watching', () => runWatchSuite(() => new RemoteWorld()));
+describe('embedded, merging', () => runMergeSuite(() => new EmbeddedWorld()));
+describe('remote, merging', () => runMergeSuite(() => new RemoteWorld()));

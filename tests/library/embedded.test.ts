@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { promised } from '../../src/base/outcome.js';
 import { connect } from '../../src/client/library.js';
 import { ReplicaConnection } from '../../src/rpc/client.js';
-import { type EmbeddedReplica, type OpenOptions, openReplica } from '../../src/server/library.js';
+import { type Conflict, type EmbeddedReplica, type OpenOptions, openReplica } from '../../src/server/library.js';
 import { errorOf, eventually } from './world.js';
 
 /* A replica in the process of its program. */
@@ -165,6 +165,72 @@ test('an id that is none is refused', async () => {
   for (const options of [{ id: '' }, { id: 'a\nb' }, { id: 'a', cluster: '' }]) {
     expect(await errorOf(openReplica(options))).toMatchObject({ code: 'ERR_INVALID_ID' });
   }
+});
+
+describe('a merge procedure', () => {
+  const longest = {
+    name: 'longest',
+    version: 1,
+    merge: ({ value, current = '' }: Conflict<string>) => (value.length > current.length ? value : undefined),
+  };
+
+  test('may be registered while it runs, and what waited for it goes on', async () => {
+    const dataDir = join(folder, 'till');
+    const first = await open({ id: 'till', dataDir, procedures: [longest] });
+    await first.session().merge('k', 'aa', 'longest@1');
+    await first.session().merge('k', 'b', 'longest@1');
+    await first.close();
+    const second = await open({ id: 'till', dataDir });
+    expect(await errorOf(second.session().get('k'))).toMatchObject({ code: 'ERR_PROCEDURE' });
+    const watch = second.watch('', { from: 'start' });
+    expect(await errorOf(watch.begun().then(() => watch[Symbol.asyncIterator]().next()))).toMatchObject({
+      code: 'ERR_PROCEDURE',
+    });
+    second.procedures.register(longest);
+    expect(second.procedures.names()).toContain('longest@1');
+    expect(await valueAt(second, 'k')).toBe('aa');
+    expect((await second.status()).lacks).toEqual([]);
+  });
+
+  test('that throws, or gives what is no value, takes no effect, and the log says so once', async () => {
+    const said: unknown[] = [];
+    const log = { info: () => undefined, warn: (fields: object) => said.push(fields) };
+    const replica = await open({ id: 'till', log });
+    replica.procedures.register({
+      name: 'broken',
+      version: 1,
+      merge: ({ value }) => {
+        if (value === 'throws') throw new Error('no idea');
+        return (value === 'number' ? 12 : 'x'.repeat(2 ** 20 + 1)) as string;
+      },
+    });
+    const session = replica.session();
+    await session.put('k', 'v');
+    for (const value of ['throws', 'number', 'long']) await session.merge('k', value, 'broken@1');
+    expect(await valueAt(replica, 'k')).toBe('v');
+    expect(said).toEqual([{ procedure: 'broken@1', error: 'no idea' }]);
+  });
+
+  test('means one thing for ever: a name and version are given once', async () => {
+    const replica = await open({ id: 'till', procedures: [longest] });
+    for (const wrong of [
+      longest,
+      { ...longest, name: 'keep-both' },
+      { ...longest, name: 'Longest' },
+      { ...longest, version: 0 },
+      { ...longest, version: 1.5 },
+      { name: 'other', version: 1 },
+      null,
+    ]) {
+      expect(() => replica.procedures.register(wrong as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_OPTION' }),
+      );
+    }
+    replica.procedures.register({ ...longest, version: 2 });
+    expect(await errorOf(openReplica({ id: 'other', procedures: [longest, longest] }))).toMatchObject({
+      code: 'ERR_OPTION',
+    });
+  });
 });
 
 describe('when it was closed', () => {

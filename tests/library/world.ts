@@ -31,6 +31,8 @@ export interface ReplicaSettings {
   readonly antiEntropyMs?: number | null;
   readonly cluster?: string;
   readonly retryWindowMs?: number;
+  /** A module of merge procedures. */
+  readonly procedures?: string;
 }
 
 /** One of the two worlds that a program may live in. */
@@ -77,8 +79,10 @@ export abstract class LibraryWorld {
 export class EmbeddedWorld extends LibraryWorld {
   readonly #replicas: AsyncDisposable[] = [];
 
-  async start(id: string, settings: ReplicaSettings = {}): Promise<LibraryReplica> {
+  async start(id: string, { procedures, ...settings }: ReplicaSettings = {}): Promise<LibraryReplica> {
+    const module = procedures === undefined ? { default: [] } : await import(procedures);
     const replica = await openReplica({
+      procedures: module.default,
       id,
       dataDir: join(this.folder, id),
       listen: 0,
@@ -101,12 +105,13 @@ export class RemoteWorld extends LibraryWorld {
 
   async start(
     id: string,
-    { antiEntropyMs = null, cluster = 'default', retryWindowMs = 600_000 }: ReplicaSettings = {},
+    { antiEntropyMs = null, cluster = 'default', retryWindowMs = 600_000, procedures }: ReplicaSettings = {},
   ): Promise<LibraryReplica> {
     const exchange = antiEntropyMs === null ? 'off' : `${antiEntropyMs}ms`;
     const data = ['--data-dir', join(this.folder, id), '--cluster', cluster, '--anti-entropy', exchange];
     const window = ['--retry-window', `${retryWindowMs}ms`];
-    const server = execa(process.execPath, [CLI, 'server', '--id', id, '--lifeline', ...data, ...window], {
+    const merging = procedures === undefined ? [] : ['--procedures', procedures];
+    const server = execa(process.execPath, [CLI, 'server', '--id', id, '--lifeline', ...data, ...window, ...merging], {
       reject: false,
       stdin: 'pipe',
       stderr: 'inherit',

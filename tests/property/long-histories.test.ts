@@ -22,9 +22,12 @@ function draw(random: Random, acceptTime: number, blindShare: number): Write<KvO
     { kind: 'append', bytes: encoder.encode(text) },
     { kind: 'putIfAbsent', value: encoder.encode(text) },
     { kind: 'setAdd', member: text },
+    { kind: 'merge', procedure: 'highest@1', value: encoder.encode(text), expects: null },
+    { kind: 'merge', procedure: 'add-to-list@1', value: encoder.encode(text), expects: 'absent' },
+    { kind: 'merge', procedure: `unheard-of@${1 + random.below(40)}`, value: encoder.encode(text), expects: null },
   ];
   const blind: readonly KvOperation[] = [{ kind: 'put', value: encoder.encode(text) }, { kind: 'delete' }];
-  const from = random.below(100) < blindShare ? blind : read;
+  const from = random.below(100) < blindShare ? blind : random.below(30) === 0 ? read : read.slice(0, -1);
   const write = {
     origin: originOf(`r${random.below(3)}` as ReplicaId, 1),
     acceptTime,

@@ -204,6 +204,9 @@ class History {
           { kind: 'setAdd', member: `${count % 5}` },
           { kind: 'setRemove', member: `${count % 5}` },
           { kind: 'putIfAbsent', value },
+          { kind: 'merge', procedure: 'add-to-list@1', value, expects: 'absent' },
+          { kind: 'merge', procedure: 'highest@1', value, expects: null },
+          { kind: 'merge', procedure: 'first-wins@1', value, expects: encoder.encode('[]') },
         ]);
     }
   }

@@ -141,6 +141,7 @@ function accept(node: Node, reader: Reader, key: string, accepted: Write<KvOpera
 function read(node: Node, reader: Reader, key: string): string | null {
   const reply = node.replica.read(reader.session.read(key));
   if (reply.kind === 'missing') return null;
+  if (reply.kind === 'refused') return reply.message;
   const last = reader.last.get(key);
   if (reply.kind === 'absent') return last === undefined ? null : `${name(last)} of ${key} was lost from sight`;
   if (last !== undefined && order(reply.stamp, last) < 0)

@@ -58,6 +58,12 @@ const others = [
   fc.record({ kind: fc.constant('setAdd' as const), member }),
   fc.record({ kind: fc.constant('setRemove' as const), member }),
   fc.record({ kind: fc.constant('putIfAbsent' as const), value }),
+  fc.record({
+    kind: fc.constant('merge' as const),
+    procedure: fc.constantFrom('keep-both@1', 'a@999999999', `${'z'.repeat(64)}@1`),
+    value,
+    expects: fc.oneof(fc.constantFrom(null, 'absent' as const), value),
+  }),
 ] as const;
 /** As a client may send it. */
 const sent = fc.oneof(put, remove, ...others);
@@ -254,6 +260,7 @@ export const status = fc.record({
   stable: time,
   waitsFor: fc.array(origin, { maxLength: 3 }),
   retired: fc.array(origin, { maxLength: 3 }),
+  lacks: fc.array(fc.constantFrom('keep-both@1', 'slots@12'), { maxLength: 3 }),
   links: fc.array(
     fc.record({
       peer: replicaId,

@@ -108,6 +108,7 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
           base: 0,
           stable: 0,
           waitsFor: [],
+          lacks: [],
           retired: [],
           links: [...links.values()],
         }),

@@ -36,9 +36,17 @@ const plain = ({ origin, acceptTime, client, clientTime, key, operation, resubmi
   body: Buffer.from(carried(operation)).toString('latin1'),
 });
 
-const KINDS = ['put', 'delete', 'increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent', 'total'];
+const KINDS = ['put', 'delete', 'increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent', 'total', 'merge'];
 
 function carried(operation: KvOperation): Uint8Array | string {
+  if (operation.kind === 'merge') {
+    const { procedure, expects, value } = operation;
+    const name = [procedure.length, ...Buffer.from(procedure)];
+    if (!(expects instanceof Uint8Array)) return new Uint8Array([...name, expects === null ? 0 : 1, ...value]);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(expects.length);
+    return new Uint8Array([...name, 2, ...length, ...expects, ...value]);
+  }
   if ('value' in operation) return operation.value;
   if ('member' in operation) return operation.member;
   if ('bytes' in operation) return operation.bytes;

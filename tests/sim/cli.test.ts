@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
+import { mergingOf } from '../../src/cli/sim-merging.js';
 import type { SimSearchRequest } from '../../src/cli/sim-request.js';
 import { SimScreen } from '../../src/cli/sim-screen.js';
 import { searchSeeds } from '../../src/cli/sim-search.js';
@@ -191,10 +192,11 @@ describe('barista sim', () => {
 
 describe('a search that finds something', () => {
   it('says so, goes on, and keeps a script for each seed that failed', { timeout: 300_000 }, async () => {
-    const world = plantForgetfulSession();
+    const world = { ...plantForgetfulSession(), procedureFiles: [] };
+    const merging = await mergingOf([]);
     const runner: SimRunner = {
       run: async (task, hear) =>
-        runTask(task, { makePlan: generatePlan, judge, now: () => performance.now(), tell: hear }),
+        runTask(task, { merging, makePlan: generatePlan, judge, now: () => performance.now(), tell: hear }),
       stop: () => undefined,
     };
     const request: SimSearchRequest = {

@@ -20,9 +20,11 @@ from .writes import Operation, Origin, Stamp, Write
 _Answer = TypeVar("_Answer")
 
 # After these the next replica may still serve the request; a write then goes there under the same client time.
-_TRY_NEXT = frozenset(["ERR_CONN", "ERR_TIMEOUT", "ERR_CLOSED", "ERR_OVERLOADED", "ERR_STORAGE"])
+_TRY_NEXT = frozenset(
+    ["ERR_CONN", "ERR_TIMEOUT", "ERR_CLOSED", "ERR_OVERLOADED", "ERR_STORAGE", "ERR_PROCEDURE"]
+)
 # A replica that answers so is there, and says more than that none could be reached.
-_REFUSALS = frozenset(["ERR_OVERLOADED", "ERR_STORAGE"])
+_REFUSALS = frozenset(["ERR_OVERLOADED", "ERR_STORAGE", "ERR_PROCEDURE"])
 
 
 def connect(
@@ -120,6 +122,37 @@ class Session:
     def put_if_absent(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
         """Sets the key if it is absent. Which of several takes effect only their order decides."""
         return self._write(key, Operation("putIfAbsent", check_value(value)))
+
+    def merge(
+        self,
+        key: str,
+        value: Union[bytes, bytearray, memoryview],
+        procedure: str,
+        *,
+        expects: Union[bytes, bytearray, memoryview, None] = None,
+        expects_absent: bool = False,
+    ) -> Stamp:
+        """Sets the key if under it is what is expected, where the write stands; else to what a merge procedure makes of both.
+
+        ``procedure`` is one that the replica has, as ``"keep-both@1"``. With nothing expected it decides always. Raises
+        ERR_PROCEDURE if no replica that was reached has it.
+        """
+        if expects is not None and expects_absent:
+            raise ValueError("a merge expects a value or an absent key, not both")
+        if not isinstance(procedure, str):
+            raise TypeError(f"a merge procedure is named by a str, not a {type(procedure).__name__}")
+        return self._write(
+            key,
+            Operation(
+                "merge",
+                {
+                    "procedure": procedure,
+                    "value": check_value(value),
+                    "expected": None if expects is None else check_value(expects),
+                    "expectsAbsent": True if expects_absent else None,
+                },
+            ),
+        )
 
     def send(self, write: Write) -> Stamp:
         """Sends a write of this session again, under its own client time: it takes effect once.
@@ -243,6 +276,9 @@ def _request(operation: Operation, common: Mapping[str, Any]) -> tuple[str, Any]
         return "put", ttypes.PutRequest(value=operand, **common)
     if kind == "remove":
         return "remove", ttypes.DeleteRequest(**common)
+    if kind == "merge":
+        merge = ttypes.Operation(merge=ttypes.MergeOperation(**operand))
+        return "write", ttypes.WriteRequest(operation=merge, **common)
     struct, field = _OPERATIONS[kind]
     return "write", ttypes.WriteRequest(operation=ttypes.Operation(**{kind: struct(**{field: operand})}), **common)
 

@@ -24,6 +24,7 @@ import AppendOperation = ttypes.AppendOperation
 import SetAddOperation = ttypes.SetAddOperation
 import SetRemoveOperation = ttypes.SetRemoveOperation
 import PutIfAbsentOperation = ttypes.PutIfAbsentOperation
+import MergeOperation = ttypes.MergeOperation
 import TotalOperation = ttypes.TotalOperation
 import Operation = ttypes.Operation
 import PutRequest = ttypes.PutRequest

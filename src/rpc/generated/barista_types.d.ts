@@ -127,6 +127,20 @@ declare class PutIfAbsentOperation {
   }
 
 /**
+ * Sets the key to a value, if what is there is what the writer expects; else to what a merge procedure makes of what is there and
+ * of the value, or leaves it as it is. If neither `expected` nor `expectsAbsent` is set the procedure decides always.
+ * docs/GUARANTEES.md, "Merge procedures". A replica that has not the procedure refuses the write (ERR_PROCEDURE).
+ */
+declare class MergeOperation {
+    public procedure: string;
+    public value: Buffer;
+    public expected?: Buffer;
+    public expectsAbsent?: boolean;
+
+      constructor(args?: { procedure: string; value: Buffer; expected?: Buffer; expectsAbsent?: boolean; });
+  }
+
+/**
  * Sets the key to what operations that were folded came to. Only replicas make it.
  */
 declare class TotalOperation {
@@ -148,8 +162,9 @@ declare class Operation {
     public setRemove?: SetRemoveOperation;
     public putIfAbsent?: PutIfAbsentOperation;
     public total?: TotalOperation;
+    public merge?: MergeOperation;
 
-      constructor(args?: { put?: PutOperation; remove?: DeleteOperation; increment?: IncrementOperation; append?: AppendOperation; setAdd?: SetAddOperation; setRemove?: SetRemoveOperation; putIfAbsent?: PutIfAbsentOperation; total?: TotalOperation; });
+      constructor(args?: { put?: PutOperation; remove?: DeleteOperation; increment?: IncrementOperation; append?: AppendOperation; setAdd?: SetAddOperation; setRemove?: SetRemoveOperation; putIfAbsent?: PutIfAbsentOperation; total?: TotalOperation; merge?: MergeOperation; });
   }
 
 /**
@@ -540,7 +555,9 @@ declare class PullRequest {
  *    follow, a number; those bytes. The two parts together are UTF-8, the beginning alone need not be.
  *  - the operation, a number: 0 makes the key absent; n + 2 sets it to the n bytes that follow; after 1 come a kind, a number,
  *    how many bytes follow, a number, and those bytes. They are the digits of an increment (kind 3), what is appended (4), the
- *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8).
+ *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8); of a merge (9) the
+ *    length of its procedure's name (one byte) and the name, what it expects (one byte: 0 nothing in particular, 1 an absent key,
+ *    2 a value, whose length follows in four bytes, big-endian, and then it), and its value.
  * 
  * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
  * most 16 MiB.
@@ -707,8 +724,9 @@ declare class StatusReply {
     public waitsFor: Origin[];
     public retired: Origin[];
     public links: LinkStatus[];
+    public lacks?: string[];
 
-      constructor(args?: { origin: Origin; terms: ClusterTerms; seen: VectorEntry[]; writes: Int64; base: Int64; stable: Int64; waitsFor: Origin[]; retired: Origin[]; links: LinkStatus[]; });
+      constructor(args?: { origin: Origin; terms: ClusterTerms; seen: VectorEntry[]; writes: Int64; base: Int64; stable: Int64; waitsFor: Origin[]; retired: Origin[]; links: LinkStatus[]; lacks?: string[]; });
   }
 
 /**

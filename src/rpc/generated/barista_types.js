@@ -589,6 +589,107 @@ const PutIfAbsentOperation = module.exports.PutIfAbsentOperation = class {
   }
 
 };
+const MergeOperation = module.exports.MergeOperation = class {
+  constructor(args) {
+    this.procedure = null;
+    this.value = null;
+    this.expected = null;
+    this.expectsAbsent = null;
+    if (args) {
+      if (args.procedure !== undefined && args.procedure !== null) {
+        this.procedure = args.procedure;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field procedure is unset!');
+      }
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+      if (args.expected !== undefined && args.expected !== null) {
+        this.expected = args.expected;
+      }
+      if (args.expectsAbsent !== undefined && args.expectsAbsent !== null) {
+        this.expectsAbsent = args.expectsAbsent;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.procedure = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRING) {
+          this.expected = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.BOOL) {
+          this.expectsAbsent = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('MergeOperation');
+    if (this.procedure !== null && this.procedure !== undefined) {
+      output.writeFieldBegin('procedure', Thrift.Type.STRING, 1);
+      output.writeString(this.procedure);
+      output.writeFieldEnd();
+    }
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 2);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    if (this.expected !== null && this.expected !== undefined) {
+      output.writeFieldBegin('expected', Thrift.Type.STRING, 3);
+      output.writeBinary(this.expected);
+      output.writeFieldEnd();
+    }
+    if (this.expectsAbsent !== null && this.expectsAbsent !== undefined) {
+      output.writeFieldBegin('expectsAbsent', Thrift.Type.BOOL, 4);
+      output.writeBool(this.expectsAbsent);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const TotalOperation = module.exports.TotalOperation = class {
   constructor(args) {
     this.value = null;
@@ -653,6 +754,7 @@ const Operation = module.exports.Operation = class {
     this.setRemove = null;
     this.putIfAbsent = null;
     this.total = null;
+    this.merge = null;
     if (args) {
       if (args.put !== undefined && args.put !== null) {
         this.put = new ttypes.PutOperation(args.put);
@@ -677,6 +779,9 @@ const Operation = module.exports.Operation = class {
       }
       if (args.total !== undefined && args.total !== null) {
         this.total = new ttypes.TotalOperation(args.total);
+      }
+      if (args.merge !== undefined && args.merge !== null) {
+        this.merge = new ttypes.MergeOperation(args.merge);
       }
     }
   }
@@ -755,6 +860,14 @@ const Operation = module.exports.Operation = class {
           input.skip(ftype);
         }
         break;
+        case 9:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.merge = new ttypes.MergeOperation();
+          this.merge.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -804,6 +917,11 @@ const Operation = module.exports.Operation = class {
     if (this.total !== null && this.total !== undefined) {
       output.writeFieldBegin('total', Thrift.Type.STRUCT, 8);
       this.total.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.merge !== null && this.merge !== undefined) {
+      output.writeFieldBegin('merge', Thrift.Type.STRUCT, 9);
+      this.merge.write(output);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -5696,6 +5814,7 @@ const StatusReply = module.exports.StatusReply = class {
     this.waitsFor = null;
     this.retired = null;
     this.links = null;
+    this.lacks = null;
     if (args) {
       if (args.origin !== undefined && args.origin !== null) {
         this.origin = new ttypes.Origin(args.origin);
@@ -5741,6 +5860,9 @@ const StatusReply = module.exports.StatusReply = class {
         this.links = Thrift.copyList(args.links, [ttypes.LinkStatus]);
       } else {
         throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field links is unset!');
+      }
+      if (args.lacks !== undefined && args.lacks !== null) {
+        this.lacks = Thrift.copyList(args.lacks, [null]);
       }
     }
   }
@@ -5856,6 +5978,21 @@ const StatusReply = module.exports.StatusReply = class {
           input.skip(ftype);
         }
         break;
+        case 10:
+        if (ftype == Thrift.Type.LIST) {
+          this.lacks = [];
+          const _rtmp3167 = input.readListBegin();
+          const _size166 = _rtmp3167.size || 0;
+          for (let _i168 = 0; _i168 < _size166; ++_i168) {
+            let elem169 = null;
+            elem169 = input.readString();
+            this.lacks.push(elem169);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -5880,10 +6017,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter166 in this.seen) {
-        if (this.seen.hasOwnProperty(iter166)) {
-          iter166 = this.seen[iter166];
-          iter166.write(output);
+      for (let iter170 in this.seen) {
+        if (this.seen.hasOwnProperty(iter170)) {
+          iter170 = this.seen[iter170];
+          iter170.write(output);
         }
       }
       output.writeListEnd();
@@ -5907,10 +6044,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter167 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter167)) {
-          iter167 = this.waitsFor[iter167];
-          iter167.write(output);
+      for (let iter171 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter171)) {
+          iter171 = this.waitsFor[iter171];
+          iter171.write(output);
         }
       }
       output.writeListEnd();
@@ -5919,10 +6056,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter168 in this.retired) {
-        if (this.retired.hasOwnProperty(iter168)) {
-          iter168 = this.retired[iter168];
-          iter168.write(output);
+      for (let iter172 in this.retired) {
+        if (this.retired.hasOwnProperty(iter172)) {
+          iter172 = this.retired[iter172];
+          iter172.write(output);
         }
       }
       output.writeListEnd();
@@ -5931,10 +6068,22 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter169 in this.links) {
-        if (this.links.hasOwnProperty(iter169)) {
-          iter169 = this.links[iter169];
-          iter169.write(output);
+      for (let iter173 in this.links) {
+        if (this.links.hasOwnProperty(iter173)) {
+          iter173 = this.links[iter173];
+          iter173.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.lacks !== null && this.lacks !== undefined) {
+      output.writeFieldBegin('lacks', Thrift.Type.LIST, 10);
+      output.writeListBegin(Thrift.Type.STRING, this.lacks.length);
+      for (let iter174 in this.lacks) {
+        if (this.lacks.hasOwnProperty(iter174)) {
+          iter174 = this.lacks[iter174];
+          output.writeString(iter174);
         }
       }
       output.writeListEnd();
@@ -5981,12 +6130,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3171 = input.readListBegin();
-          const _size170 = _rtmp3171.size || 0;
-          for (let _i172 = 0; _i172 < _size170; ++_i172) {
-            let elem173 = null;
-            elem173 = input.readString();
-            this.peers.push(elem173);
+          const _rtmp3176 = input.readListBegin();
+          const _size175 = _rtmp3176.size || 0;
+          for (let _i177 = 0; _i177 < _size175; ++_i177) {
+            let elem178 = null;
+            elem178 = input.readString();
+            this.peers.push(elem178);
           }
           input.readListEnd();
         } else {
@@ -6021,10 +6170,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter174 in this.peers) {
-        if (this.peers.hasOwnProperty(iter174)) {
-          iter174 = this.peers[iter174];
-          output.writeString(iter174);
+      for (let iter179 in this.peers) {
+        if (this.peers.hasOwnProperty(iter179)) {
+          iter179 = this.peers[iter179];
+          output.writeString(iter179);
         }
       }
       output.writeListEnd();
@@ -6178,13 +6327,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3176 = input.readListBegin();
-          const _size175 = _rtmp3176.size || 0;
-          for (let _i177 = 0; _i177 < _size175; ++_i177) {
-            let elem178 = null;
-            elem178 = new ttypes.PullOutcome();
-            elem178.read(input);
-            this.outcomes.push(elem178);
+          const _rtmp3181 = input.readListBegin();
+          const _size180 = _rtmp3181.size || 0;
+          for (let _i182 = 0; _i182 < _size180; ++_i182) {
+            let elem183 = null;
+            elem183 = new ttypes.PullOutcome();
+            elem183.read(input);
+            this.outcomes.push(elem183);
           }
           input.readListEnd();
         } else {
@@ -6194,13 +6343,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3180 = input.readListBegin();
-          const _size179 = _rtmp3180.size || 0;
-          for (let _i181 = 0; _i181 < _size179; ++_i181) {
-            let elem182 = null;
-            elem182 = new ttypes.VectorEntry();
-            elem182.read(input);
-            this.seen.push(elem182);
+          const _rtmp3185 = input.readListBegin();
+          const _size184 = _rtmp3185.size || 0;
+          for (let _i186 = 0; _i186 < _size184; ++_i186) {
+            let elem187 = null;
+            elem187 = new ttypes.VectorEntry();
+            elem187.read(input);
+            this.seen.push(elem187);
           }
           input.readListEnd();
         } else {
@@ -6221,10 +6370,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter183 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter183)) {
-          iter183 = this.outcomes[iter183];
-          iter183.write(output);
+      for (let iter188 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter188)) {
+          iter188 = this.outcomes[iter188];
+          iter188.write(output);
         }
       }
       output.writeListEnd();
@@ -6233,10 +6382,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter184 in this.seen) {
-        if (this.seen.hasOwnProperty(iter184)) {
-          iter184 = this.seen[iter184];
-          iter184.write(output);
+      for (let iter189 in this.seen) {
+        if (this.seen.hasOwnProperty(iter189)) {
+          iter189 = this.seen[iter189];
+          iter189.write(output);
         }
       }
       output.writeListEnd();
@@ -6415,13 +6564,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3186 = input.readListBegin();
-          const _size185 = _rtmp3186.size || 0;
-          for (let _i187 = 0; _i187 < _size185; ++_i187) {
-            let elem188 = null;
-            elem188 = new ttypes.StoreEntry();
-            elem188.read(input);
-            this.entries.push(elem188);
+          const _rtmp3191 = input.readListBegin();
+          const _size190 = _rtmp3191.size || 0;
+          for (let _i192 = 0; _i192 < _size190; ++_i192) {
+            let elem193 = null;
+            elem193 = new ttypes.StoreEntry();
+            elem193.read(input);
+            this.entries.push(elem193);
           }
           input.readListEnd();
         } else {
@@ -6449,10 +6598,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter189 in this.entries) {
-        if (this.entries.hasOwnProperty(iter189)) {
-          iter189 = this.entries[iter189];
-          iter189.write(output);
+      for (let iter194 in this.entries) {
+        if (this.entries.hasOwnProperty(iter194)) {
+          iter194 = this.entries[iter194];
+          iter194.write(output);
         }
       }
       output.writeListEnd();
@@ -6709,13 +6858,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3191 = input.readListBegin();
-          const _size190 = _rtmp3191.size || 0;
-          for (let _i192 = 0; _i192 < _size190; ++_i192) {
-            let elem193 = null;
-            elem193 = new ttypes.LogEntry();
-            elem193.read(input);
-            this.entries.push(elem193);
+          const _rtmp3196 = input.readListBegin();
+          const _size195 = _rtmp3196.size || 0;
+          for (let _i197 = 0; _i197 < _size195; ++_i197) {
+            let elem198 = null;
+            elem198 = new ttypes.LogEntry();
+            elem198.read(input);
+            this.entries.push(elem198);
           }
           input.readListEnd();
         } else {
@@ -6743,10 +6892,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter194 in this.entries) {
-        if (this.entries.hasOwnProperty(iter194)) {
-          iter194 = this.entries[iter194];
-          iter194.write(output);
+      for (let iter199 in this.entries) {
+        if (this.entries.hasOwnProperty(iter199)) {
+          iter199 = this.entries[iter199];
+          iter199.write(output);
         }
       }
       output.writeListEnd();
@@ -6812,13 +6961,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3196 = input.readListBegin();
-          const _size195 = _rtmp3196.size || 0;
-          for (let _i197 = 0; _i197 < _size195; ++_i197) {
-            let elem198 = null;
-            elem198 = new ttypes.VectorEntry();
-            elem198.read(input);
-            this.since.push(elem198);
+          const _rtmp3201 = input.readListBegin();
+          const _size200 = _rtmp3201.size || 0;
+          for (let _i202 = 0; _i202 < _size200; ++_i202) {
+            let elem203 = null;
+            elem203 = new ttypes.VectorEntry();
+            elem203.read(input);
+            this.since.push(elem203);
           }
           input.readListEnd();
         } else {
@@ -6876,10 +7025,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter199 in this.since) {
-        if (this.since.hasOwnProperty(iter199)) {
-          iter199 = this.since[iter199];
-          iter199.write(output);
+      for (let iter204 in this.since) {
+        if (this.since.hasOwnProperty(iter204)) {
+          iter204 = this.since[iter204];
+          iter204.write(output);
         }
       }
       output.writeListEnd();
@@ -7046,13 +7195,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3201 = input.readListBegin();
-          const _size200 = _rtmp3201.size || 0;
-          for (let _i202 = 0; _i202 < _size200; ++_i202) {
-            let elem203 = null;
-            elem203 = new ttypes.VectorEntry();
-            elem203.read(input);
-            this.since.push(elem203);
+          const _rtmp3206 = input.readListBegin();
+          const _size205 = _rtmp3206.size || 0;
+          for (let _i207 = 0; _i207 < _size205; ++_i207) {
+            let elem208 = null;
+            elem208 = new ttypes.VectorEntry();
+            elem208.read(input);
+            this.since.push(elem208);
           }
           input.readListEnd();
         } else {
@@ -7062,13 +7211,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3205 = input.readListBegin();
-          const _size204 = _rtmp3205.size || 0;
-          for (let _i206 = 0; _i206 < _size204; ++_i206) {
-            let elem207 = null;
-            elem207 = new ttypes.VectorEntry();
-            elem207.read(input);
-            this.seen.push(elem207);
+          const _rtmp3210 = input.readListBegin();
+          const _size209 = _rtmp3210.size || 0;
+          for (let _i211 = 0; _i211 < _size209; ++_i211) {
+            let elem212 = null;
+            elem212 = new ttypes.VectorEntry();
+            elem212.read(input);
+            this.seen.push(elem212);
           }
           input.readListEnd();
         } else {
@@ -7099,10 +7248,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter208 in this.since) {
-        if (this.since.hasOwnProperty(iter208)) {
-          iter208 = this.since[iter208];
-          iter208.write(output);
+      for (let iter213 in this.since) {
+        if (this.since.hasOwnProperty(iter213)) {
+          iter213 = this.since[iter213];
+          iter213.write(output);
         }
       }
       output.writeListEnd();
@@ -7111,10 +7260,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter209 in this.seen) {
-        if (this.seen.hasOwnProperty(iter209)) {
-          iter209 = this.seen[iter209];
-          iter209.write(output);
+      for (let iter214 in this.seen) {
+        if (this.seen.hasOwnProperty(iter214)) {
+          iter214 = this.seen[iter214];
+          iter214.write(output);
         }
       }
       output.writeListEnd();
@@ -7336,13 +7485,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3211 = input.readListBegin();
-          const _size210 = _rtmp3211.size || 0;
-          for (let _i212 = 0; _i212 < _size210; ++_i212) {
-            let elem213 = null;
-            elem213 = new ttypes.VectorEntry();
-            elem213.read(input);
-            this.since.push(elem213);
+          const _rtmp3216 = input.readListBegin();
+          const _size215 = _rtmp3216.size || 0;
+          for (let _i217 = 0; _i217 < _size215; ++_i217) {
+            let elem218 = null;
+            elem218 = new ttypes.VectorEntry();
+            elem218.read(input);
+            this.since.push(elem218);
           }
           input.readListEnd();
         } else {
@@ -7373,10 +7522,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter214 in this.since) {
-        if (this.since.hasOwnProperty(iter214)) {
-          iter214 = this.since[iter214];
-          iter214.write(output);
+      for (let iter219 in this.since) {
+        if (this.since.hasOwnProperty(iter219)) {
+          iter219 = this.since[iter219];
+          iter219.write(output);
         }
       }
       output.writeListEnd();
@@ -7504,13 +7653,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3216 = input.readListBegin();
-          const _size215 = _rtmp3216.size || 0;
-          for (let _i217 = 0; _i217 < _size215; ++_i217) {
-            let elem218 = null;
-            elem218 = new ttypes.VectorEntry();
-            elem218.read(input);
-            this.seen.push(elem218);
+          const _rtmp3221 = input.readListBegin();
+          const _size220 = _rtmp3221.size || 0;
+          for (let _i222 = 0; _i222 < _size220; ++_i222) {
+            let elem223 = null;
+            elem223 = new ttypes.VectorEntry();
+            elem223.read(input);
+            this.seen.push(elem223);
           }
           input.readListEnd();
         } else {
@@ -7543,13 +7692,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 5:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3220 = input.readListBegin();
-          const _size219 = _rtmp3220.size || 0;
-          for (let _i221 = 0; _i221 < _size219; ++_i221) {
-            let elem222 = null;
-            elem222 = new ttypes.VectorEntry();
-            elem222.read(input);
-            this.replaced.push(elem222);
+          const _rtmp3225 = input.readListBegin();
+          const _size224 = _rtmp3225.size || 0;
+          for (let _i226 = 0; _i226 < _size224; ++_i226) {
+            let elem227 = null;
+            elem227 = new ttypes.VectorEntry();
+            elem227.read(input);
+            this.replaced.push(elem227);
           }
           input.readListEnd();
         } else {
@@ -7570,10 +7719,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter223 in this.seen) {
-        if (this.seen.hasOwnProperty(iter223)) {
-          iter223 = this.seen[iter223];
-          iter223.write(output);
+      for (let iter228 in this.seen) {
+        if (this.seen.hasOwnProperty(iter228)) {
+          iter228 = this.seen[iter228];
+          iter228.write(output);
         }
       }
       output.writeListEnd();
@@ -7597,10 +7746,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 5);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter224 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter224)) {
-          iter224 = this.replaced[iter224];
-          iter224.write(output);
+      for (let iter229 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter229)) {
+          iter229 = this.replaced[iter229];
+          iter229.write(output);
         }
       }
       output.writeListEnd();

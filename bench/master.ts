@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Cluster, ClusterOptions } from '../master/cluster.js';
-import type { Output } from '../master/commands.js';
+import type { Output } from '../master/command.js';
 import { openCluster } from '../master/open-cluster.js';
 import { Runner, runScript } from '../master/runner.js';
 import { seededRandom } from '../src/base/random.js';

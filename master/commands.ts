@@ -1,48 +1,11 @@
-import { assert } from '../src/base/assert.js';
 import { BaristaError } from '../src/base/errors.js';
 import { compareOrigins } from '../src/base/ids.js';
 import { actionRestAt } from '../src/sim/script.js';
-import type { Cluster } from './cluster.js';
+import { CLIENT, type Command, define, KEY, type Output, type Parameter } from './command.js';
 import { formatClock, formatEntry, formatGet, formatMember, formatWrite, printable, quoted } from './format.js';
 import { didYouMean } from './nearest.js';
 import { describeVerdict } from './simulation.js';
-
-/** Where results go, a line at a time. */
-export interface Output {
-  print(line: string): void;
-  /** Undefined, unless the reader is slow: then what must be waited for before more is printed. */
-  drained(): Promise<void> | undefined;
-  /** Shows now what was printed so far. */
-  flush(): void;
-}
-
-export interface Parameter {
-  readonly name: string;
-  /** Which ids may stand here, for completion. */
-  readonly ids: 'servers' | 'clients' | 'all' | 'none';
-}
-
-/** `failed`: the command printed a result that counts as a failure. `ends`: the script ends here. */
-export type Ended = 'ran' | 'failed' | 'ends';
-
-export interface Command {
-  readonly name: string;
-  readonly parameters: readonly Parameter[];
-  /** The last parameter stands for one word or more. */
-  readonly repeats: boolean;
-  /** For the first words of a line, the place of the one that takes the rest of it, spaces included; -1 if none does. */
-  restAt(words: readonly string[]): number;
-  readonly help: string;
-  /** Null if it prints nothing. */
-  readonly prints: string | null;
-  /**
-   * `overlaps`: started without waiting; the next command that does not overlap waits for it. `long`: may take any
-   * time, so that what was printed before is shown first.
-   */
-  readonly pace: 'overlaps' | 'quick' | 'long';
-  /** `args` are as many as `parameters`; at least as many if the last repeats. */
-  run(cluster: Cluster, args: readonly string[], output: Output): Promise<Ended>;
-}
+import { WRITE_COMMANDS } from './write-commands.js';
 
 /** A line for each item, at the pace of who reads them. */
 async function printEach<T>(items: AsyncIterable<T>, format: (item: T) => string, output: Output): Promise<void> {
@@ -53,57 +16,16 @@ async function printEach<T>(items: AsyncIterable<T>, format: (item: T) => string
   }
 }
 
-type Args<P extends readonly Parameter[]> = readonly [...{ readonly [K in keyof P]: string }, ...string[]];
-
-interface Definition<P extends readonly Parameter[]> {
-  readonly name: string;
-  readonly parameters: P;
-  readonly repeats?: true;
-  readonly restAt?: Command['restAt'];
-  readonly help: string;
-  readonly prints?: string;
-  readonly pace?: Command['pace'];
-  run(cluster: Cluster, args: Args<P>, output: Output): Promise<Ended>;
-}
-
-/** Lets `run` take its words as a tuple, one for each parameter. */
-function define<const P extends readonly Parameter[]>(definition: Definition<P>): Command {
-  const { name, parameters, repeats = false, restAt = () => -1, help, prints = null, pace = 'quick' } = definition;
-  return {
-    name,
-    parameters,
-    repeats,
-    restAt,
-    help,
-    prints,
-    pace,
-    run(cluster, args, output) {
-      const fits = repeats ? args.length >= parameters.length : args.length === parameters.length;
-      assert(fits, `${name} was given ${args.length} words`);
-      return definition.run(cluster, args as unknown as Args<P>, output);
-    },
-  };
-}
-
 const SERVER: Parameter = { name: 'SERVER', ids: 'servers' };
 const NEW_SERVER: Parameter = { name: 'SERVER', ids: 'none' };
-const CLIENT: Parameter = { name: 'CLIENT', ids: 'clients' };
 const NEW_CLIENT: Parameter = { name: 'CLIENT', ids: 'none' };
 const ID: Parameter = { name: 'ID', ids: 'all' };
-const KEY: Parameter = { name: 'KEY', ids: 'none' };
-const VALUE: Parameter = { name: 'VALUE', ids: 'none' };
-const MEMBER: Parameter = { name: 'MEMBER', ids: 'none' };
-const PROCEDURE: Parameter = { name: 'PROCEDURE', ids: 'none' };
-const EXPECTED: Parameter = { name: 'EXPECTED', ids: 'none' };
-const NUMBER: Parameter = { name: 'NUMBER', ids: 'none' };
 const MS: Parameter = { name: 'MS', ids: 'none' };
 const SETTING: Parameter = { name: 'SETTING', ids: 'none' };
 const ACTION: Parameter = { name: 'ACTION', ids: 'none' };
 
 /** The longest delay a timer takes, about 25 days. */
 const SLEEP_MS_MAX = 2 ** 31 - 1;
-
-const encoder = new TextEncoder();
 
 /** All commands, in the order help shows them. */
 export const COMMANDS: readonly Command[] = [
@@ -193,95 +115,7 @@ export const COMMANDS: readonly Command[] = [
       return 'ran';
     },
   }),
-  define({
-    name: 'put',
-    parameters: [CLIENT, KEY, VALUE],
-    restAt: () => 3,
-    help: 'writes at a replica the client is linked to; the value is the rest of the line',
-    async run(cluster, [client, key, value]) {
-      await cluster.write(client, key, { kind: 'put', value: encoder.encode(value) });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'delete',
-    parameters: [CLIENT, KEY],
-    help: 'likewise, a delete',
-    async run(cluster, [client, key]) {
-      await cluster.write(client, key, { kind: 'delete' });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'increment',
-    parameters: [CLIENT, KEY, NUMBER],
-    help: 'adds a whole number to that of the key, 0 if there is none; no effect on what is no number',
-    async run(cluster, [client, key, number]) {
-      await cluster.write(client, key, { kind: 'increment', by: wholeNumber(number) });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'append',
-    parameters: [CLIENT, KEY, VALUE],
-    restAt: () => 3,
-    help: 'puts the rest of the line after what the key holds',
-    async run(cluster, [client, key, value]) {
-      await cluster.write(client, key, { kind: 'append', bytes: encoder.encode(value) });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'setAdd',
-    parameters: [CLIENT, KEY, MEMBER],
-    restAt: () => 3,
-    help: 'adds the rest of the line to a set, which is a JSON array of strings; no effect on what is none',
-    async run(cluster, [client, key, member]) {
-      await cluster.write(client, key, { kind: 'setAdd', member });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'setRemove',
-    parameters: [CLIENT, KEY, MEMBER],
-    restAt: () => 3,
-    help: 'removes it from the set',
-    async run(cluster, [client, key, member]) {
-      await cluster.write(client, key, { kind: 'setRemove', member });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'putIfAbsent',
-    parameters: [CLIENT, KEY, VALUE],
-    restAt: () => 3,
-    help: 'as put, where the key is absent; no effect where it is not',
-    async run(cluster, [client, key, value]) {
-      await cluster.write(client, key, { kind: 'putIfAbsent', value: encoder.encode(value) });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'merge',
-    parameters: [CLIENT, KEY, PROCEDURE, VALUE],
-    restAt: () => 4,
-    help: 'has the merge procedure, like keep-both@1, make one value of what the key holds and the value',
-    async run(cluster, [client, key, procedure, value]) {
-      await cluster.write(client, key, { kind: 'merge', procedure, expects: null, value: encoder.encode(value) });
-      return 'ran';
-    },
-  }),
-  define({
-    name: 'mergeFrom',
-    parameters: [CLIENT, KEY, EXPECTED, PROCEDURE, VALUE],
-    restAt: () => 5,
-    help: 'as put where the key holds EXPECTED ("": is absent) as the write takes effect; as merge where it does not',
-    async run(cluster, [client, key, expected, procedure, value]) {
-      const expects = expected === '' ? 'absent' : encoder.encode(expected);
-      await cluster.write(client, key, { kind: 'merge', procedure, expects, value: encoder.encode(value) });
-      return 'ran';
-    },
-  }),
+  ...WRITE_COMMANDS,
   define({
     name: 'get',
     parameters: [CLIENT, KEY],
@@ -485,12 +319,6 @@ function wrap(text: string, width: number): readonly string[] {
     }
   }
   return [...lines, line];
-}
-
-function wholeNumber(text: string): number {
-  const number = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(number)) return number;
-  throw new BaristaError('ERR_SYNTAX', `increment takes a whole number within 2^53 - 1, not ${quoted(text)}`);
 }
 
 function milliseconds(text: string): number {

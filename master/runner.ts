@@ -1,6 +1,7 @@
 import { BaristaError } from '../src/base/errors.js';
 import type { Cluster } from './cluster.js';
-import { argumentsOf, type Command, commandNamed, type Output, restAt } from './commands.js';
+import type { Command, Output } from './command.js';
+import { argumentsOf, commandNamed, restAt } from './commands.js';
 import { lexLine } from './script.js';
 
 /** A line of a script, numbered from 1; `refused` if its bytes are no text. */

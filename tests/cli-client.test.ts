@@ -236,6 +236,28 @@ describe('put, get and delete', () => {
     expect(second).not.toBe(first);
   });
 
+  test('merge where they do not find what they expect', async () => {
+    const procedures = fileURLToPath(new URL('./library/fixtures/procedures.mjs', import.meta.url));
+    const { at } = await startServer('s', '--procedures', procedures);
+    const merge = (...words: readonly string[]) => barista(['merge', ...words, '--at', at]);
+    expect(await merge('seats', '12', '--with', 'first-wins@1', '--expects-absent')).toMatchObject(done());
+    expect(await merge('seats', '11', '--with', 'keep-both@1', '--expects', '12')).toMatchObject(done());
+    expect(await merge('seats', '-', '--with', 'keep-both@1', '--expects', '12')).toMatchObject(done());
+    expect(await barista(['get', 'seats', '--at', at])).toMatchObject(done('{"kept":["11",""]}\n'));
+    expect(await merge('word', 'long', '--with', 'longest@1')).toMatchObject(done());
+    expect(await merge('word', 'no', '--with', 'longest@1')).toMatchObject(done());
+    expect(await barista(['get', 'word', '--at', at])).toMatchObject(done('long\n'));
+    expect((await barista(['log', '--at', at])).out).toMatch(/ merge seats:11 with keep-both@1 expecting 12\n/);
+    expect(await merge('word', 'v', '--with', 'guess@1')).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('barista: ERR_PROCEDURE: replica s has no merge procedure guess@1'),
+    });
+    expect(await merge('word', 'v')).toMatchObject({ status: 2 });
+    expect(await merge('word', 'v', '--with', 'a@1', '--expects', 'x', '--expects-absent')).toMatchObject({
+      status: 2,
+    });
+  });
+
   test('say when no replica can be reached, or none answers in time', async () => {
     expect(await barista(['get', 'k', '--at', NOBODY])).toMatchObject({
       status: 1,
@@ -290,6 +312,7 @@ describe('status', () => {
       stable: 1,
       waitsFor: [],
       retired: [],
+      lacks: [],
       seen: [{ id: 'till 7', incarnation: 1, time: 1 }],
       links: [{ id: 'hub', host: '::1', port: 7071, lastError: null, drift: null, progress: null }],
     });

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Output } from '../../master/commands.js';
+import type { Output } from '../../master/command.js';
 
 const GATHERED_CHARS_MAX = 64 * 1024;
 const GATHERED_MS_MAX = 2;

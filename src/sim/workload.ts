@@ -65,7 +65,7 @@ export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
 function merged({ kind, client }: ClientAction, samples: readonly MergeSamples[], random: Random): ClientAction {
   const drawn = random.below(samples.length);
   const { procedure, values } = samples[drawn] as MergeSamples;
-  const key = `g${drawn}.${random.below(2)}`;
+  const key = `g${drawn}.${random.below(6)}`;
   const pick = (): string => values[random.below(values.length)] as string;
   if (kind === 'get') return { kind, client, key };
   switch (random.below(12)) {

@@ -34,6 +34,7 @@ test('there are pages', () => {
       'sessions',
       'reading',
       'operations',
+      'merging',
       'watching',
       'offline',
       'bundles',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Output } from '../../master/commands.js';
+import type { Output } from '../../master/command.js';
 import { Runner, runScript, type ScriptLine, type ScriptSource } from '../../master/runner.js';
 import { BaristaError } from '../../src/base/errors.js';
 import { RecordingCluster } from './recording-cluster.js';

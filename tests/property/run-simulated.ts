@@ -1,5 +1,5 @@
 import type { ClusterOptions } from '../../master/cluster.js';
-import type { Output } from '../../master/commands.js';
+import type { Output } from '../../master/command.js';
 import { openCluster } from '../../master/open-cluster.js';
 import { Runner } from '../../master/runner.js';
 import type { Guarantee } from '../../src/bayou/session.js';

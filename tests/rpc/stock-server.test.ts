@@ -225,6 +225,7 @@ describe('an operator', () => {
     await startWith({ status: () => status });
     expect(await reply((timeoutMs, done) => replica.status(timeoutMs, done))).toEqual({
       origin: ORIGIN,
+      lacks: [],
       terms: { protocol: 3, cluster: 'test', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 5 },
       seen: VECTOR,
       writes: 12,

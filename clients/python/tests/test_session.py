@@ -69,6 +69,23 @@ class OperationsTest(Pair):
                 [b"-42", b"one, two", '["b","é"]'.encode(), b"first"],
             )
 
+    def test_merge_where_what_is_expected_is_not_there(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.merge("merges/k", b"12", "first-wins@1", expects_absent=True)
+            session.merge("merges/k", b"11", "keep-both@1", expects=b"12")
+            self.assertEqual(session.get("merges/k"), b"11")
+            session.merge("merges/k", b"14", "keep-both@1", expects=b"12")
+            self.assertEqual(session.get("merges/k"), b'{"kept":["11","14"]}')
+            session.merge("merges/k", b"1", "highest@1")
+            for procedure, code in {"guess@7": "ERR_PROCEDURE", "guess": "ERR_INVALID_VALUE"}.items():
+                with self.assertRaises(BaristaError) as caught:
+                    session.merge("merges/k", b"1", procedure)
+                self.assertEqual(caught.exception.code, code)
+            with self.assertRaises(ValueError):
+                session.merge("merges/k", b"1", "highest@1", expects=b"2", expects_absent=True)
+            with self.assertRaises(TypeError):
+                session.merge("merges/k", b"1", 7)  # type: ignore[arg-type]
+
     def test_of_several_replicas_all_count_and_all_are_needed(self) -> None:
         with connect(self.a, timeout=TIMEOUT) as session:
             session.increment("operations/both", 1)

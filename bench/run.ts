@@ -9,6 +9,7 @@ const BENCHES = [
   'catchup',
   'resync',
   'merge',
+  'refold',
   'overwrite',
   'growth',
   'opening',

@@ -289,6 +289,8 @@ export function isReplacedBy<Op, Value>(
   { machine }: KeyRules<Op, Value>,
 ): boolean {
   if (!replaces(other, write) || order(other, write) <= 0) return false;
+  // It is named after one of the operations that it stands for, and that one does not bring back the others.
+  if (machine.isTotal(write.operation) && !machine.isBlind(other.operation)) return false;
   if (other.clientTime === write.clientTime) return true;
   // A total has the name of the last operation that it stands for, and may not have the one at hand in it.
   return machine.isBlind(other.operation) && (machine.isBlind(write.operation) || !machine.isTotal(other.operation));

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
-import { dissolveBase } from '../../src/bayou/rejoin.js';
+import { type ClientId, type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
+import { dissolveBase, resubmit } from '../../src/bayou/rejoin.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { stampOrder } from '../../src/bayou/write.js';
 import { WriteLog } from '../../src/bayou/write-log.js';
@@ -93,4 +93,24 @@ test('a base store that is taken apart leaves in the log what is claimed, since 
   expect(adopted).toEqual(['of others']);
   expect(log.read('claimed')).toMatchObject({ value: new Uint8Array([1]) });
   expect([storage.base('claimed'), storage.base('of others')]).toEqual([null, null]);
+});
+
+test('what operations came to is accepted anew though the one that it is named after was: that brings back no other', () => {
+  const [self, ended, operation] = ['x', 'a', 'b'].map((id) => originOf(id as ReplicaId, 1)) as [
+    Origin,
+    Origin,
+    Origin,
+  ];
+  const rules = { machine: kvMachine, retryWindow: 100 };
+  const log = new WriteLog(new MemoryStorage<KvOperation>(), stampOrder('higher'), rules, self);
+  const name = { client: 'c' as ClientId, clientTime: 2, key: 'k', resubmitted: true } as const;
+  const bytes = new TextEncoder().encode('two;');
+  const value = new TextEncoder().encode('one;two;');
+  log.insertReceived({ ...name, origin: ended, acceptTime: 10, operation: { kind: 'total', value } });
+  log.insertReceived({ ...name, origin: operation, acceptTime: 20, operation: { kind: 'append', bytes } });
+  for (const origin of [ended, operation]) log.raiseSeen(origin, 20);
+  const adopted: string[] = [];
+  const known = new VersionVector([[operation, 20]]);
+  resubmit(log, new Set([ended]), known, 10, ({ operation: { kind } }) => adopted.push(kind));
+  expect(adopted).toEqual(['total']);
 });

@@ -6,11 +6,18 @@ import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { Replica } from '../../src/bayou/replica.js';
 import type { Write } from '../../src/bayou/write.js';
 import type { BundlePeer } from '../../src/bundle/bundle-peer.js';
-import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachineWith, kvOperationCodec } from '../../src/machine/kv.js';
+import { type Merge, Procedures } from '../../src/machine/procedures.js';
 import { FaultyDirectory, PowerLoss } from '../../src/sim/disk/faulty-directory.js';
 import { MemoryTable } from '../../src/sim/disk/memory-table.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
+
+/** A merge procedure that replicas come to have at different times. */
+export const LATE_PROCEDURE = 'late@1';
+
+/** What it does depends on all that is there. */
+const late: Merge = ({ value, current }) => new Uint8Array([...(current ?? []).slice(-20), ...value]);
 
 /** Small, so that small files have many. */
 const SECTOR_BYTES = 64;
@@ -84,6 +91,8 @@ export class Node {
   /** False while it is away: nothing reaches it, its own clients may. */
   there = true;
   readonly #parts: NodeParts;
+  readonly #procedures = new Procedures();
+  readonly #machine = kvMachineWith(this.#procedures);
   #storage: ReplicaStorage<KvOperation>;
   #replica: Replica<KvOperation, Uint8Array>;
   #life = 0;
@@ -138,6 +147,11 @@ export class Node {
     return false;
   }
 
+  /** It is given the procedure that some lack. */
+  learn(): void {
+    this.#procedures.add(LATE_PROCEDURE, late);
+  }
+
   /** The process ends and starts again over what it kept; under a new incarnation if it has left. */
   restart(): void {
     const { disk } = this.#parts;
@@ -159,7 +173,7 @@ export class Node {
 
   #open(origin: Origin): Replica<KvOperation, Uint8Array> {
     const { terms } = this.#parts;
-    return new Replica({ origin, terms, machine: kvMachine, storage: this.#storage, life: this.#life });
+    return new Replica({ origin, terms, machine: this.#machine, storage: this.#storage, life: this.#life });
   }
 
   /** Notes what stamps the replica gives: its own at first, and again to what it stamps anew. */

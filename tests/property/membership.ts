@@ -9,7 +9,7 @@ import type { BundlePeer } from '../../src/bundle/bundle-peer.js';
 import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
 import { answerOf, Bundles } from './membership-bundles.js';
 import { Judge, type KeyUse, nameOf, stateOf, useOf } from './membership-judge.js';
-import { Disk, Node } from './membership-node.js';
+import { Disk, LATE_PROCEDURE, Node } from './membership-node.js';
 import type { Watchers } from './membership-watchers.js';
 
 const HEAL_ROUNDS = 60;
@@ -66,6 +66,8 @@ class History {
   readonly #readers: Reader[];
   readonly #keys: string[];
   readonly #judge: Judge;
+  /** What is drawn of merges: apart, so that all else is as it is without them. */
+  readonly #merging: Random;
   /** Puts so far: each has a value of its own. */
   #puts = 0;
   /** Why pulls failed of late. */
@@ -85,6 +87,7 @@ class History {
   ) {
     this.#watchers = watchers;
     this.#random = seededRandom(seed);
+    this.#merging = seededRandom(seed ^ 0x3e26e);
     this.#exchange = exchange;
     this.#bundles = new Bundles(this.#random);
     this.#onDisk = seed % 2 === 0;
@@ -154,6 +157,7 @@ class History {
       random: this.#random,
       onStamped: (write) => this.#judge.stamped(write),
     });
+    if (this.#merging.below(2) === 0) node.learn();
     this.#nodes.push(node);
     return node;
   }
@@ -168,11 +172,17 @@ class History {
   #accept(node: Node): string | null {
     const reader = this.#pick(this.#readers);
     const key = this.#pick(this.#keys);
-    const operation = this.#operation(useOf(key));
+    const operation = this.#merged(key) ?? this.#operation(useOf(key));
     const request = reader.session.write(key, operation);
     // If no answer comes, or it is lost, the client asks again, elsewhere.
     for (let asked = node, isLost = this.#random.below(10) === 0; ; isLost = false) {
       const reply = asked.replica.accept(request, this.#now);
+      if (reply.kind === 'refused' && reply.code === 'ERR_PROCEDURE') {
+        // It was told before it could take it, and nobody else was asked yet.
+        if (asked === node) return null;
+        asked = node;
+        continue;
+      }
       if (reply.kind !== 'accepted') return `a write was answered ${JSON.stringify(reply)}`;
       if (this.#keeps(asked) && !isLost) {
         reader.session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
@@ -181,6 +191,15 @@ class History {
       }
       asked = this.#pick(this.#nodes);
     }
+  }
+
+  /** Now and then, where anything is written, a merge; by a procedure that some have not yet, too. */
+  #merged(key: string): KvOperation | null {
+    if (useOf(key) !== 'any' || this.#merging.below(3) > 0) return null;
+    const value = encoder.encode(`${this.#merging.below(50)}`);
+    const procedure = ['add-to-list@1', 'highest@1', 'first-wins@1', LATE_PROCEDURE][this.#merging.below(4)] as string;
+    const expects = [null, 'absent' as const, encoder.encode('[]')][this.#merging.below(3)] ?? null;
+    return { kind: 'merge', procedure, value, expects };
   }
 
   #operation(use: KeyUse): KvOperation {
@@ -204,9 +223,6 @@ class History {
           { kind: 'setAdd', member: `${count % 5}` },
           { kind: 'setRemove', member: `${count % 5}` },
           { kind: 'putIfAbsent', value },
-          { kind: 'merge', procedure: 'add-to-list@1', value, expects: 'absent' },
-          { kind: 'merge', procedure: 'highest@1', value, expects: null },
-          { kind: 'merge', procedure: 'first-wins@1', value, expects: encoder.encode('[]') },
         ]);
     }
   }
@@ -337,6 +353,7 @@ class History {
     for (const node of this.#nodes) {
       node.there = true;
       node.doom(false);
+      node.learn();
     }
     let before = '';
     for (let round = 0; round < HEAL_ROUNDS; round++) {

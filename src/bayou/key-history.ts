@@ -236,8 +236,9 @@ export class KeyFold<Op, Value> {
 /**
  * The positions, descending, of the writes that the blind write at `position` lets go of: the same client's blind
  * writes with earlier client times before it, and its own first stamps if it was accepted anew, up to an operation that
- * reads the key. The replica's `seen` must cover the
- * write at `position`: a vector must never cover a write that is absent while what replaced it is absent too.
+ * reads the key. A total stays: copies of the operation that it is named after, which is not blind, must find it to yield to
+ * it. The replica's `seen` must cover the write at `position`: a vector must never cover a write that is absent while what
+ * replaced it is absent too.
  */
 export function prunableBehind<Op, Value>(
   history: readonly Write<Op>[],
@@ -250,7 +251,7 @@ export function prunableBehind<Op, Value>(
   for (let i = position - 1; i >= 0; i--) {
     const write = history[i] as Write<Op>;
     if (!machine.isBlind(write.operation)) break;
-    if (replaces(later, write)) prunable.push(i);
+    if (replaces(later, write) && !machine.isTotal(write.operation)) prunable.push(i);
   }
   return prunable;
 }
@@ -263,7 +264,7 @@ export function isPrunedOnArrival<Op, Value>(
   seen: VersionVector,
   { machine }: KeyRules<Op, Value>,
 ): boolean {
-  if (!machine.isBlind(write.operation)) return false;
+  if (!machine.isBlind(write.operation) || machine.isTotal(write.operation)) return false;
   for (let i = position; i < history.length; i++) {
     const later = history[i] as Write<Op>;
     if (!machine.isBlind(later.operation)) return false;

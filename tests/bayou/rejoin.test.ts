@@ -114,3 +114,30 @@ test('what operations came to is accepted anew though the one that it is named a
   resubmit(log, new Set([ended]), known, 10, ({ operation: { kind } }) => adopted.push(kind));
   expect(adopted).toEqual(['total']);
 });
+
+test('what operations came to is not pruned: copies of the one that it is named after must find it', () => {
+  const [a, b] = ['a', 'b'].map((id) => originOf(id as ReplicaId, 1)) as [Origin, Origin];
+  const rules = { machine: kvMachine, retryWindow: 100 };
+  const name = { client: 'c' as ClientId, key: 'k', resubmitted: true } as const;
+  const value = new TextEncoder().encode('1');
+  const total = { ...name, clientTime: 2, origin: a, acceptTime: 10, operation: { kind: 'total', value } } as const;
+  const later = { ...name, clientTime: 3, origin: b, acceptTime: 20, operation: { kind: 'total', value } } as const;
+  const copy = { ...name, clientTime: 2, origin: b, acceptTime: 30, operation: { kind: 'increment', by: 1 } } as const;
+  for (const order of [
+    [total, later, copy],
+    [copy, later, total],
+    [later, total, copy],
+  ]) {
+    const log = new WriteLog(
+      new MemoryStorage<KvOperation>(),
+      stampOrder('higher'),
+      rules,
+      originOf('x' as ReplicaId, 1),
+    );
+    for (const write of order) {
+      log.insertReceived(write);
+      log.claim(new VersionVector([[write.origin, write.acceptTime]]));
+    }
+    expect(log.read('k')).toMatchObject({ value });
+  }
+});

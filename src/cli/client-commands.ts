@@ -13,8 +13,8 @@ more; if that is not known in time it ends with ERR_TIMEOUT and status 1, and th
 `;
 
 const MERGE_HELP = `
-Every replica has first-wins@1, keep-both@1, highest@1, lowest@1, json-merge-patch@1, add-to-list@1 and first-free-slot@1; a server
-has others with --procedures. docs/GUARANTEES.md says what they do.
+Every replica has first-wins@1, keep-both@1, highest@1, lowest@1, json-merge-patch@1, add-to-list@1 and first-free-slot@1;
+a server has others with --procedures. docs/GUARANTEES.md says what they do.
 `;
 
 const ORDER_HELP = `
@@ -66,8 +66,9 @@ function addChangeCommands(program: Command, run: Run): void {
   const merge = addWriteCommand(program, 'merge')
     .summary('write a value, or have it merged with what is there')
     .description(
-      'Writes the value of a key if it holds what is expected as the write takes effect; else has a merge procedure make one\n' +
-        'value of what is there and of this one, alike at every replica. With nothing expected the procedure decides always.',
+      'Writes a value where the key holds what is expected; else a merge procedure makes\n' +
+        'one value of what is there and of this one, alike at every replica. With nothing\n' +
+        'expected the procedure decides always.',
     )
     .argument('<KEY>', 'what to write to')
     .argument('<VALUE>', 'the value; "-": the bytes of standard input, as they are')

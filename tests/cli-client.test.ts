@@ -171,6 +171,11 @@ describe('watch', () => {
   });
 });
 
+test('help ends quietly when nobody reads the rest of it', async () => {
+  const { stdout, stderr } = await inShell('"$@" | true', ['sim', '--help']);
+  expect({ stdout, stderr }).toEqual({ stdout: '', stderr: '' });
+});
+
 describe('put, get and delete', () => {
   test('write, read and delete a key of a running replica', async () => {
     const { at } = await startServer('s');

@@ -66,9 +66,9 @@ function addChangeCommands(program: Command, run: Run): void {
   const merge = addWriteCommand(program, 'merge')
     .summary('write a value, or have it merged with what is there')
     .description(
-      'Writes a value where the key holds what is expected; else a merge procedure makes\n' +
-        'one value of what is there and of this one, alike at every replica. With nothing\n' +
-        'expected the procedure decides always.',
+      'Writes a value where the key holds what is expected; else a merge procedure\n' +
+        'makes one value of what is there and of this one, alike at every replica. With\n' +
+        'nothing expected the procedure decides always.',
     )
     .argument('<KEY>', 'what to write to')
     .argument('<VALUE>', 'the value; "-": the bytes of standard input, as they are')

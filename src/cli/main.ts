@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { PIPE_CLOSED_STATUS } from './failure.js';
 import { runProgram } from './program.js';
 
 const status = await runProgram(
@@ -30,7 +31,11 @@ const status = await runProgram(
     },
   },
   {
-    out: (text) => void process.stdout.write(text),
+    out: (text) => {
+      // Who reads help may have seen enough of it.
+      process.stdout.once('error', () => process.exit(PIPE_CLOSED_STATUS));
+      process.stdout.write(text);
+    },
     error: (text) => void process.stderr.write(text),
   },
 );

@@ -1,3 +1,4 @@
+import { sameBytes } from '../base/bytes.js';
 import { BaristaError, toBaristaError } from '../base/errors.js';
 import type { Origin } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
@@ -156,7 +157,9 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     for (const vector of [state.baseVector, state.replaced, state.resume?.received, state.resume?.target]) {
       for (const [origin] of vector?.entries() ?? []) this.#place(origin);
     }
-    this.#record({ kind: 'state', state: new Uint8Array(this.#format.encodeState(state)) });
+    const encoded = this.#format.encodeState(state);
+    // What is so already takes no flush.
+    if (!sameBytes(encoded, this.#state)) this.#record({ kind: 'state', state: new Uint8Array(encoded) });
   }
 
   origins(): Iterable<Origin> {

@@ -385,6 +385,115 @@ union WatchReply {
   2: MissingReply missing
 }
 
+/** Asks for the writes on a key that the replica still holds. */
+struct HistoryRequest {
+  1: required string key
+  /** Those that stand after this one: the last of the page before. Absent: from the first. */
+  2: optional AcceptStamp after
+  /** Only the write of this stamp. Absent: all. */
+  3: optional AcceptStamp only
+  /** At most so many writes, from 1 (more than 4,096 means 4,096); a page also ends at about 1 MiB. */
+  4: required i32 writesMax
+  /** What the session needs for the key. */
+  5: optional VersionVector needs
+}
+
+/** A write, and who wrote it. */
+struct WriteName {
+  1: required AcceptStamp stamp
+  2: required string client
+}
+
+/** The write has a part in what is under its key. */
+struct Stands {
+}
+
+/** The write took effect, and the one that is named, which stands after it, overwrote it. */
+struct Overwritten {
+  1: required WriteName by
+}
+
+/** Why a write changed nothing where it stands. */
+enum NoEffectRule {
+  /** The operation took effect already, under the stamp that is named. */
+  REPEAT = 1
+  /** It is a repeat, of what its client overwrote by the later operation that is named, which stands before it. */
+  OUTDATED = 2
+  /** It was accepted anew by a replica that rejoined, under the stamp that is named. */
+  ANEW = 3
+  /** What it would bring about is so already: a member is in the set, or is not. */
+  MET = 4
+  /** It does not apply to what it finds, which is as the write that is named left it; or its procedure leaves that so. */
+  INAPPLICABLE = 5
+}
+
+/** The write changed nothing where it stands. */
+struct NoEffect {
+  1: required NoEffectRule rule
+  /** Absent where nothing was written before. */
+  2: optional WriteName by
+}
+
+/** What became of it cannot be told here: it is, or rests on, a merge whose procedure the replica has not. */
+struct UnknownFate {
+  /** The procedure. */
+  1: required string lacks
+}
+
+/** What became of a write, among all that the replica holds of its key: exactly one field is set. */
+union Fate {
+  1: Stands stands
+  2: Overwritten overwritten
+  3: NoEffect noEffect
+  4: UnknownFate unknown
+}
+
+/** How far a write has come, as far as the replica knows. */
+enum Stage {
+  /** Brought by a transfer under way; not claimed yet. */
+  RECEIVED = 1
+  /** Claimed: on disk here, and given to others. */
+  ACCEPTED = 2
+  /** Every member holds it. */
+  STABLE = 3
+}
+
+struct PastWrite {
+  1: required AcceptStamp stamp
+  2: required string client
+  3: required Operation operation
+  4: required Fate fate
+  5: required Stage stage
+  /** Set if a replica that rejoined accepted it anew. */
+  6: optional bool resubmitted
+}
+
+/** What the folded writes on a key come to. */
+struct PastBase {
+  /** Of the last of them that has a part in it. */
+  1: required AcceptStamp stamp
+  2: required string client
+  /** Sets the value; `total` if several writes came to it. */
+  3: required Operation operation
+  4: required Fate fate
+}
+
+struct HistoryPage {
+  /** Of the first page; absent if nothing is folded there. */
+  1: optional PastBase base
+  /** In the total order. */
+  2: required list<PastWrite> writes
+  /** True if writes are left after these. */
+  3: required bool more
+}
+
+/** Exactly one field is set. */
+union HistoryReply {
+  1: HistoryPage page
+  /** ERR_DEP. */
+  2: MissingReply missing
+}
+
 /** What clients call. */
 service KeyValue {
   WriteReply put(1: PutRequest request) throws (1: Failure failure)
@@ -401,6 +510,7 @@ service KeyValue {
   WriteStateReply writeState(1: WriteStateRequest request) throws (1: Failure failure)
   /** Answers when there is a change, or when the budget is spent; ERR_FOLDED if it cannot go on from there. */
   WatchReply watch(1: WatchRequest request) throws (1: Failure failure)
+  HistoryReply history(1: HistoryRequest request) throws (1: Failure failure)
 }
 
 // ------------------------------------------------------------------------------------------------ between replicas

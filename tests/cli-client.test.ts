@@ -23,6 +23,7 @@ const COMMANDS = [
   'get',
   'delete',
   'watch',
+  'history',
   'status',
   'link',
   'unlink',
@@ -174,6 +175,49 @@ describe('watch', () => {
 test('help ends quietly when nobody reads the rest of it', async () => {
   const { stdout, stderr } = await inShell('"$@" | true', ['sim', '--help']);
   expect({ stdout, stderr }).toEqual({ stdout: '', stderr: '' });
+});
+
+describe('history', () => {
+  const fate = (by: string) => new RegExp(by);
+
+  test('prints the writes on a key, and what became of each', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', 'one\nline', '--at', at]);
+    await barista(['put', 'k', 'text', '--at', at]);
+    await barista(['increment', 'k', '2', '--at', at]);
+    await barista(['set-add', 's', 'm', '--at', at]);
+    const { status, out, error } = await barista(['history', 'k', '--at', NOBODY, '--at', at]);
+    expect({ status, error }).toEqual({ status: 0, error: '' });
+    expect(out.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(fate('^1@s#1 \\S+ put k:one\\\\nline; stable; overwritten by 2@s#1 \\S+$')),
+      expect.stringMatching(fate('^2@s#1 \\S+ put k:text; stable; stands$')),
+      expect.stringMatching(fate('^3@s#1 \\S+ increment k:2; stable; no effect: inapplicable 2@s#1 \\S+$')),
+    ]);
+    expect((await barista(['history', 's', '--at', at])).out).toMatch(/ setAdd s:m; stable; stands\n$/);
+    expect(await barista(['history', 'nothing', '--at', at])).toMatchObject(done());
+  });
+
+  test('with --json says all of it', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', '-', '--at', at], { input: Uint8Array.of(0xff) });
+    await barista(['delete', 'k', '--at', at]);
+    const { out } = await barista(['history', 'k', '--json', '--at', at]);
+    const [first, second] = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const common = {
+      key: 'k',
+      id: 's',
+      incarnation: 1,
+      client: expect.any(String),
+      stage: 'stable',
+      resubmitted: false,
+    };
+    const to = { time: 2, id: 's', incarnation: 1, client: second.client };
+    expect(first).toEqual({ ...common, time: 1, operation: 'put', value: '0xff', fate: 'overwritten', to });
+    expect(second).toEqual({ ...common, time: 2, operation: 'delete', fate: 'stands', to: null });
+  });
 });
 
 describe('put, get and delete', () => {

@@ -29,6 +29,8 @@ export interface StateMachine<Op, Value> {
 export interface Folding<Op, Value> {
   /** False if the operation takes no effect here, and so changes nothing. A blind one always takes effect. */
   apply(operation: Op): boolean;
+  /** True if what the operation, which took no effect here, would bring about is so already. */
+  isMet(operation: Op): boolean;
   /** The key's value; undefined if the key is absent. Not changed by what is applied later. */
   value(): Value | undefined;
   /** What it would take to tell the value; then `value` means nothing. Null if it is known. A blind operation ends it. */

@@ -14,6 +14,7 @@ import type {
   UnlinkRequest,
 } from './admin-messages.js';
 import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from './bundle-messages.js';
+import type { HistoryReply, HistoryRequest } from './history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from './hold-messages.js';
 import type {
   News,
@@ -146,6 +147,7 @@ export interface SessionConnection<Op, Value> extends ClientConnection<Op, Value
   holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void;
   writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void;
   watch(request: WatchRequest, timeoutMs: number, done: Done<WatchReply<Value>>): void;
+  history(request: HistoryRequest, timeoutMs: number, done: Done<HistoryReply<Op>>): void;
 }
 
 /** How an operator, or the master, reaches one replica. */
@@ -187,7 +189,13 @@ export interface ReplicaService<Op, Value> {
   log(request: LogRequest, done: Done<LogReply<Op>>): void;
   retire(request: RetireRequest, done: Done<void>): void;
   readonly bundles: BundleService<Op>;
+  readonly histories: HistoryService<Op>;
   shutdown(done: Done<void>): void;
+}
+
+/** What a replica tells of the writes that it still holds, and of what became of them. */
+export interface HistoryService<Op> {
+  history(request: HistoryRequest, done: Done<HistoryReply<Op>>): void;
 }
 
 /** What a replica does for who makes and takes bundles. */

@@ -2,6 +2,8 @@ import { BaristaError } from '../base/errors.js';
 import { hashText } from '../base/hash.js';
 import { compareOrigins, type Origin } from '../base/ids.js';
 import type { AcceptClock } from './clock.js';
+import { historyPage } from './histories.js';
+import type { HistoryReply, HistoryRequest, Stage } from './history-messages.js';
 import type { WriteState } from './hold-messages.js';
 import type { Integration } from './integration.js';
 import { lackingIs } from './key-history.js';
@@ -85,6 +87,14 @@ export class Reader<Op, Value> {
     return missing === null ? this.#snapshots.scan(request, now) : { kind: 'missing', missing };
   }
 
+  /** A page of the writes on a key. `peers`: as of `stateOf`. */
+  history(request: HistoryRequest, peers: Iterable<readonly [Origin, VersionVector]>): HistoryReply<Op> {
+    const missing = this.missing(request.needs);
+    if (missing !== null) return { kind: 'missing', missing };
+    const known = [...peers];
+    return historyPage(this.#parts.log, request, (stamp) => this.#stageOf(stamp, known));
+  }
+
   /** The next changes for who watches. */
   watch(request: WatchRequest, now: number): WatchReply<Value> | Refused {
     const missing = this.missing(request.needs);
@@ -134,6 +144,11 @@ export class Reader<Op, Value> {
       waitsFor: stable ? [] : view.filter((member) => !holders.has(member)),
       stable,
     };
+  }
+
+  #stageOf(stamp: AcceptStamp, peers: readonly (readonly [Origin, VersionVector])[]): Stage {
+    if (!this.#parts.log.seen.covers(stamp.origin, stamp.acceptTime)) return 'received';
+    return this.stateOf(stamp, peers).stable ? 'stable' : 'accepted';
   }
 
   #find(key: string): FoundValue<Value> | Refused | null {

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { addBundleCommands } from './bundle-commands.js';
 import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
 import type { ValueOrigin } from './client-request.js';
+import { addConflictCommands } from './conflict-commands.js';
 import { change, id, type Peer, singlePeer } from './option-values.js';
 
 const WRITES_HELP = `
@@ -26,6 +27,7 @@ finds. Where that is not of its kind, or the outcome would be out of bounds, it 
 export function addClientCommands(program: Command, run: Run): void {
   addDataCommands(program, run);
   addChangeCommands(program, run);
+  addConflictCommands(program, run);
   addOperatorCommands(program, run);
   addBundleCommands(program, run);
 }

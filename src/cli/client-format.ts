@@ -76,10 +76,10 @@ export function formatChangeJson(change: Change<Uint8Array>, cursor: string | nu
   return JSON.stringify({
     key,
     value: text(value),
-    ...stampOf(stamp),
+    ...stampFields(stamp),
     client,
     stands,
-    standing: stampOf(standing),
+    standing: stampFields(standing),
     reordered,
     lost: text(lost),
     cursor,
@@ -87,11 +87,11 @@ export function formatChangeJson(change: Change<Uint8Array>, cursor: string | nu
 }
 
 /** As it is; as `0x` and hexadecimal digits if it is not UTF-8. */
-function textOf(value: Uint8Array): string {
+export function textOf(value: Uint8Array): string {
   return isUtf8(value) ? new TextDecoder().decode(value) : formatValue(value);
 }
 
-function stampOf({ acceptTime, origin }: Stamp): object {
+export function stampFields({ acceptTime, origin }: Stamp): object {
   return { time: acceptTime, ...memberOf(origin) };
 }
 

@@ -25,6 +25,7 @@ export type ClientTask =
   | { readonly kind: 'delete'; readonly key: string }
   /** `from`: now, start, or a cursor. */
   | { readonly kind: 'watch'; readonly prefix: string; readonly from: string; readonly json: boolean }
+  | { readonly kind: 'history'; readonly key: string; readonly json: boolean }
   | { readonly kind: 'status'; readonly json: boolean }
   | { readonly kind: 'link'; readonly peer: Peer }
   | { readonly kind: 'unlink'; readonly peer: string }

@@ -19,6 +19,7 @@ import { ReplicaConnection } from '../rpc/client.js';
 import { makeBundle, takeBundle } from './bundle-run.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
 import type { ClientRequest, ClientTask, ValueOrigin } from './client-request.js';
+import { historyLines } from './conflict-run.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 import { watchLines } from './watch-run.js';
 
@@ -54,6 +55,9 @@ async function runTask(request: ClientRequest): Promise<number> {
       return withClient(request, (client) => get(client, task.key, task.raw));
     case 'watch':
       for await (const line of watchLines(request, task)) await showLines([line]);
+      return 0;
+    case 'history':
+      for await (const lines of historyLines(request, task)) await showLines(lines);
       return 0;
     case 'status':
       return showEachStatus(request, task.json);

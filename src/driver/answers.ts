@@ -19,6 +19,7 @@ import type { VersionVector } from '../bayou/version-vector.js';
 import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { FlushGate } from './flush-gate.js';
+import { HistoryDesk } from './history-desk.js';
 import type { Link } from './link.js';
 import { outcomeOf } from './outcome-of.js';
 import { takePage } from './page.js';
@@ -40,12 +41,15 @@ export interface AnswersParts {
   readonly log: Log;
   /** Why nothing can be read. */
   readonly outage: () => BaristaError | null;
+  readonly links: ReadonlyMap<ReplicaId, Link<KvOperation>>;
   /** Has the neighbours asked what they hold, since somebody waits for that. */
   readonly askNeighbours: () => void;
 }
 
 /** What the driver answers from what the replica holds, changing nothing: at once, when it is durable, or when it has come. */
 export class Answers {
+  readonly histories: HistoryDesk;
+  readonly #links: ReadonlyMap<ReplicaId, Link<KvOperation>>;
   readonly #outage: () => BaristaError | null;
   readonly #gate: FlushGate;
   readonly #clock: Clock;
@@ -65,6 +69,12 @@ export class Answers {
     this.#log = parts.log;
     this.#waits = new Waits(parts.timers, parts.settings, parts.askNeighbours);
     this.#watches = new WatchDesk(core, parts);
+    this.#links = parts.links;
+    this.histories = new HistoryDesk({
+      ...parts,
+      core: () => this.#core,
+      peers: () => vectorsOf(this.#links.values()),
+    });
   }
 
   /** Goes on over another core. */
@@ -132,13 +142,9 @@ export class Answers {
     this.#wait(budgetMs, look, done);
   }
 
-  writeState(
-    { stamp, holders, stable, budgetMs }: WriteStateRequest,
-    links: ReadonlyMap<ReplicaId, Link<KvOperation>>,
-    done: Done<WriteState>,
-  ): void {
+  writeState({ stamp, holders, stable, budgetMs }: WriteStateRequest, done: Done<WriteState>): void {
     const look = () => {
-      const value = this.#core.reader.stateOf(stamp, vectorsOf(links.values()));
+      const value = this.#core.reader.stateOf(stamp, vectorsOf(this.#links.values()));
       return { value, isEnough: value.holders.length >= holders && (value.stable || !stable) };
     };
     if (stable) this.#awaitingStable += 1;
@@ -152,10 +158,10 @@ export class Answers {
     this.#watches.watch(request, done);
   }
 
-  status(all: Iterable<Link<KvOperation>>, done: Done<Status>): void {
+  status(done: Done<Status>): void {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
-    const links = [...all]
+    const links = [...this.#links.values()]
       .map(({ peer, address, lastError, drift, progress }) => ({ peer, address, lastError, drift, progress }))
       .sort((a, b) => compareIds(a.peer, b.peer));
     const { origin, terms, logSize: writes, base, stable, waitsFor, retired, lacks } = this.#core;

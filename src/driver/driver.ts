@@ -28,7 +28,7 @@ import {
   type WriteReply,
   type WriteRequest,
 } from '../bayou/messages.js';
-import type { PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
+import type { HistoryService, PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
@@ -66,6 +66,7 @@ export interface DriverConfig {
  */
 export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkSteps<KvOperation> {
   readonly bundles: BundleDesk<KvOperation>;
+  readonly histories: HistoryService<KvOperation>;
   #replica: Replica<KvOperation, Uint8Array>;
   readonly #config: DriverConfig;
   readonly #gate: FlushGate;
@@ -126,8 +127,10 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       ...config,
       outage: () => this.#readOutage,
       gate: this.#gate,
+      links: this.#links,
       askNeighbours: () => this.#askNeighbours(),
     });
+    this.histories = this.#answers.histories;
     if (this.#replica.hasLeft) this.#reincarnate();
   }
 
@@ -170,7 +173,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   writeState(request: WriteStateRequest, done: Done<WriteState>): void {
-    this.#answers.writeState(request, this.#links, done);
+    this.#answers.writeState(request, done);
   }
 
   watch(request: WatchRequest, done: Done<WatchReply<Uint8Array>>): void {
@@ -236,7 +239,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
   }
 
   status(done: Done<Status>): void {
-    this.#answers.status(this.#links.values(), done);
+    this.#answers.status(done);
   }
 
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
@@ -480,19 +483,16 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
       return new BaristaError(refusal.code, refusal.message);
     }
     const peer = replicaIdOf(request.from);
-    return (
-      this.#links.get(peer) ??
-      new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`)
-    );
+    return this.#links.get(peer) ?? this.#notLinked(peer);
   }
 
   #pullFrom(peer: ReplicaId, done: Done<void>): void {
     const link = this.#links.get(peer);
-    if (link === undefined) {
-      return done(
-        fail(new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`)),
-      );
-    }
+    if (link === undefined) return done(fail(this.#notLinked(peer)));
     link.pull(done);
+  }
+
+  #notLinked(peer: ReplicaId): BaristaError {
+    return new BaristaError('ERR_NOT_LINKED', `replica ${this.#replica.id} has no link to replica ${peer}`);
   }
 }

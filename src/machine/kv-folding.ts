@@ -66,6 +66,12 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
     }
   }
 
+  isMet(operation: KvOperation): boolean {
+    if (operation.kind !== 'setAdd' && operation.kind !== 'setRemove') return false;
+    const set = this.#set();
+    return set !== null && set.members.has(operation.member) === (operation.kind === 'setAdd');
+  }
+
   value(): Uint8Array | undefined {
     const form = this.#form;
     switch (form.kind) {

@@ -14,6 +14,7 @@ import type {
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from '../bayou/bundle-messages.js';
+import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
   News,
@@ -112,6 +113,10 @@ export class ReplicaConnection
 
   watch(request: WatchRequest, timeoutMs: number, done: Done<WatchReply<Uint8Array>>): void {
     this.#call(METHODS.watch, request, timeoutMs, done);
+  }
+
+  history(request: HistoryRequest, timeoutMs: number, done: Done<HistoryReply<KvOperation>>): void {
+    this.#call(METHODS.history, request, timeoutMs, done);
   }
 
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<KvOperation>>): void {

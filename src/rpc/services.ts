@@ -27,6 +27,7 @@ import {
 } from './client-codec.js';
 import { failure } from './failure-codec.js';
 import { malformed } from './field-error.js';
+import { historyReply, historyRequest } from './history-codec.js';
 import { messageHead } from './message-header.js';
 import { newsRequest } from './news-codec.js';
 import { pullBatch, pullRequest } from './pull-codec.js';
@@ -63,6 +64,7 @@ export const METHODS = {
   holds: method('KeyValue', 'holds', holdsRequest, holdsReply),
   writeState: method('KeyValue', 'writeState', writeStateRequest, writeStateReply),
   watch: method('KeyValue', 'watch', watchRequest, watchReply),
+  history: method('KeyValue', 'history', historyRequest, historyReply),
   pull: method('Replication', 'pull', pullRequest, pullBatch),
   news: method('Replication', 'news', newsRequest, empty),
   status: method('Admin', 'status', empty, statusReply),

@@ -1,5 +1,7 @@
 /** What both faces of the library give. */
 export { BaristaError, type ErrorCode } from '../base/errors.js';
+export type { Fate, NoEffect, WriteName } from '../bayou/fates.js';
+export type { Stage } from '../bayou/history-messages.js';
 export type { WriteState } from '../bayou/hold-messages.js';
 export type { Guarantee } from '../bayou/session.js';
 export type { AcceptStamp } from '../bayou/write.js';
@@ -9,10 +11,14 @@ export type {
   CallOptions,
   Change,
   Found,
+  History,
+  HistoryOptions,
   MergeOptions,
   Missing,
   OnMissing,
   Operation,
+  PastBase,
+  PastWrite,
   Read,
   ReadMany,
   RefusedWrite,

@@ -30,3 +30,6 @@ export const SLICE_MS = 5_000;
 
 /** How much longer than it waits, at a replica, a request may take to be answered. */
 export const GRACE_MS = 2_000;
+
+/** Writes of one page of a key's history, unless it is said. */
+export const HISTORY_WRITES = 1_024;

@@ -24,6 +24,7 @@ export class LocalRoute implements Route {
       holds: (request, _timeoutMs, done) => service.holds(request, done),
       writeState: (request, _timeoutMs, done) => service.writeState(request, done),
       watch: (request, _timeoutMs, done) => service.watch(request, done),
+      history: (request, _timeoutMs, done) => service.histories.history(request, done),
       exportBatch: (request, _timeoutMs, done) => service.bundles.exportBatch(request, done),
       beginImport: (offer, _timeoutMs, done) => service.bundles.beginImport(offer, done),
       importBatch: (batch, _timeoutMs, done) => service.bundles.importBatch(batch, done),

@@ -1,7 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import { checkOperation, type KvOperation } from '../machine/kv.js';
 import type { Operation } from './session.js';
-import { encodeValue, type ValueCodec } from './value-codec.js';
+import { decodeValue, encodeValue, type ValueCodec } from './value-codec.js';
 
 /** A program's operation as the replicas know it; ERR_INVALID_VALUE if what it carries is not one, ERR_OPTION if there is no such. */
 export function encodeOperation<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
@@ -47,5 +47,30 @@ function encode<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
     }
     default:
       throw new BaristaError('ERR_OPTION', `there is no operation ${JSON.stringify(operation)}`);
+  }
+}
+
+/** The same back; what several writes came to is a put. ERR_INVALID_VALUE if the codec cannot read what it carries. */
+export function decodeOperation<V>(codec: ValueCodec<V>, key: string, operation: KvOperation): Operation<V> {
+  switch (operation.kind) {
+    case 'put':
+    case 'total':
+      return { kind: 'put', value: decodeValue(codec, key, operation.value) };
+    case 'putIfAbsent':
+      return { kind: 'putIfAbsent', value: decodeValue(codec, key, operation.value) };
+    case 'merge': {
+      const { procedure, expects } = operation;
+      const value = decodeValue(codec, key, operation.value);
+      if (expects === null) return { kind: 'merge', value, procedure };
+      if (expects === 'absent') return { kind: 'merge', value, procedure, expectsAbsent: true };
+      return { kind: 'merge', value, procedure, expects: decodeValue(codec, key, expects) };
+    }
+    case 'append':
+      return { kind: 'append', value: decodeValue(codec, key, operation.bytes) };
+    case 'delete':
+    case 'increment':
+    case 'setAdd':
+    case 'setRemove':
+      return operation;
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientId } from '../base/ids.js';
+import type { HistoryReply } from '../bayou/history-messages.js';
 import type { ReadReply, WriteReply } from '../bayou/messages.js';
 import {
   READ_KEYS_MAX,
@@ -23,6 +24,8 @@ import type {
   CallOptions,
   Change,
   Found,
+  History,
+  HistoryOptions,
   MergeOptions,
   Missing,
   OnMissing,
@@ -38,6 +41,7 @@ import type {
   WatchOptions,
   Write,
 } from './session.js';
+import { historyOf, historyRequestOf, shownBy } from './session-history.js';
 import { SessionScan } from './session-scan.js';
 import { SessionWatch } from './session-watch.js';
 import { decodeToken, encodeToken } from './token.js';
@@ -257,6 +261,19 @@ class ReplicaSession<V> implements Session<V> {
     const lost = decoded(change.lost);
     this.#needs.found(key, standing, ANOTHER, change.basis);
     return { key, value, stamp, client, standing, stands, reordered, lost };
+  }
+
+  async history(key: string, options: HistoryOptions = {}): Promise<History<V> | Missing> {
+    checkText(key);
+    const request = { ...historyRequestOf(key, options), needs: this.#needs.read(key).needs };
+    const reply = await this.#serve<HistoryReply<KvOperation>>('history', options, (connection, timeoutMs, done) =>
+      connection.history(request, timeoutMs, done),
+    );
+    if (reply.kind === 'missing') return missingOf(reply.missing);
+    const history = historyOf(this.#codec, key, reply);
+    const shown = shownBy(reply);
+    if (shown !== null) this.#needs.found(key, shown.last, ANOTHER, shown.all);
+    return history;
   }
 
   token(): string {

@@ -1,3 +1,5 @@
+import type { Fate } from '../bayou/fates.js';
+import type { Stage } from '../bayou/history-messages.js';
 import type { WriteState } from '../bayou/hold-messages.js';
 import type { Guarantee } from '../bayou/session.js';
 import type { AcceptStamp } from '../bayou/write.js';
@@ -223,6 +225,50 @@ export interface MergeOptions<V> extends CallOptions {
   readonly expectsAbsent?: boolean;
 }
 
+/** Which writes of a key's history are asked for. */
+export interface HistoryOptions extends CallOptions {
+  /** Those that stand behind this one: `cursor` of the page before. Default: from the first. */
+  readonly after?: Stamp;
+  /** At most so many writes. A page ends at 4,096, or about 1 MiB, all the same. Default: 1,024. */
+  readonly limit?: number;
+}
+
+/** A write that the replica still holds. */
+export interface PastWrite<V> {
+  readonly stamp: Stamp;
+  /** Who wrote. */
+  readonly client: string;
+  readonly operation: Operation<V>;
+  /** What became of it, among all that the replica holds of its key. */
+  readonly fate: Fate;
+  /** `received` but not claimed yet, `accepted`, or `stable`, as far as the replica knows. */
+  readonly stage: Stage;
+  /** True if a replica that had been left behind accepted it anew, under this stamp. */
+  readonly resubmitted: boolean;
+}
+
+/** What the writes on a key come to that left the log, since every member holds them. */
+export interface PastBase<V> {
+  /** `undefined`: they leave the key absent. */
+  readonly value: V | undefined;
+  /** Of the last of them that has a part in the value, and who wrote that. */
+  readonly stamp: Stamp;
+  readonly client: string;
+  /** True if several of them came to the value. */
+  readonly isTotal: boolean;
+  readonly fate: Fate;
+}
+
+/** The writes on a key that a replica still holds, or a page of them, as they stand in the order of all writes. */
+export interface History<V> {
+  readonly kind: 'history';
+  /** What stands before all of them; null if nothing does, or on a later page. */
+  readonly base: PastBase<V> | null;
+  readonly writes: readonly PastWrite<V>[];
+  /** Where the next page goes on, as `after`; null if none is left. */
+  readonly cursor: Stamp | null;
+}
+
 /**
  * A program's view of the store: it sees its own writes, and never sees time run backwards, whichever replica serves it, as
  * far as its guarantees say. The same in the process of a replica and over the wire.
@@ -262,6 +308,11 @@ export interface Session<V = string> {
    * Tells of changes to keys that begin with `prefix`, from now on or as `from` says. What it tells was then read by the session.
    */
   watch(prefix: string, options?: WatchOptions): Watch<V>;
+  /**
+   * The writes on a key that the replica still holds, and what became of each. Not those that their own client overwrote, unless
+   * something stood between, nor those that were folded. All of them were then read.
+   */
+  history(key: string, options?: HistoryOptions): Promise<History<V> | Missing>;
   /**
    * What the session has seen and written, as a short URL-safe string: `session({ token })` goes on from it, in this process or
    * another, any number of times. Of at most about 1,400 characters, and 30 and one and a third times its id for each replica

@@ -1,13 +1,14 @@
-import { checkId, checkKey } from '../base/checks.js';
+import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
-import { incarnationOf, originOf, replicaIdOf } from '../base/ids.js';
-import { TIME_MAX } from '../base/limits.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import { START, type WatchFrom } from '../bayou/watch-messages.js';
 import { kindOf } from './sealed.js';
-import type { Stamp, WatchOptions } from './session.js';
+import type { WatchOptions } from './session.js';
+import { checkedStamp } from './stamp.js';
 import { decodeToken } from './token.js';
 import { type CursorScope, decodeWatchCursor } from './watch-cursor.js';
+
+const PLACES = "a watch begins at 'now', 'start', a stamp, a cursor or a token";
 
 /** Where a watch begins, and what the replica must hold for that. */
 export interface WatchBeginning {
@@ -20,7 +21,7 @@ export function watchBeginning(from: WatchOptions['from'], scope: CursorScope): 
   checkPrefix(scope.prefix);
   if (from === undefined || from === 'now') return { from: { kind: 'now' }, needs: null };
   if (from === 'start') return { from: { kind: 'cursor', cursor: START }, needs: null };
-  if (typeof from !== 'string') return { from: { kind: 'stamp', stamp: checkedStamp(from) }, needs: null };
+  if (typeof from !== 'string') return { from: { kind: 'stamp', stamp: checkedStamp(from, PLACES) }, needs: null };
   if (kindOf(from) !== 'token') {
     return { from: { kind: 'cursor', cursor: decodeWatchCursor(from, scope) }, needs: null };
   }
@@ -35,17 +36,4 @@ function checkPrefix(prefix: string): void {
   const wrong =
     typeof prefix === 'string' ? checkKey(prefix) : new BaristaError('ERR_INVALID_KEY', 'the prefix is not a string');
   if (wrong !== null) throw wrong;
-}
-
-function checkedStamp(stamp: Stamp): Stamp {
-  const { origin, acceptTime } = stamp ?? {};
-  const isTime = Number.isSafeInteger(acceptTime) && acceptTime >= 0 && acceptTime <= TIME_MAX;
-  const isOrigin =
-    typeof origin === 'string' &&
-    checkId(replicaIdOf(origin)) === null &&
-    incarnationOf(origin) >= 1 &&
-    originOf(replicaIdOf(origin), incarnationOf(origin)) === origin;
-  if (isTime && isOrigin) return { origin, acceptTime };
-  const what = "a watch begins at 'now', 'start', a stamp, a cursor or a token";
-  throw new BaristaError('ERR_OPTION', `${what}, not at ${JSON.stringify(stamp)}`);
 }

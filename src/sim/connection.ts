@@ -11,6 +11,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
+import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
   News,
@@ -89,6 +90,15 @@ export class SimConnection
       'watch',
       timeoutMs,
       (service, reply: Done<WatchReply<Uint8Array>>) => service.watch(request, reply),
+      done,
+    );
+  }
+
+  history(request: HistoryRequest, timeoutMs: number, done: Done<HistoryReply<KvOperation>>): void {
+    this.#channel.call(
+      'histories',
+      timeoutMs,
+      (service, reply: Done<HistoryReply<KvOperation>>) => service.histories.history(request, reply),
       done,
     );
   }

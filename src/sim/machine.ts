@@ -312,6 +312,7 @@ export class Machine {
   #service(driver: Driver): Service {
     return {
       bundles: driver.bundles,
+      histories: driver.histories,
       write: (request, done) => driver.write(request, done),
       read: (request, done) => {
         const seen = this.#seenNow();

@@ -47,6 +47,7 @@ const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   holds: 'client',
   writeState: 'client',
   watch: 'client',
+  history: 'client',
   pull: 'replication',
   news: 'replication',
   status: 'admin',

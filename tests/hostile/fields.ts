@@ -2,6 +2,7 @@ import type { FieldShape, Shape } from '../../src/rpc/schema.js';
 import { WireType } from '../../src/rpc/thrift.js';
 import { bytesOf } from '../rpc/wire.js';
 import { answered, type BadInput, badInput, type Expected, refusedWith } from './bad-input.js';
+import { HISTORY_EDGES } from './history-edges.js';
 import { SPECIAL_NAMES, TARGET_ID, TERMS } from './target.js';
 import {
   bool,
@@ -94,6 +95,7 @@ const KEYS: readonly Place[] = [
   place('scan', 'after', (value) => ({ 4: value })),
   place('watch', 'prefix', (value) => ({ 1: value })),
   place('watch', 'cursor.after', (value) => ({ 2: from(3, cursorOf({ 3: i64(1), 4: value })) })),
+  place('history', 'key', (value) => ({ 1: value })),
 ];
 
 const IDS: readonly Place[] = [
@@ -110,6 +112,9 @@ const IDS: readonly Place[] = [
   place('watch', 'cursor.target[0].origin.id', (value) => ({ 2: from(3, cursorOf({ 2: vector(entryOf(value)) })) })),
   place('watch', 'needs[0].origin.id', (value) => ({ 3: vector(entryOf(value)) })),
   place('watch', 'name', (value) => ({ 6: value })),
+  place('history', 'after.origin.id', (value) => ({ 2: struct({ 1: i64(1), 2: originOf(value) }) })),
+  place('history', 'only.origin.id', (value) => ({ 3: struct({ 1: i64(1), 2: originOf(value) }) })),
+  place('history', 'needs[0].origin.id', (value) => ({ 5: vector(entryOf(value)) })),
   place('pull', 'terms.cluster', (value) => ({ 1: terms({ 2: value }) })),
   place('pull', 'sender.id', (value) => ({ 2: originOf(value) })),
   place('pull', 'recipient', (value) => ({ 3: value })),
@@ -197,6 +202,8 @@ const TIMES: readonly (Place & { readonly min: 0 | 1 })[] = [
     min: 0,
   },
   { ...place('watch', 'cursor.base', (value) => ({ 2: from(3, cursorOf({ 3: value })) })), min: 0 },
+  { ...place('history', 'after.acceptTime', (value) => ({ 2: struct({ 1: value, 2: origin('o') }) })), min: 0 },
+  { ...place('history', 'only.acceptTime', (value) => ({ 3: struct({ 1: value, 2: origin('o') }) })), min: 0 },
   { ...place('pull', 'retryWindowMs', (value) => ({ 1: terms({ 5: value }) })), min: 0 },
   { ...place('pull', 'sender.incarnation', (value) => ({ 2: struct({ 1: text('o'), 2: value }) })), min: 1 },
   { ...place('pull', 'seen[0].acceptTime', (value) => ({ 4: vector(struct({ 1: origin('o'), 2: value })) })), min: 0 },
@@ -242,6 +249,7 @@ const NUMBERS: readonly (readonly [Place, readonly number[]])[] = [
   [place('writeState', 'budgetMs', (value) => ({ 4: value })), [-1, I32_MIN]],
   [place('watch', 'changesMax', (value) => ({ 4: value })), [0, -1, I32_MIN]],
   [place('watch', 'budgetMs', (value) => ({ 5: value })), [-1, I32_MIN]],
+  [place('history', 'writesMax', (value) => ({ 4: value })), [0, -1, I32_MIN]],
   [place('stabilize', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('store', 'entriesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
   [place('log', 'writesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
@@ -506,6 +514,7 @@ export const NUMBER_EDGES: readonly BadInput[] = [
     [2, 127, 255].map((value) => badInput(at.method, `${at.name} ${value}`, () => at.with(bool(value)), PROTOCOL)),
   ),
   ...EDGES,
+  ...HISTORY_EDGES,
 ];
 
 export const STRANGERS: readonly BadInput[] = [

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { runConflictSuite } from './conflict-suite.js';
 import { runMergeSuite } from './merge-suite.js';
 import { runLibrarySuite } from './suite.js';
 import { runWatchSuite } from './watch-suite.js';
@@ -12,3 +13,5 @@ describe('embedded, watching', () => runWatchSuite(() => new EmbeddedWorld()));
 describe('remote, watching', () => runWatchSuite(() => new RemoteWorld()));
 describe('embedded, merging', () => runMergeSuite(() => new EmbeddedWorld()));
 describe('remote, merging', () => runMergeSuite(() => new RemoteWorld()));
+describe('embedded, conflicts', () => runConflictSuite(() => new EmbeddedWorld()));
+describe('remote, conflicts', () => runConflictSuite(() => new RemoteWorld()));

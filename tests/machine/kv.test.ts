@@ -93,6 +93,20 @@ const operation: fc.Arbitrary<KvOperation> = fc.oneof(
   fc.constantFrom('9', '[]').map((value): KvOperation => ({ kind: 'putIfAbsent', value: bytes(value) })),
 );
 
+test('of a set alone it can be that what an operation would bring about is so already', () => {
+  const isMet = (before: string | null, one: KvOperation): boolean =>
+    kvMachine.begin(before === null ? undefined : bytes(before)).isMet(one);
+  expect([setAdd('a'), setAdd('b'), setRemove('a'), setRemove('b')].map((one) => isMet('["a"]', one))).toEqual([
+    true,
+    false,
+    false,
+    true,
+  ]);
+  expect([setAdd('a'), setRemove('a')].map((one) => isMet(null, one))).toEqual([false, true]);
+  for (const one of [setAdd('a'), setRemove('a'), increment(1), append('x')]) expect(isMet('text', one)).toBe(false);
+  expect(isMet('x', { kind: 'putIfAbsent', value: bytes('x') })).toBe(false);
+});
+
 test('a run of operations comes to the same as each alone on the value before', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 30 }), (operations) => {

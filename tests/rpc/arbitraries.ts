@@ -156,6 +156,42 @@ export const watchReply = fc.oneof(
   missing,
 );
 
+const writeName = fc.record({ stamp, client: clientId });
+const fate = fc.oneof(
+  fc.constant({ kind: 'stands' as const }),
+  fc.record({ kind: fc.constant('overwritten' as const), by: writeName }),
+  fc.record({
+    kind: fc.constant('no-effect' as const),
+    rule: fc.constantFrom(
+      'repeat' as const,
+      'outdated' as const,
+      'anew' as const,
+      'met' as const,
+      'inapplicable' as const,
+    ),
+    by: orNull(writeName),
+  }),
+  fc.record({ kind: fc.constant('unknown' as const), lacks: fc.constantFrom('keep-both@1', 'a@9007199254740991') }),
+);
+const stage = fc.constantFrom('received' as const, 'accepted' as const, 'stable' as const);
+const pastWrite = fc.record({ stamp, client: clientId, operation, fate, stage, resubmitted: fc.boolean() });
+export const historyRequest = fc.record({
+  key,
+  after: orNull(stamp),
+  only: orNull(stamp),
+  writesMax: fc.integer({ min: 1, max: 65_536 }),
+  needs: orNull(vector),
+});
+export const historyReply = fc.oneof(
+  fc.record({
+    kind: fc.constant('history' as const),
+    base: orNull(fc.record({ stamp, client: clientId, operation, fate })),
+    writes: fc.array(pastWrite, { maxLength: 4 }),
+    more: fc.boolean(),
+  }),
+  missing,
+);
+
 const terms = fc.record({
   protocol: fc.integer(),
   cluster: idText,

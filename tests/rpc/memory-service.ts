@@ -1,6 +1,8 @@
 import { type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { succeed } from '../../src/base/outcome.js';
 import type { Status } from '../../src/bayou/admin-messages.js';
+import type { Fate, WriteName } from '../../src/bayou/fates.js';
+import type { PastWrite } from '../../src/bayou/history-messages.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Standing } from '../../src/bayou/messages.js';
 import type { ReplicaService } from '../../src/bayou/ports.js';
 import type { FoundValue } from '../../src/bayou/read-messages.js';
@@ -40,6 +42,20 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       beginImport: (_offer, done) => done(succeed({ number: 1, request: null })),
       importBatch: ({ number }, done) => done(succeed({ number, request: null })),
       pullThrough: (_offer, _way, done) => done(succeed(undefined)),
+    },
+    histories: {
+      history: ({ key, after, only, writesMax }, done) => {
+        const own = writes.filter((write) => write.key === key);
+        const due = own.filter(({ acceptTime }) =>
+          only ? acceptTime === only.acceptTime : acceptTime > (after?.acceptTime ?? 0),
+        );
+        const page = due.slice(0, writesMax).map((write): PastWrite<KvOperation> => {
+          const next = own[own.indexOf(write) + 1];
+          const fate: Fate = next === undefined ? { kind: 'stands' } : { kind: 'overwritten', by: nameOf(next) };
+          return { ...nameOf(write), operation: write.operation, fate, stage: 'accepted', resubmitted: false };
+        });
+        done(succeed({ kind: 'history', base: null, writes: page, more: due.length > page.length }));
+      },
     },
     write: ({ client, clientTime, key, operation, needs }, done) => {
       const missing = needs && seen().missing(needs);
@@ -151,6 +167,10 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
     shutdown: (done) => done(succeed(undefined)),
     ...overrides,
   };
+}
+
+function nameOf({ origin, acceptTime, client }: Write<KvOperation>): WriteName {
+  return { stamp: { origin, acceptTime }, client };
 }
 
 function foundIn(write: Write<KvOperation> | undefined): FoundValue<Uint8Array> | null {

@@ -3,6 +3,7 @@ import * as admin from '../../src/rpc/admin-codec.js';
 import * as bundle from '../../src/rpc/bundle-codec.js';
 import * as client from '../../src/rpc/client-codec.js';
 import { failure } from '../../src/rpc/failure-codec.js';
+import { historyReply, historyRequest } from '../../src/rpc/history-codec.js';
 import { newsRequest } from '../../src/rpc/news-codec.js';
 import * as pull from '../../src/rpc/pull-codec.js';
 import * as read from '../../src/rpc/read-codec.js';
@@ -40,6 +41,8 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.writeStateReply, arbitrary.writeStateReply),
   messageCase(watchRequest, arbitrary.watchRequest),
   messageCase(watchReply, arbitrary.watchReply),
+  messageCase(historyRequest, arbitrary.historyRequest),
+  messageCase(historyReply, arbitrary.historyReply),
   messageCase(pull.pullRequest, arbitrary.pullRequest),
   messageCase(pull.pullBatch, arbitrary.pullBatch),
   messageCase(newsRequest, arbitrary.newsRequest),

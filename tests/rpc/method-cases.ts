@@ -72,6 +72,11 @@ export const CALLS = [
       name: 'w' as ClientId,
     }),
   },
+  {
+    name: 'history',
+    method: METHODS.history,
+    frame: callFrame(METHODS.history, { key: 'k', after: stamp, only: stamp, writesMax: 9, needs }),
+  },
   { name: 'pull', method: METHODS.pull, frame: callFrame(METHODS.pull, pull) },
   {
     name: 'news',

@@ -126,6 +126,24 @@ describe('a stock client', () => {
     });
   });
 
+  test('asks what became of the writes on a key, page by page', async () => {
+    await put('k', '1');
+    await put('k', '2');
+    const history = (fields: object) =>
+      call('KeyValue', 'history', stock('HistoryRequest', { key: 'k', writesMax: 1, ...fields }));
+    const [first, second] = [1, 2].map((acceptTime) => ({ stamp: { acceptTime, origin }, client: 'c1' }));
+    const one = {
+      ...first,
+      operation: { put: { value: '1' } },
+      fate: { overwritten: { by: second } },
+      stage: 2,
+    };
+    expect(await history({})).toEqual({ page: { writes: [one], more: true } });
+    const other = { ...second, operation: { put: { value: '2' } }, fate: { stands: {} }, stage: 2 };
+    expect(await history({ after: first?.stamp })).toEqual({ page: { writes: [other], more: false } });
+    expect(await history({ only: second?.stamp })).toEqual({ page: { writes: [other], more: false } });
+  });
+
   test('may put and get __proto__', async () => {
     await put('__proto__', 'v', { client: '__proto__' });
     expect(await get('__proto__')).toMatchObject({ found: { value: 'v' } });

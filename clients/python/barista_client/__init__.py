@@ -8,6 +8,7 @@
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, GUARANTEES
+from .history import Fate, PastWrite
 from .session import Session, connect
 from .watch import Change, Watch
 from .writes import Operation, Origin, Stamp, Write
@@ -19,9 +20,11 @@ __all__ = [
     "Change",
     "Connection",
     "Endpoint",
+    "Fate",
     "MissingError",
     "Operation",
     "Origin",
+    "PastWrite",
     "Session",
     "Stamp",
     "UnreachableError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Type, TypeVar, Union
 from types import TracebackType
 
 from ._generated.barista import KeyValue
@@ -13,6 +13,7 @@ from .checks import check_id, check_key, check_member, check_number, check_value
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, SessionState
+from .history import HISTORY_WRITES, PastWrite, newest, read_history
 from .replies import malformed, missing_of, one_of, stamp_of, times_of, vector_of
 from .watch import SLICE, Watch, position_of
 from .writes import Operation, Origin, Stamp, Write
@@ -164,6 +165,23 @@ class Session:
             raise ValueError(f"the write is client {write.client}'s, and the session client {self.client}'s")
         with self._lock:
             return self._send(write)
+
+    def history(self, key: str) -> Iterator[PastWrite]:
+        """The writes on the key that the replica still holds, in their order, and what became of each; what was folded comes
+        first, as one. Asked for as the iteration goes, and then read by the session.
+        """
+        check_key(key)
+        after: Optional[ttypes.AcceptStamp] = None
+        while True:
+            with self._lock:
+                needs = vector_of(self._state.needs_of(key))
+                request = ttypes.HistoryRequest(key=key, after=after, writesMax=HISTORY_WRITES, needs=needs)
+                page, after = self._first(lambda connection: read_history(connection, request))
+                if page:
+                    self._state.found(key, page[-1].stamp, newest(page))
+            yield from page
+            if after is None:
+                return
 
     def watch(self, prefix: str = "", *, cursor: Optional[str] = None, start: bool = False) -> Watch:
         """Changes to keys that begin with ``prefix``, as they come, each once: from now on, or with ``start`` all that

@@ -10,6 +10,8 @@ import Q = thrift.Q;
 import Int64 = require('node-int64');
 
 import ttypes = require('./barista_types');
+import NoEffectRule = ttypes.NoEffectRule
+import Stage = ttypes.Stage
 import TieBreak = ttypes.TieBreak
 import ClockKind = ttypes.ClockKind
 import Compression = ttypes.Compression
@@ -55,6 +57,17 @@ import WatchRequest = ttypes.WatchRequest
 import WatchChange = ttypes.WatchChange
 import WatchChanges = ttypes.WatchChanges
 import WatchReply = ttypes.WatchReply
+import HistoryRequest = ttypes.HistoryRequest
+import WriteName = ttypes.WriteName
+import Stands = ttypes.Stands
+import Overwritten = ttypes.Overwritten
+import NoEffect = ttypes.NoEffect
+import UnknownFate = ttypes.UnknownFate
+import Fate = ttypes.Fate
+import PastWrite = ttypes.PastWrite
+import PastBase = ttypes.PastBase
+import HistoryPage = ttypes.HistoryPage
+import HistoryReply = ttypes.HistoryReply
 import Empty = ttypes.Empty
 import ClusterTerms = ttypes.ClusterTerms
 import Resume = ttypes.Resume
@@ -167,6 +180,10 @@ declare class Client {
      * Answers when there is a change, or when the budget is spent; ERR_FOLDED if it cannot go on from there.
      */
     watch(request: WatchRequest, callback?: (error: ttypes.Failure, response: WatchReply)=>void): void;
+
+    history(request: HistoryRequest): Promise<HistoryReply>;
+
+    history(request: HistoryRequest, callback?: (error: ttypes.Failure, response: HistoryReply)=>void): void;
   }
 
 declare class Processor {
@@ -183,4 +200,5 @@ declare class Processor {
     process_holds(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_writeState(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_watch(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_history(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

@@ -10,6 +10,26 @@ import Int64 = require('node-int64');
 
 
 /**
+ * Why a write changed nothing where it stands.
+ */
+declare enum NoEffectRule {
+  REPEAT = 1,
+  OUTDATED = 2,
+  ANEW = 3,
+  MET = 4,
+  INAPPLICABLE = 5,
+}
+
+/**
+ * How far a write has come, as far as the replica knows.
+ */
+declare enum Stage {
+  RECEIVED = 1,
+  ACCEPTED = 2,
+  STABLE = 3,
+}
+
+/**
  * On equal accept times, which origin stands later in the total order and so wins.
  */
 declare enum TieBreak {
@@ -473,6 +493,116 @@ declare class WatchReply {
     public missing?: MissingReply;
 
       constructor(args?: { changes?: WatchChanges; missing?: MissingReply; });
+  }
+
+/**
+ * Asks for the writes on a key that the replica still holds.
+ */
+declare class HistoryRequest {
+    public key: string;
+    public after?: AcceptStamp;
+    public only?: AcceptStamp;
+    public writesMax: number;
+    public needs?: VectorEntry[];
+
+      constructor(args?: { key: string; after?: AcceptStamp; only?: AcceptStamp; writesMax: number; needs?: VectorEntry[]; });
+  }
+
+/**
+ * A write, and who wrote it.
+ */
+declare class WriteName {
+    public stamp: AcceptStamp;
+    public client: string;
+
+      constructor(args?: { stamp: AcceptStamp; client: string; });
+  }
+
+/**
+ * The write has a part in what is under its key.
+ */
+declare class Stands {
+  }
+
+/**
+ * The write took effect, and the one that is named, which stands after it, overwrote it.
+ */
+declare class Overwritten {
+    public by: WriteName;
+
+      constructor(args?: { by: WriteName; });
+  }
+
+/**
+ * The write changed nothing where it stands.
+ */
+declare class NoEffect {
+    public rule: NoEffectRule;
+    public by?: WriteName;
+
+      constructor(args?: { rule: NoEffectRule; by?: WriteName; });
+  }
+
+/**
+ * What became of it cannot be told here: it is, or rests on, a merge whose procedure the replica has not.
+ */
+declare class UnknownFate {
+    public lacks: string;
+
+      constructor(args?: { lacks: string; });
+  }
+
+/**
+ * What became of a write, among all that the replica holds of its key: exactly one field is set.
+ */
+declare class Fate {
+    public stands?: Stands;
+    public overwritten?: Overwritten;
+    public noEffect?: NoEffect;
+    public unknown?: UnknownFate;
+
+      constructor(args?: { stands?: Stands; overwritten?: Overwritten; noEffect?: NoEffect; unknown?: UnknownFate; });
+  }
+
+declare class PastWrite {
+    public stamp: AcceptStamp;
+    public client: string;
+    public operation: Operation;
+    public fate: Fate;
+    public stage: Stage;
+    public resubmitted?: boolean;
+
+      constructor(args?: { stamp: AcceptStamp; client: string; operation: Operation; fate: Fate; stage: Stage; resubmitted?: boolean; });
+  }
+
+/**
+ * What the folded writes on a key come to.
+ */
+declare class PastBase {
+    public stamp: AcceptStamp;
+    public client: string;
+    public operation: Operation;
+    public fate: Fate;
+
+      constructor(args?: { stamp: AcceptStamp; client: string; operation: Operation; fate: Fate; });
+  }
+
+declare class HistoryPage {
+    public base?: PastBase;
+    public writes: PastWrite[];
+    public more: boolean;
+
+      constructor(args?: { base?: PastBase; writes: PastWrite[]; more: boolean; });
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class HistoryReply {
+    public page?: HistoryPage;
+    public missing?: MissingReply;
+
+      constructor(args?: { page?: HistoryPage; missing?: MissingReply; });
   }
 
 /**

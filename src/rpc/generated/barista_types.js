@@ -11,6 +11,26 @@ const Int64 = require('node-int64');
 
 
 const ttypes = module.exports = {};
+ttypes.NoEffectRule = {
+  '1' : 'REPEAT',
+  'REPEAT' : 1,
+  '2' : 'OUTDATED',
+  'OUTDATED' : 2,
+  '3' : 'ANEW',
+  'ANEW' : 3,
+  '4' : 'MET',
+  'MET' : 4,
+  '5' : 'INAPPLICABLE',
+  'INAPPLICABLE' : 5
+};
+ttypes.Stage = {
+  '1' : 'RECEIVED',
+  'RECEIVED' : 1,
+  '2' : 'ACCEPTED',
+  'ACCEPTED' : 2,
+  '3' : 'STABLE',
+  'STABLE' : 3
+};
 ttypes.TieBreak = {
   '1' : 'HIGHER',
   'HIGHER' : 1,
@@ -3817,6 +3837,935 @@ const WatchReply = module.exports.WatchReply = class {
   }
 
 };
+const HistoryRequest = module.exports.HistoryRequest = class {
+  constructor(args) {
+    this.key = null;
+    this.after = null;
+    this.only = null;
+    this.writesMax = null;
+    this.needs = null;
+    if (args) {
+      if (args.key !== undefined && args.key !== null) {
+        this.key = args.key;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = new ttypes.AcceptStamp(args.after);
+      }
+      if (args.only !== undefined && args.only !== null) {
+        this.only = new ttypes.AcceptStamp(args.only);
+      }
+      if (args.writesMax !== undefined && args.writesMax !== null) {
+        this.writesMax = args.writesMax;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field writesMax is unset!');
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.key = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.after = new ttypes.AcceptStamp();
+          this.after.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.only = new ttypes.AcceptStamp();
+          this.only.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.writesMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.VectorEntry();
+            elem108.read(input);
+            this.needs.push(elem108);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('HistoryRequest');
+    if (this.key !== null && this.key !== undefined) {
+      output.writeFieldBegin('key', Thrift.Type.STRING, 1);
+      output.writeString(this.key);
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.STRUCT, 2);
+      this.after.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.only !== null && this.only !== undefined) {
+      output.writeFieldBegin('only', Thrift.Type.STRUCT, 3);
+      this.only.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.writesMax !== null && this.writesMax !== undefined) {
+      output.writeFieldBegin('writesMax', Thrift.Type.I32, 4);
+      output.writeI32(this.writesMax);
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 5);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter109 in this.needs) {
+        if (this.needs.hasOwnProperty(iter109)) {
+          iter109 = this.needs[iter109];
+          iter109.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const WriteName = module.exports.WriteName = class {
+  constructor(args) {
+    this.stamp = null;
+    this.client = null;
+    if (args) {
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.client !== undefined && args.client !== null) {
+        this.client = args.client;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.client = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('WriteName');
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 1);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.client !== null && this.client !== undefined) {
+      output.writeFieldBegin('client', Thrift.Type.STRING, 2);
+      output.writeString(this.client);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Stands = module.exports.Stands = class {
+  constructor(args) {
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      input.skip(ftype);
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Stands');
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Overwritten = module.exports.Overwritten = class {
+  constructor(args) {
+    this.by = null;
+    if (args) {
+      if (args.by !== undefined && args.by !== null) {
+        this.by = new ttypes.WriteName(args.by);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field by is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.by = new ttypes.WriteName();
+          this.by.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Overwritten');
+    if (this.by !== null && this.by !== undefined) {
+      output.writeFieldBegin('by', Thrift.Type.STRUCT, 1);
+      this.by.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const NoEffect = module.exports.NoEffect = class {
+  constructor(args) {
+    this.rule = null;
+    this.by = null;
+    if (args) {
+      if (args.rule !== undefined && args.rule !== null) {
+        this.rule = args.rule;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field rule is unset!');
+      }
+      if (args.by !== undefined && args.by !== null) {
+        this.by = new ttypes.WriteName(args.by);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.I32) {
+          this.rule = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.by = new ttypes.WriteName();
+          this.by.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('NoEffect');
+    if (this.rule !== null && this.rule !== undefined) {
+      output.writeFieldBegin('rule', Thrift.Type.I32, 1);
+      output.writeI32(this.rule);
+      output.writeFieldEnd();
+    }
+    if (this.by !== null && this.by !== undefined) {
+      output.writeFieldBegin('by', Thrift.Type.STRUCT, 2);
+      this.by.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const UnknownFate = module.exports.UnknownFate = class {
+  constructor(args) {
+    this.lacks = null;
+    if (args) {
+      if (args.lacks !== undefined && args.lacks !== null) {
+        this.lacks = args.lacks;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field lacks is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.lacks = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 0:
+          input.skip(ftype);
+          break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('UnknownFate');
+    if (this.lacks !== null && this.lacks !== undefined) {
+      output.writeFieldBegin('lacks', Thrift.Type.STRING, 1);
+      output.writeString(this.lacks);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Fate = module.exports.Fate = class {
+  constructor(args) {
+    this.stands = null;
+    this.overwritten = null;
+    this.noEffect = null;
+    this.unknown = null;
+    if (args) {
+      if (args.stands !== undefined && args.stands !== null) {
+        this.stands = new ttypes.Stands(args.stands);
+      }
+      if (args.overwritten !== undefined && args.overwritten !== null) {
+        this.overwritten = new ttypes.Overwritten(args.overwritten);
+      }
+      if (args.noEffect !== undefined && args.noEffect !== null) {
+        this.noEffect = new ttypes.NoEffect(args.noEffect);
+      }
+      if (args.unknown !== undefined && args.unknown !== null) {
+        this.unknown = new ttypes.UnknownFate(args.unknown);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stands = new ttypes.Stands();
+          this.stands.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.overwritten = new ttypes.Overwritten();
+          this.overwritten.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.noEffect = new ttypes.NoEffect();
+          this.noEffect.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.unknown = new ttypes.UnknownFate();
+          this.unknown.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Fate');
+    if (this.stands !== null && this.stands !== undefined) {
+      output.writeFieldBegin('stands', Thrift.Type.STRUCT, 1);
+      this.stands.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.overwritten !== null && this.overwritten !== undefined) {
+      output.writeFieldBegin('overwritten', Thrift.Type.STRUCT, 2);
+      this.overwritten.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.noEffect !== null && this.noEffect !== undefined) {
+      output.writeFieldBegin('noEffect', Thrift.Type.STRUCT, 3);
+      this.noEffect.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.unknown !== null && this.unknown !== undefined) {
+      output.writeFieldBegin('unknown', Thrift.Type.STRUCT, 4);
+      this.unknown.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const PastWrite = module.exports.PastWrite = class {
+  constructor(args) {
+    this.stamp = null;
+    this.client = null;
+    this.operation = null;
+    this.fate = null;
+    this.stage = null;
+    this.resubmitted = null;
+    if (args) {
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.client !== undefined && args.client !== null) {
+        this.client = args.client;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
+      }
+      if (args.operation !== undefined && args.operation !== null) {
+        this.operation = new ttypes.Operation(args.operation);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+      }
+      if (args.fate !== undefined && args.fate !== null) {
+        this.fate = new ttypes.Fate(args.fate);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field fate is unset!');
+      }
+      if (args.stage !== undefined && args.stage !== null) {
+        this.stage = args.stage;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stage is unset!');
+      }
+      if (args.resubmitted !== undefined && args.resubmitted !== null) {
+        this.resubmitted = args.resubmitted;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.client = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.operation = new ttypes.Operation();
+          this.operation.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.fate = new ttypes.Fate();
+          this.fate.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.I32) {
+          this.stage = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.BOOL) {
+          this.resubmitted = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('PastWrite');
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 1);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.client !== null && this.client !== undefined) {
+      output.writeFieldBegin('client', Thrift.Type.STRING, 2);
+      output.writeString(this.client);
+      output.writeFieldEnd();
+    }
+    if (this.operation !== null && this.operation !== undefined) {
+      output.writeFieldBegin('operation', Thrift.Type.STRUCT, 3);
+      this.operation.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.fate !== null && this.fate !== undefined) {
+      output.writeFieldBegin('fate', Thrift.Type.STRUCT, 4);
+      this.fate.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.stage !== null && this.stage !== undefined) {
+      output.writeFieldBegin('stage', Thrift.Type.I32, 5);
+      output.writeI32(this.stage);
+      output.writeFieldEnd();
+    }
+    if (this.resubmitted !== null && this.resubmitted !== undefined) {
+      output.writeFieldBegin('resubmitted', Thrift.Type.BOOL, 6);
+      output.writeBool(this.resubmitted);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const PastBase = module.exports.PastBase = class {
+  constructor(args) {
+    this.stamp = null;
+    this.client = null;
+    this.operation = null;
+    this.fate = null;
+    if (args) {
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field stamp is unset!');
+      }
+      if (args.client !== undefined && args.client !== null) {
+        this.client = args.client;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
+      }
+      if (args.operation !== undefined && args.operation !== null) {
+        this.operation = new ttypes.Operation(args.operation);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+      }
+      if (args.fate !== undefined && args.fate !== null) {
+        this.fate = new ttypes.Fate(args.fate);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field fate is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRING) {
+          this.client = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.operation = new ttypes.Operation();
+          this.operation.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.fate = new ttypes.Fate();
+          this.fate.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('PastBase');
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 1);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.client !== null && this.client !== undefined) {
+      output.writeFieldBegin('client', Thrift.Type.STRING, 2);
+      output.writeString(this.client);
+      output.writeFieldEnd();
+    }
+    if (this.operation !== null && this.operation !== undefined) {
+      output.writeFieldBegin('operation', Thrift.Type.STRUCT, 3);
+      this.operation.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.fate !== null && this.fate !== undefined) {
+      output.writeFieldBegin('fate', Thrift.Type.STRUCT, 4);
+      this.fate.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const HistoryPage = module.exports.HistoryPage = class {
+  constructor(args) {
+    this.base = null;
+    this.writes = null;
+    this.more = null;
+    if (args) {
+      if (args.base !== undefined && args.base !== null) {
+        this.base = new ttypes.PastBase(args.base);
+      }
+      if (args.writes !== undefined && args.writes !== null) {
+        this.writes = Thrift.copyList(args.writes, [ttypes.PastWrite]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field writes is unset!');
+      }
+      if (args.more !== undefined && args.more !== null) {
+        this.more = args.more;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field more is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.base = new ttypes.PastBase();
+          this.base.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.writes = [];
+          const _rtmp3111 = input.readListBegin();
+          const _size110 = _rtmp3111.size || 0;
+          for (let _i112 = 0; _i112 < _size110; ++_i112) {
+            let elem113 = null;
+            elem113 = new ttypes.PastWrite();
+            elem113.read(input);
+            this.writes.push(elem113);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.more = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('HistoryPage');
+    if (this.base !== null && this.base !== undefined) {
+      output.writeFieldBegin('base', Thrift.Type.STRUCT, 1);
+      this.base.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.writes !== null && this.writes !== undefined) {
+      output.writeFieldBegin('writes', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.writes.length);
+      for (let iter114 in this.writes) {
+        if (this.writes.hasOwnProperty(iter114)) {
+          iter114 = this.writes[iter114];
+          iter114.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.more !== null && this.more !== undefined) {
+      output.writeFieldBegin('more', Thrift.Type.BOOL, 3);
+      output.writeBool(this.more);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const HistoryReply = module.exports.HistoryReply = class {
+  constructor(args) {
+    this.page = null;
+    this.missing = null;
+    if (args) {
+      if (args.page !== undefined && args.page !== null) {
+        this.page = new ttypes.HistoryPage(args.page);
+      }
+      if (args.missing !== undefined && args.missing !== null) {
+        this.missing = new ttypes.MissingReply(args.missing);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.page = new ttypes.HistoryPage();
+          this.page.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.missing = new ttypes.MissingReply();
+          this.missing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('HistoryReply');
+    if (this.page !== null && this.page !== undefined) {
+      output.writeFieldBegin('page', Thrift.Type.STRUCT, 1);
+      this.page.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.missing !== null && this.missing !== undefined) {
+      output.writeFieldBegin('missing', Thrift.Type.STRUCT, 2);
+      this.missing.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Empty = module.exports.Empty = class {
   constructor(args) {
   }
@@ -3998,13 +4947,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp3106 = input.readListBegin();
-          const _size105 = _rtmp3106.size || 0;
-          for (let _i107 = 0; _i107 < _size105; ++_i107) {
-            let elem108 = null;
-            elem108 = new ttypes.VectorEntry();
-            elem108.read(input);
-            this.received.push(elem108);
+          const _rtmp3116 = input.readListBegin();
+          const _size115 = _rtmp3116.size || 0;
+          for (let _i117 = 0; _i117 < _size115; ++_i117) {
+            let elem118 = null;
+            elem118 = new ttypes.VectorEntry();
+            elem118.read(input);
+            this.received.push(elem118);
           }
           input.readListEnd();
         } else {
@@ -4014,13 +4963,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp3110 = input.readListBegin();
-          const _size109 = _rtmp3110.size || 0;
-          for (let _i111 = 0; _i111 < _size109; ++_i111) {
-            let elem112 = null;
-            elem112 = new ttypes.VectorEntry();
-            elem112.read(input);
-            this.target.push(elem112);
+          const _rtmp3120 = input.readListBegin();
+          const _size119 = _rtmp3120.size || 0;
+          for (let _i121 = 0; _i121 < _size119; ++_i121) {
+            let elem122 = null;
+            elem122 = new ttypes.VectorEntry();
+            elem122.read(input);
+            this.target.push(elem122);
           }
           input.readListEnd();
         } else {
@@ -4041,10 +4990,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter113 in this.received) {
-        if (this.received.hasOwnProperty(iter113)) {
-          iter113 = this.received[iter113];
-          iter113.write(output);
+      for (let iter123 in this.received) {
+        if (this.received.hasOwnProperty(iter123)) {
+          iter123 = this.received[iter123];
+          iter123.write(output);
         }
       }
       output.writeListEnd();
@@ -4053,10 +5002,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter114 in this.target) {
-        if (this.target.hasOwnProperty(iter114)) {
-          iter114 = this.target[iter114];
-          iter114.write(output);
+      for (let iter124 in this.target) {
+        if (this.target.hasOwnProperty(iter124)) {
+          iter124 = this.target[iter124];
+          iter124.write(output);
         }
       }
       output.writeListEnd();
@@ -4249,13 +5198,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3116 = input.readListBegin();
-          const _size115 = _rtmp3116.size || 0;
-          for (let _i117 = 0; _i117 < _size115; ++_i117) {
-            let elem118 = null;
-            elem118 = new ttypes.VectorEntry();
-            elem118.read(input);
-            this.seen.push(elem118);
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.VectorEntry();
+            elem128.read(input);
+            this.seen.push(elem128);
           }
           input.readListEnd();
         } else {
@@ -4356,10 +5305,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter119 in this.seen) {
-        if (this.seen.hasOwnProperty(iter119)) {
-          iter119 = this.seen[iter119];
-          iter119.write(output);
+      for (let iter129 in this.seen) {
+        if (this.seen.hasOwnProperty(iter129)) {
+          iter129 = this.seen[iter129];
+          iter129.write(output);
         }
       }
       output.writeListEnd();
@@ -4642,13 +5591,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp3121 = input.readListBegin();
-          const _size120 = _rtmp3121.size || 0;
-          for (let _i122 = 0; _i122 < _size120; ++_i122) {
-            let elem123 = null;
-            elem123 = new ttypes.VectorEntry();
-            elem123.read(input);
-            this.vector.push(elem123);
+          const _rtmp3131 = input.readListBegin();
+          const _size130 = _rtmp3131.size || 0;
+          for (let _i132 = 0; _i132 < _size130; ++_i132) {
+            let elem133 = null;
+            elem133 = new ttypes.VectorEntry();
+            elem133.read(input);
+            this.vector.push(elem133);
           }
           input.readListEnd();
         } else {
@@ -4696,10 +5645,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter124 in this.vector) {
-        if (this.vector.hasOwnProperty(iter124)) {
-          iter124 = this.vector[iter124];
-          iter124.write(output);
+      for (let iter134 in this.vector) {
+        if (this.vector.hasOwnProperty(iter134)) {
+          iter134 = this.vector[iter134];
+          iter134.write(output);
         }
       }
       output.writeListEnd();
@@ -4863,13 +5812,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = new ttypes.Attestation();
-            elem128.read(input);
-            this.attestations.push(elem128);
+          const _rtmp3136 = input.readListBegin();
+          const _size135 = _rtmp3136.size || 0;
+          for (let _i137 = 0; _i137 < _size135; ++_i137) {
+            let elem138 = null;
+            elem138 = new ttypes.Attestation();
+            elem138.read(input);
+            this.attestations.push(elem138);
           }
           input.readListEnd();
         } else {
@@ -4879,13 +5828,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3130 = input.readListBegin();
-          const _size129 = _rtmp3130.size || 0;
-          for (let _i131 = 0; _i131 < _size129; ++_i131) {
-            let elem132 = null;
-            elem132 = new ttypes.Origin();
-            elem132.read(input);
-            this.retired.push(elem132);
+          const _rtmp3140 = input.readListBegin();
+          const _size139 = _rtmp3140.size || 0;
+          for (let _i141 = 0; _i141 < _size139; ++_i141) {
+            let elem142 = null;
+            elem142 = new ttypes.Origin();
+            elem142.read(input);
+            this.retired.push(elem142);
           }
           input.readListEnd();
         } else {
@@ -4906,10 +5855,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter133 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter133)) {
-          iter133 = this.attestations[iter133];
-          iter133.write(output);
+      for (let iter143 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter143)) {
+          iter143 = this.attestations[iter143];
+          iter143.write(output);
         }
       }
       output.writeListEnd();
@@ -4918,10 +5867,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter134 in this.retired) {
-        if (this.retired.hasOwnProperty(iter134)) {
-          iter134 = this.retired[iter134];
-          iter134.write(output);
+      for (let iter144 in this.retired) {
+        if (this.retired.hasOwnProperty(iter144)) {
+          iter144 = this.retired[iter144];
+          iter144.write(output);
         }
       }
       output.writeListEnd();
@@ -5027,13 +5976,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3136 = input.readListBegin();
-          const _size135 = _rtmp3136.size || 0;
-          for (let _i137 = 0; _i137 < _size135; ++_i137) {
-            let elem138 = null;
-            elem138 = new ttypes.VectorEntry();
-            elem138.read(input);
-            this.seen.push(elem138);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = new ttypes.VectorEntry();
+            elem148.read(input);
+            this.seen.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -5081,13 +6030,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 10:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3140 = input.readListBegin();
-          const _size139 = _rtmp3140.size || 0;
-          for (let _i141 = 0; _i141 < _size139; ++_i141) {
-            let elem142 = null;
-            elem142 = new ttypes.VectorEntry();
-            elem142.read(input);
-            this.replaced.push(elem142);
+          const _rtmp3150 = input.readListBegin();
+          const _size149 = _rtmp3150.size || 0;
+          for (let _i151 = 0; _i151 < _size149; ++_i151) {
+            let elem152 = null;
+            elem152 = new ttypes.VectorEntry();
+            elem152.read(input);
+            this.replaced.push(elem152);
           }
           input.readListEnd();
         } else {
@@ -5123,10 +6072,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter143 in this.seen) {
-        if (this.seen.hasOwnProperty(iter143)) {
-          iter143 = this.seen[iter143];
-          iter143.write(output);
+      for (let iter153 in this.seen) {
+        if (this.seen.hasOwnProperty(iter153)) {
+          iter153 = this.seen[iter153];
+          iter153.write(output);
         }
       }
       output.writeListEnd();
@@ -5160,10 +6109,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 10);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter144 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter144)) {
-          iter144 = this.replaced[iter144];
-          iter144.write(output);
+      for (let iter154 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter154)) {
+          iter154 = this.replaced[iter154];
+          iter154.write(output);
         }
       }
       output.writeListEnd();
@@ -5241,13 +6190,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp3146 = input.readListBegin();
-          const _size145 = _rtmp3146.size || 0;
-          for (let _i147 = 0; _i147 < _size145; ++_i147) {
-            let elem148 = null;
-            elem148 = new ttypes.VectorEntry();
-            elem148.read(input);
-            this.fresh.push(elem148);
+          const _rtmp3156 = input.readListBegin();
+          const _size155 = _rtmp3156.size || 0;
+          for (let _i157 = 0; _i157 < _size155; ++_i157) {
+            let elem158 = null;
+            elem158 = new ttypes.VectorEntry();
+            elem158.read(input);
+            this.fresh.push(elem158);
           }
           input.readListEnd();
         } else {
@@ -5283,10 +6232,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter149 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter149)) {
-          iter149 = this.fresh[iter149];
-          iter149.write(output);
+      for (let iter159 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter159)) {
+          iter159 = this.fresh[iter159];
+          iter159.write(output);
         }
       }
       output.writeListEnd();
@@ -5896,13 +6845,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3151 = input.readListBegin();
-          const _size150 = _rtmp3151.size || 0;
-          for (let _i152 = 0; _i152 < _size150; ++_i152) {
-            let elem153 = null;
-            elem153 = new ttypes.VectorEntry();
-            elem153.read(input);
-            this.seen.push(elem153);
+          const _rtmp3161 = input.readListBegin();
+          const _size160 = _rtmp3161.size || 0;
+          for (let _i162 = 0; _i162 < _size160; ++_i162) {
+            let elem163 = null;
+            elem163 = new ttypes.VectorEntry();
+            elem163.read(input);
+            this.seen.push(elem163);
           }
           input.readListEnd();
         } else {
@@ -5933,13 +6882,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp3155 = input.readListBegin();
-          const _size154 = _rtmp3155.size || 0;
-          for (let _i156 = 0; _i156 < _size154; ++_i156) {
-            let elem157 = null;
-            elem157 = new ttypes.Origin();
-            elem157.read(input);
-            this.waitsFor.push(elem157);
+          const _rtmp3165 = input.readListBegin();
+          const _size164 = _rtmp3165.size || 0;
+          for (let _i166 = 0; _i166 < _size164; ++_i166) {
+            let elem167 = null;
+            elem167 = new ttypes.Origin();
+            elem167.read(input);
+            this.waitsFor.push(elem167);
           }
           input.readListEnd();
         } else {
@@ -5949,13 +6898,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3159 = input.readListBegin();
-          const _size158 = _rtmp3159.size || 0;
-          for (let _i160 = 0; _i160 < _size158; ++_i160) {
-            let elem161 = null;
-            elem161 = new ttypes.Origin();
-            elem161.read(input);
-            this.retired.push(elem161);
+          const _rtmp3169 = input.readListBegin();
+          const _size168 = _rtmp3169.size || 0;
+          for (let _i170 = 0; _i170 < _size168; ++_i170) {
+            let elem171 = null;
+            elem171 = new ttypes.Origin();
+            elem171.read(input);
+            this.retired.push(elem171);
           }
           input.readListEnd();
         } else {
@@ -5965,13 +6914,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp3163 = input.readListBegin();
-          const _size162 = _rtmp3163.size || 0;
-          for (let _i164 = 0; _i164 < _size162; ++_i164) {
-            let elem165 = null;
-            elem165 = new ttypes.LinkStatus();
-            elem165.read(input);
-            this.links.push(elem165);
+          const _rtmp3173 = input.readListBegin();
+          const _size172 = _rtmp3173.size || 0;
+          for (let _i174 = 0; _i174 < _size172; ++_i174) {
+            let elem175 = null;
+            elem175 = new ttypes.LinkStatus();
+            elem175.read(input);
+            this.links.push(elem175);
           }
           input.readListEnd();
         } else {
@@ -5981,12 +6930,12 @@ const StatusReply = module.exports.StatusReply = class {
         case 10:
         if (ftype == Thrift.Type.LIST) {
           this.lacks = [];
-          const _rtmp3167 = input.readListBegin();
-          const _size166 = _rtmp3167.size || 0;
-          for (let _i168 = 0; _i168 < _size166; ++_i168) {
-            let elem169 = null;
-            elem169 = input.readString();
-            this.lacks.push(elem169);
+          const _rtmp3177 = input.readListBegin();
+          const _size176 = _rtmp3177.size || 0;
+          for (let _i178 = 0; _i178 < _size176; ++_i178) {
+            let elem179 = null;
+            elem179 = input.readString();
+            this.lacks.push(elem179);
           }
           input.readListEnd();
         } else {
@@ -6017,10 +6966,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter170 in this.seen) {
-        if (this.seen.hasOwnProperty(iter170)) {
-          iter170 = this.seen[iter170];
-          iter170.write(output);
+      for (let iter180 in this.seen) {
+        if (this.seen.hasOwnProperty(iter180)) {
+          iter180 = this.seen[iter180];
+          iter180.write(output);
         }
       }
       output.writeListEnd();
@@ -6044,10 +6993,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter171 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter171)) {
-          iter171 = this.waitsFor[iter171];
-          iter171.write(output);
+      for (let iter181 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter181)) {
+          iter181 = this.waitsFor[iter181];
+          iter181.write(output);
         }
       }
       output.writeListEnd();
@@ -6056,10 +7005,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter172 in this.retired) {
-        if (this.retired.hasOwnProperty(iter172)) {
-          iter172 = this.retired[iter172];
-          iter172.write(output);
+      for (let iter182 in this.retired) {
+        if (this.retired.hasOwnProperty(iter182)) {
+          iter182 = this.retired[iter182];
+          iter182.write(output);
         }
       }
       output.writeListEnd();
@@ -6068,10 +7017,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter173 in this.links) {
-        if (this.links.hasOwnProperty(iter173)) {
-          iter173 = this.links[iter173];
-          iter173.write(output);
+      for (let iter183 in this.links) {
+        if (this.links.hasOwnProperty(iter183)) {
+          iter183 = this.links[iter183];
+          iter183.write(output);
         }
       }
       output.writeListEnd();
@@ -6080,10 +7029,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.lacks !== null && this.lacks !== undefined) {
       output.writeFieldBegin('lacks', Thrift.Type.LIST, 10);
       output.writeListBegin(Thrift.Type.STRING, this.lacks.length);
-      for (let iter174 in this.lacks) {
-        if (this.lacks.hasOwnProperty(iter174)) {
-          iter174 = this.lacks[iter174];
-          output.writeString(iter174);
+      for (let iter184 in this.lacks) {
+        if (this.lacks.hasOwnProperty(iter184)) {
+          iter184 = this.lacks[iter184];
+          output.writeString(iter184);
         }
       }
       output.writeListEnd();
@@ -6130,12 +7079,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3176 = input.readListBegin();
-          const _size175 = _rtmp3176.size || 0;
-          for (let _i177 = 0; _i177 < _size175; ++_i177) {
-            let elem178 = null;
-            elem178 = input.readString();
-            this.peers.push(elem178);
+          const _rtmp3186 = input.readListBegin();
+          const _size185 = _rtmp3186.size || 0;
+          for (let _i187 = 0; _i187 < _size185; ++_i187) {
+            let elem188 = null;
+            elem188 = input.readString();
+            this.peers.push(elem188);
           }
           input.readListEnd();
         } else {
@@ -6170,10 +7119,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter179 in this.peers) {
-        if (this.peers.hasOwnProperty(iter179)) {
-          iter179 = this.peers[iter179];
-          output.writeString(iter179);
+      for (let iter189 in this.peers) {
+        if (this.peers.hasOwnProperty(iter189)) {
+          iter189 = this.peers[iter189];
+          output.writeString(iter189);
         }
       }
       output.writeListEnd();
@@ -6327,13 +7276,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3181 = input.readListBegin();
-          const _size180 = _rtmp3181.size || 0;
-          for (let _i182 = 0; _i182 < _size180; ++_i182) {
-            let elem183 = null;
-            elem183 = new ttypes.PullOutcome();
-            elem183.read(input);
-            this.outcomes.push(elem183);
+          const _rtmp3191 = input.readListBegin();
+          const _size190 = _rtmp3191.size || 0;
+          for (let _i192 = 0; _i192 < _size190; ++_i192) {
+            let elem193 = null;
+            elem193 = new ttypes.PullOutcome();
+            elem193.read(input);
+            this.outcomes.push(elem193);
           }
           input.readListEnd();
         } else {
@@ -6343,13 +7292,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3185 = input.readListBegin();
-          const _size184 = _rtmp3185.size || 0;
-          for (let _i186 = 0; _i186 < _size184; ++_i186) {
-            let elem187 = null;
-            elem187 = new ttypes.VectorEntry();
-            elem187.read(input);
-            this.seen.push(elem187);
+          const _rtmp3195 = input.readListBegin();
+          const _size194 = _rtmp3195.size || 0;
+          for (let _i196 = 0; _i196 < _size194; ++_i196) {
+            let elem197 = null;
+            elem197 = new ttypes.VectorEntry();
+            elem197.read(input);
+            this.seen.push(elem197);
           }
           input.readListEnd();
         } else {
@@ -6370,10 +7319,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter188 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter188)) {
-          iter188 = this.outcomes[iter188];
-          iter188.write(output);
+      for (let iter198 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter198)) {
+          iter198 = this.outcomes[iter198];
+          iter198.write(output);
         }
       }
       output.writeListEnd();
@@ -6382,10 +7331,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter189 in this.seen) {
-        if (this.seen.hasOwnProperty(iter189)) {
-          iter189 = this.seen[iter189];
-          iter189.write(output);
+      for (let iter199 in this.seen) {
+        if (this.seen.hasOwnProperty(iter199)) {
+          iter199 = this.seen[iter199];
+          iter199.write(output);
         }
       }
       output.writeListEnd();
@@ -6564,13 +7513,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3191 = input.readListBegin();
-          const _size190 = _rtmp3191.size || 0;
-          for (let _i192 = 0; _i192 < _size190; ++_i192) {
-            let elem193 = null;
-            elem193 = new ttypes.StoreEntry();
-            elem193.read(input);
-            this.entries.push(elem193);
+          const _rtmp3201 = input.readListBegin();
+          const _size200 = _rtmp3201.size || 0;
+          for (let _i202 = 0; _i202 < _size200; ++_i202) {
+            let elem203 = null;
+            elem203 = new ttypes.StoreEntry();
+            elem203.read(input);
+            this.entries.push(elem203);
           }
           input.readListEnd();
         } else {
@@ -6598,10 +7547,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter194 in this.entries) {
-        if (this.entries.hasOwnProperty(iter194)) {
-          iter194 = this.entries[iter194];
-          iter194.write(output);
+      for (let iter204 in this.entries) {
+        if (this.entries.hasOwnProperty(iter204)) {
+          iter204 = this.entries[iter204];
+          iter204.write(output);
         }
       }
       output.writeListEnd();
@@ -6858,13 +7807,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3196 = input.readListBegin();
-          const _size195 = _rtmp3196.size || 0;
-          for (let _i197 = 0; _i197 < _size195; ++_i197) {
-            let elem198 = null;
-            elem198 = new ttypes.LogEntry();
-            elem198.read(input);
-            this.entries.push(elem198);
+          const _rtmp3206 = input.readListBegin();
+          const _size205 = _rtmp3206.size || 0;
+          for (let _i207 = 0; _i207 < _size205; ++_i207) {
+            let elem208 = null;
+            elem208 = new ttypes.LogEntry();
+            elem208.read(input);
+            this.entries.push(elem208);
           }
           input.readListEnd();
         } else {
@@ -6892,10 +7841,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter199 in this.entries) {
-        if (this.entries.hasOwnProperty(iter199)) {
-          iter199 = this.entries[iter199];
-          iter199.write(output);
+      for (let iter209 in this.entries) {
+        if (this.entries.hasOwnProperty(iter209)) {
+          iter209 = this.entries[iter209];
+          iter209.write(output);
         }
       }
       output.writeListEnd();
@@ -6961,13 +7910,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3201 = input.readListBegin();
-          const _size200 = _rtmp3201.size || 0;
-          for (let _i202 = 0; _i202 < _size200; ++_i202) {
-            let elem203 = null;
-            elem203 = new ttypes.VectorEntry();
-            elem203.read(input);
-            this.since.push(elem203);
+          const _rtmp3211 = input.readListBegin();
+          const _size210 = _rtmp3211.size || 0;
+          for (let _i212 = 0; _i212 < _size210; ++_i212) {
+            let elem213 = null;
+            elem213 = new ttypes.VectorEntry();
+            elem213.read(input);
+            this.since.push(elem213);
           }
           input.readListEnd();
         } else {
@@ -7025,10 +7974,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter204 in this.since) {
-        if (this.since.hasOwnProperty(iter204)) {
-          iter204 = this.since[iter204];
-          iter204.write(output);
+      for (let iter214 in this.since) {
+        if (this.since.hasOwnProperty(iter214)) {
+          iter214 = this.since[iter214];
+          iter214.write(output);
         }
       }
       output.writeListEnd();
@@ -7195,13 +8144,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3206 = input.readListBegin();
-          const _size205 = _rtmp3206.size || 0;
-          for (let _i207 = 0; _i207 < _size205; ++_i207) {
-            let elem208 = null;
-            elem208 = new ttypes.VectorEntry();
-            elem208.read(input);
-            this.since.push(elem208);
+          const _rtmp3216 = input.readListBegin();
+          const _size215 = _rtmp3216.size || 0;
+          for (let _i217 = 0; _i217 < _size215; ++_i217) {
+            let elem218 = null;
+            elem218 = new ttypes.VectorEntry();
+            elem218.read(input);
+            this.since.push(elem218);
           }
           input.readListEnd();
         } else {
@@ -7211,13 +8160,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3210 = input.readListBegin();
-          const _size209 = _rtmp3210.size || 0;
-          for (let _i211 = 0; _i211 < _size209; ++_i211) {
-            let elem212 = null;
-            elem212 = new ttypes.VectorEntry();
-            elem212.read(input);
-            this.seen.push(elem212);
+          const _rtmp3220 = input.readListBegin();
+          const _size219 = _rtmp3220.size || 0;
+          for (let _i221 = 0; _i221 < _size219; ++_i221) {
+            let elem222 = null;
+            elem222 = new ttypes.VectorEntry();
+            elem222.read(input);
+            this.seen.push(elem222);
           }
           input.readListEnd();
         } else {
@@ -7248,10 +8197,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter213 in this.since) {
-        if (this.since.hasOwnProperty(iter213)) {
-          iter213 = this.since[iter213];
-          iter213.write(output);
+      for (let iter223 in this.since) {
+        if (this.since.hasOwnProperty(iter223)) {
+          iter223 = this.since[iter223];
+          iter223.write(output);
         }
       }
       output.writeListEnd();
@@ -7260,10 +8209,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter214 in this.seen) {
-        if (this.seen.hasOwnProperty(iter214)) {
-          iter214 = this.seen[iter214];
-          iter214.write(output);
+      for (let iter224 in this.seen) {
+        if (this.seen.hasOwnProperty(iter224)) {
+          iter224 = this.seen[iter224];
+          iter224.write(output);
         }
       }
       output.writeListEnd();
@@ -7485,13 +8434,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3216 = input.readListBegin();
-          const _size215 = _rtmp3216.size || 0;
-          for (let _i217 = 0; _i217 < _size215; ++_i217) {
-            let elem218 = null;
-            elem218 = new ttypes.VectorEntry();
-            elem218.read(input);
-            this.since.push(elem218);
+          const _rtmp3226 = input.readListBegin();
+          const _size225 = _rtmp3226.size || 0;
+          for (let _i227 = 0; _i227 < _size225; ++_i227) {
+            let elem228 = null;
+            elem228 = new ttypes.VectorEntry();
+            elem228.read(input);
+            this.since.push(elem228);
           }
           input.readListEnd();
         } else {
@@ -7522,10 +8471,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter219 in this.since) {
-        if (this.since.hasOwnProperty(iter219)) {
-          iter219 = this.since[iter219];
-          iter219.write(output);
+      for (let iter229 in this.since) {
+        if (this.since.hasOwnProperty(iter229)) {
+          iter229 = this.since[iter229];
+          iter229.write(output);
         }
       }
       output.writeListEnd();
@@ -7653,13 +8602,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3221 = input.readListBegin();
-          const _size220 = _rtmp3221.size || 0;
-          for (let _i222 = 0; _i222 < _size220; ++_i222) {
-            let elem223 = null;
-            elem223 = new ttypes.VectorEntry();
-            elem223.read(input);
-            this.seen.push(elem223);
+          const _rtmp3231 = input.readListBegin();
+          const _size230 = _rtmp3231.size || 0;
+          for (let _i232 = 0; _i232 < _size230; ++_i232) {
+            let elem233 = null;
+            elem233 = new ttypes.VectorEntry();
+            elem233.read(input);
+            this.seen.push(elem233);
           }
           input.readListEnd();
         } else {
@@ -7692,13 +8641,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 5:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3225 = input.readListBegin();
-          const _size224 = _rtmp3225.size || 0;
-          for (let _i226 = 0; _i226 < _size224; ++_i226) {
-            let elem227 = null;
-            elem227 = new ttypes.VectorEntry();
-            elem227.read(input);
-            this.replaced.push(elem227);
+          const _rtmp3235 = input.readListBegin();
+          const _size234 = _rtmp3235.size || 0;
+          for (let _i236 = 0; _i236 < _size234; ++_i236) {
+            let elem237 = null;
+            elem237 = new ttypes.VectorEntry();
+            elem237.read(input);
+            this.replaced.push(elem237);
           }
           input.readListEnd();
         } else {
@@ -7719,10 +8668,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter228 in this.seen) {
-        if (this.seen.hasOwnProperty(iter228)) {
-          iter228 = this.seen[iter228];
-          iter228.write(output);
+      for (let iter238 in this.seen) {
+        if (this.seen.hasOwnProperty(iter238)) {
+          iter238 = this.seen[iter238];
+          iter238.write(output);
         }
       }
       output.writeListEnd();
@@ -7746,10 +8695,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 5);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter229 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter229)) {
-          iter229 = this.replaced[iter229];
-          iter229.write(output);
+      for (let iter239 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter239)) {
+          iter239 = this.replaced[iter239];
+          iter239.write(output);
         }
       }
       output.writeListEnd();

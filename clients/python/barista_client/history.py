@@ -1,0 +1,117 @@
+"""What became of writes."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+
+from ._generated.barista import KeyValue, ttypes
+from .connection import Connection
+from .replies import malformed, missing_of, one_of, stamp_of
+from .writes import Origin, Stamp
+
+#: Writes that are asked for at once.
+HISTORY_WRITES = 1_024
+
+_STAGES = {ttypes.Stage.RECEIVED: "received", ttypes.Stage.ACCEPTED: "accepted", ttypes.Stage.STABLE: "stable"}
+_RULES = {
+    ttypes.NoEffectRule.REPEAT: "repeat",
+    ttypes.NoEffectRule.OUTDATED: "outdated",
+    ttypes.NoEffectRule.ANEW: "anew",
+    ttypes.NoEffectRule.MET: "met",
+    ttypes.NoEffectRule.INAPPLICABLE: "inapplicable",
+}
+#: Of each kind of operation: the field that has what it carries; None if it carries nothing.
+_CARRIED = {
+    "put": "value",
+    "remove": None,
+    "increment": "by",
+    "append": "bytes",
+    "setAdd": "member",
+    "setRemove": "member",
+    "putIfAbsent": "value",
+    "total": "value",
+    "merge": "value",
+}
+
+Operand = Union[bytes, str, int, None]
+
+
+class Fate(NamedTuple):
+    """What became of a write, among all that the replica holds of its key."""
+
+    #: "stands"; "overwritten"; why it changed nothing: "repeat", "outdated", "anew", "met", "inapplicable"; or "unknown", if the
+    #: replica has not the merge procedure that it takes.
+    what: str
+    #: By which write, and whose; None if it stands, or nothing was there before.
+    by: Optional[Stamp]
+    client: Optional[str]
+
+
+class PastWrite(NamedTuple):
+    """A write on a key that the replica still holds."""
+
+    stamp: Stamp
+    client: str
+    #: "put", "remove", "increment", "append", "setAdd", "setRemove", "putIfAbsent", "merge"; "total": sets what several came to.
+    kind: str
+    operand: Operand
+    fate: Fate
+    #: "received", "accepted", "stable"; "base" for what the folded writes come to.
+    stage: str
+
+
+def read_history(
+    connection: Connection, request: ttypes.HistoryRequest
+) -> Tuple[List[PastWrite], Optional[ttypes.AcceptStamp]]:
+    """A page, its base first; and where the next one goes on, if there is one."""
+    reply = one_of(connection.call(KeyValue, "history", request), "page", "missing")
+    if isinstance(reply, ttypes.MissingReply):
+        raise missing_of(connection, reply)
+    if reply.writes is None or reply.more is None or (reply.more and not reply.writes):
+        raise malformed("it does not say whether writes are left")
+    page = [] if reply.base is None else [_past(reply.base, "base")]
+    page += [_past(write, _known(_STAGES, write.stage)) for write in reply.writes]
+    return page, reply.writes[-1].stamp if reply.more else None
+
+
+def newest(writes: List[PastWrite]) -> Dict[Origin, int]:
+    """Of each origin, the last of the writes."""
+    times: Dict[Origin, int] = {}
+    for write in writes:
+        times[write.stamp.origin] = max(times.get(write.stamp.origin, 0), write.stamp.accept_time)
+    return times
+
+
+def _past(write: Any, stage: str) -> PastWrite:
+    if not isinstance(write.client, str):
+        raise malformed("a client is missing")
+    kind, operand = operation_of(write.operation)
+    return PastWrite(stamp_of(write.stamp), write.client, kind, operand, _fate(write.fate), stage)
+
+
+def operation_of(operation: Optional[ttypes.Operation]) -> Tuple[str, Operand]:
+    """Its kind, and what it carries."""
+    if operation is None:
+        raise malformed("an operation is missing")
+    given = one_of(operation, *_CARRIED)
+    kind = next(kind for kind in _CARRIED if getattr(operation, kind) is given)
+    field = _CARRIED[kind]
+    return kind, None if field is None else getattr(given, field)
+
+
+def _fate(fate: Optional[ttypes.Fate]) -> Fate:
+    if fate is None:
+        raise malformed("it does not say what became of a write")
+    given = one_of(fate, "stands", "overwritten", "noEffect", "unknown")
+    if isinstance(given, (ttypes.Stands, ttypes.UnknownFate)):
+        return Fate("stands" if isinstance(given, ttypes.Stands) else "unknown", None, None)
+    what = "overwritten" if isinstance(given, ttypes.Overwritten) else _known(_RULES, given.rule)
+    if given.by is None:
+        return Fate(what, None, None)
+    return Fate(what, stamp_of(given.by.stamp), given.by.client)
+
+
+def _known(names: Dict[int, str], number: Optional[int]) -> str:
+    if number not in names:
+        raise malformed(f"{number} is a word that is not known here")
+    return names[number]

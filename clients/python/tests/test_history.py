@@ -1,0 +1,67 @@
+"""What became of writes, as two real replicas tell it."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from barista_client import BaristaError, MissingError, connect
+from pair import TIMEOUT, Pair
+
+
+class HistoryTest(Pair):
+    def test_tells_who_wrote_what_and_what_became_of_it(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as ana, connect(self.a, timeout=TIMEOUT) as ben:
+            first = ana.put("past/k", b"espresso")
+            second = ben.put("past/k", b"ristretto")
+            ana.increment("past/k", 2)
+            one, two, three = ben.history("past/k")
+        self.assertEqual((one.stamp, one.client, one.kind, one.operand), (first, ana.client, "put", b"espresso"))
+        self.assertEqual(one.fate, ("overwritten", second, ben.client))
+        self.assertEqual((two.fate.what, two.stage), ("stands", "accepted"))
+        self.assertEqual((three.kind, three.operand, three.fate), ("increment", 2, ("inapplicable", second, ben.client)))
+
+    def test_tells_every_kind_and_a_key_that_has_none(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.put_if_absent("past/kinds", b"1")
+            session.append("past/kinds", b"2")
+            session.increment("past/kinds", -3)
+            session.delete("past/kinds")
+            session.add_to_set("past/kinds", "m")
+            session.remove_from_set("past/kinds", "n")
+            told = [(write.kind, write.operand, write.fate.what) for write in session.history("past/kinds")]
+            self.assertEqual(list(session.history("past/nothing")), [])
+        self.assertEqual(
+            told,
+            [
+                ("putIfAbsent", b"1", "overwritten"),
+                ("append", b"2", "overwritten"),
+                ("increment", -3, "overwritten"),
+                ("remove", None, "stands"),
+                ("setAdd", "m", "stands"),
+                ("setRemove", "n", "met"),
+            ],
+        )
+
+    def test_comes_page_by_page(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session, patch("barista_client.session.HISTORY_WRITES", 3):
+            written = [session.increment("past/pages") for _ in range(7)]
+            self.assertEqual([write.stamp for write in session.history("past/pages")], written)
+
+    def test_keeps_what_the_session_was_promised(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.put("past/roam", b"v")
+            session.roam(self.b)
+            with self.assertRaises(MissingError):
+                next(session.history("past/roam"))
+        with connect(self.a, timeout=TIMEOUT) as reader:
+            list(reader.history("past/roam"))
+            reader.roam(self.b)
+            with self.assertRaises(MissingError):
+                reader.get("past/roam")
+            self.exchange()
+            self.assertEqual(reader.get("past/roam"), b"v")
+
+    def test_refuses_a_key_that_cannot_be(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session, self.assertRaises(BaristaError) as caught:
+            next(session.history(""))
+        self.assertEqual(caught.exception.code, "ERR_INVALID_KEY")

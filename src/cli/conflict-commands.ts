@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { addCommand, onAction, PRINTING_HELP, type Run } from './client-command.js';
+
+/** The commands that tell what became of writes. */
+export function addConflictCommands(program: Command, run: Run): void {
+  const history = addCommand(program, 'history', 'nearest')
+    .summary('print the writes on a key, and what became of each')
+    .description('Prints the writes on a key that a replica still holds, in the order of all writes.')
+    .argument('<KEY>', 'whose writes')
+    .option('--json', 'a line of JSON for each write')
+    .addHelpText(
+      'after',
+      `
+A line for each write, its operation as "barista log" has it:
+  TIME@ID#INCARNATION CLIENT OPERATION KEY:VALUE; STAGE; FATE
+and before them, if some were folded into the store and left the log, one for what they came to, with "base" for the stage.
+  STAGE  received, but not claimed yet; accepted; or stable: every member is known to hold it
+  FATE   stands
+         overwritten by TIME@ID#INCARNATION CLIENT
+         no effect: repeat (of a write that took effect), outdated (by a later write of its client), anew (as it was accepted
+         then), met (what it would bring about is so), or inapplicable (to what it finds); and by which write that is so
+         unknown: it takes a merge procedure that the replica has not
+Not among them are writes that their own client overwrote, unless something stood between; nor what was folded.
+
+With --json:
+  {"key": string, "time": number, "id": string, "incarnation": number, "client": string,
+   "operation": string, "value" | "by" | "member": string | number | null,   (and of a merge what it expects, and the procedure)
+   "stage": "base" | "received" | "accepted" | "stable", "resubmitted": boolean,
+   "fate": "stands" | "overwritten" | "repeat" | "outdated" | "anew" | "met" | "inapplicable" | "unknown",
+   "to": {"time": number, "id": string, "incarnation": number, "client": string} | null}
+${PRINTING_HELP}
+Example:
+  barista history table-4 --at 127.0.0.1:7070`,
+    );
+  onAction(history, 'nearest', run, ([key = ''], options) => ({
+    kind: 'history',
+    key,
+    json: options['json'] === true,
+  }));
+}

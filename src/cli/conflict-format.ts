@@ -1,0 +1,76 @@
+import { formatMember, formatValue, printable } from '../../master/format.js';
+import type { Fate, Operation, PastBase, PastWrite, Stamp, WriteName } from '../client/library.js';
+import { stampFields, textOf } from './client-format.js';
+
+/* What the commands print that tell what became of writes; their --help documents it. */
+
+type Write = PastWrite<Uint8Array>;
+
+export function formatPastWrite(key: string, write: Write, json: boolean): string {
+  const { operation, stage, resubmitted, fate } = write;
+  if (json) return jsonOf(key, write, operation, { stage, resubmitted, ...fateFields(fate) });
+  return `${formatName(write)} ${formatOperation(key, operation)}; ${stage}; ${formatFate(fate)}`;
+}
+
+export function formatPastBase(key: string, base: PastBase<Uint8Array>, json: boolean): string {
+  const { value, fate } = base;
+  const operation: Operation<Uint8Array> = value === undefined ? { kind: 'delete' } : { kind: 'put', value };
+  if (json) return jsonOf(key, base, operation, { stage: 'base', resubmitted: false, ...fateFields(fate) });
+  return `${formatName(base)} ${formatOperation(key, operation)}; base; ${formatFate(fate)}`;
+}
+
+function formatName({ stamp, client }: { readonly stamp: Stamp; readonly client: string }): string {
+  return `${stamp.acceptTime}@${formatMember(stamp.origin)} ${printable(client)}`;
+}
+
+/** `put key:value`, `delete key`, `increment key:number`, ... */
+function formatOperation(key: string, operation: Operation<Uint8Array>): string {
+  const what = `${operation.kind} ${printable(key)}`;
+  switch (operation.kind) {
+    case 'delete':
+      return what;
+    case 'increment':
+      return `${what}:${operation.by}`;
+    case 'setAdd':
+    case 'setRemove':
+      return `${what}:${printable(operation.member)}`;
+    case 'merge':
+      return `${what}:${formatValue(operation.value)} ${operation.procedure}`;
+    default:
+      return `${what}:${formatValue(operation.value)}`;
+  }
+}
+
+function formatFate(fate: Fate): string {
+  switch (fate.kind) {
+    case 'stands':
+      return 'stands';
+    case 'overwritten':
+      return `overwritten by ${formatName(fate.by)}`;
+    case 'no-effect':
+      return `no effect: ${fate.rule}${fate.by === null ? '' : ` ${formatName(fate.by)}`}`;
+    case 'unknown':
+      return `unknown: it takes ${fate.lacks}`;
+  }
+}
+
+function jsonOf(
+  key: string,
+  { stamp, client }: { readonly stamp: Stamp; readonly client: string },
+  operation: Operation<Uint8Array>,
+  rest: object,
+): string {
+  const { kind, ...carried } = operation;
+  const expected = 'expects' in carried && carried.expects !== undefined ? { expects: textOf(carried.expects) } : {};
+  const fields = 'value' in carried ? { ...carried, value: textOf(carried.value), ...expected } : carried;
+  return JSON.stringify({ key, ...stampFields(stamp), client, operation: kind, ...fields, ...rest });
+}
+
+function fateFields(fate: Fate): { readonly fate: string; readonly to: object | null } {
+  if (fate.kind === 'stands' || fate.kind === 'unknown') return { fate: fate.kind, to: null };
+  return { fate: fate.kind === 'overwritten' ? 'overwritten' : fate.rule, to: nameFields(fate.by) };
+}
+
+function nameFields(name: WriteName | null): object | null {
+  return name === null ? null : { ...stampFields(name.stamp), client: name.client };
+}

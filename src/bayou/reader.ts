@@ -7,6 +7,7 @@ import type { HistoryReply, HistoryRequest, Stage } from './history-messages.js'
 import type { WriteState } from './hold-messages.js';
 import type { Integration } from './integration.js';
 import { lackingIs } from './key-history.js';
+import { LogWalk } from './log-walk.js';
 import type { Membership } from './membership.js';
 import { isRefused, type ReadReply, type ReadRequest, type Refused, refused } from './messages.js';
 import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
@@ -44,10 +45,12 @@ export class Reader<Op, Value> {
       name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),
     });
     const { log, members, clock } = parts;
+    const isGone = (origin: Origin): boolean =>
+      log.seen.has(origin) && !members.isMember(origin) && members.stable(clock.latest) > 0;
     this.watches = new Watches({
       log,
+      walk: new LogWalk(log, isGone),
       isBehind: () => parts.integration.isBehind,
-      isGone: (origin) => log.seen.has(origin) && !members.isMember(origin) && members.stable(clock.latest) > 0,
       pin: parts.pin,
     });
   }

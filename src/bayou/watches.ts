@@ -1,10 +1,10 @@
-import type { Origin } from '../base/ids.js';
-import { type BatchLimits, RunMerge } from './batch.js';
+import type { BatchLimits } from './batch.js';
 import { foldHistory, isSuperseded, lackingIs, startOf } from './key-history.js';
+import type { LogWalk } from './log-walk.js';
 import { isRefused, type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
 import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from './watch-messages.js';
-import type { AcceptStamp, Write } from './write.js';
+import type { Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /** Changes of one reply, whatever is asked for; */
@@ -16,15 +16,12 @@ const LOOKED_AT_MAX = 4_096;
 
 export interface WatchesParts<Op, Value> {
   readonly log: WriteLog<Op, Value>;
+  readonly walk: LogWalk<Op, Value>;
   /** True while what is claimed has gaps. */
   readonly isBehind: () => boolean;
-  /** True if no member known here will claim more of the origin: it has ended, and all were heard from since. */
-  readonly isGone: (origin: Origin) => boolean;
   /** Has nothing folded for a while. `now` is the wall clock in milliseconds. */
   readonly pin: (now: number) => void;
 }
-
-const LOST = refused('ERR_FOLDED', 'what was told is lost with the replica that told it, or was accepted anew');
 
 type Reply<Value> = WatchReply<Value> | Refused;
 
@@ -42,13 +39,13 @@ export class Watches<Op, Value> {
 
   /** The next changes; ERR_FOLDED if it cannot go on from there. `now` is the wall clock in milliseconds. */
   next({ prefix, from, changesMax }: WatchRequest, now: number): Reply<Value> {
-    const { log, isBehind } = this.#parts;
-    const missing = this.#missing(from);
-    if (missing !== null) return this.#isInVain(missing) ? LOST : { kind: 'missing', missing };
+    const { log, walk, isBehind } = this.#parts;
+    const lacking = walk.lacking(targetOf(from));
+    if (lacking !== null) return lacking;
     if (from.kind === 'now') return this.upToDate();
     if (from.kind === 'stamp') {
-      const told = this.#behind(from.stamp);
-      if (log.isAheadOf(told)) return this.#folded('what stands after the stamp');
+      const told = walk.behind(from.stamp);
+      if (log.isAheadOf(told)) return walk.folded('what stands after the stamp');
       return replyOf([], { told, target: log.seen.clone(), store: null }, true);
     }
     const { cursor } = from;
@@ -93,42 +90,10 @@ export class Watches<Op, Value> {
     return false;
   }
 
-  #missing(from: WatchFrom): VersionVector | null {
-    const { log } = this.#parts;
-    if (from.kind === 'cursor') return log.seen.missing(from.cursor.target);
-    if (from.kind !== 'stamp') return null;
-    const { origin, acceptTime } = from.stamp;
-    return log.seen.covers(origin, acceptTime) ? null : new VersionVector([[origin, acceptTime]]);
-  }
-
-  /**
-   * True if what is missing was told by replicas that have lost it, and by nobody else. To go on without it would not do: of two
-   * groups that meet later one may have it after all.
-   */
-  #isInVain(missing: VersionVector): boolean {
-    for (const [origin] of missing.entries()) if (!this.#parts.isGone(origin)) return false;
-    return true;
-  }
-
-  /** What is claimed, as far as it stands at or before the stamp. */
-  #behind(stamp: AcceptStamp): VersionVector {
-    const { log } = this.#parts;
-    const told = new VersionVector();
-    for (const [origin, time] of log.seen.entries()) {
-      const isBefore = log.order({ origin, acceptTime: stamp.acceptTime }, stamp) <= 0;
-      told.raise(origin, Math.min(time, isBefore ? stamp.acceptTime : stamp.acceptTime - 1));
-    }
-    return told;
-  }
-
   #nextOfLog(prefix: string, before: VersionVector, limits: BatchLimits): Reply<Value> {
-    const { log } = this.#parts;
-    const { seen, storage } = log;
-    const merge = new RunMerge<Op>(log.order);
-    for (const [origin, time] of seen.entries()) {
-      const known = before.get(origin);
-      if (known < time) merge.add(storage.run(origin, known, time));
-    }
+    const { log, walk } = this.#parts;
+    const { seen } = log;
+    const merge = walk.beyond(before, seen);
     const page = new Page<Value>(limits);
     const told = before.clone();
     for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
@@ -149,12 +114,12 @@ export class Watches<Op, Value> {
    * may have been pruned. Nothing is folded meanwhile.
    */
   #nextOfBase(prefix: string, { told, target, store }: WatchCursor, limits: BatchLimits, now: number): Reply<Value> {
-    const { log, pin } = this.#parts;
+    const { log, walk, pin } = this.#parts;
     const { baseTime: time, baseVector } = log;
     if (store !== null && !(store.time === time && target.dominates(baseVector))) {
-      return this.#folded('what comes after a part of a base store');
+      return walk.folded('what comes after a part of a base store');
     }
-    if (told.highestTime() > 0) return this.#folded('what comes next');
+    if (told.highestTime() > 0) return walk.folded('what comes next');
     pin(now);
     const within = target.clone();
     within.merge(baseVector);
@@ -228,11 +193,12 @@ export class Watches<Op, Value> {
       lost: stands || !rules.machine.isBlind(write.operation) ? null : (startOf(write, rules).value ?? null),
     };
   }
+}
 
-  #folded(what: string): Refused {
-    const { baseTime } = this.#parts.log;
-    return refused('ERR_FOLDED', `${what} was folded, up to ${baseTime}: what was deleted there has left no trace`);
-  }
+/** What a replica must hold to go on from there. */
+function targetOf(from: WatchFrom): VersionVector {
+  if (from.kind === 'cursor') return from.cursor.target;
+  return new VersionVector(from.kind === 'stamp' ? [[from.stamp.origin, from.stamp.acceptTime]] : []);
 }
 
 function replyOf<Value>(changes: readonly Change<Value>[], cursor: WatchCursor, more: boolean): WatchReply<Value> {

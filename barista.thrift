@@ -494,6 +494,86 @@ union HistoryReply {
   2: MissingReply missing
 }
 
+/** Up to where conflicts were told of. Who asks keeps it; a replica keeps nothing of who asks. */
+struct ConflictCursor {
+  /** Told of all conflicts among the writes that this covers. */
+  1: required VersionVector told
+  /** Goes on only at a replica that holds all of this. */
+  2: required VersionVector target
+  /** Set if of those among what `target` covers some were told too: those whose loser stands at or before this one. */
+  3: optional AcceptStamp after
+}
+
+/** All conflicts that there are in the log. */
+struct FromStart {
+}
+
+/** Exactly one field is set. */
+union ConflictsFrom {
+  1: FromStart start
+  /** None of those that there are: the reply says where to go on from. */
+  2: FromNow now
+  /** Those that came of what stands after that write, or the replica does not claim to hold yet. */
+  3: AcceptStamp stamp
+  /** On from there. One of a watch of the same prefix is good too. */
+  4: ConflictCursor cursor
+}
+
+/** Asks for the next conflicts. */
+struct ConflictsRequest {
+  /** Under keys that begin so; absent: under all. */
+  1: optional string prefix
+  2: required ConflictsFrom position
+  /** What the session needs of those keys. */
+  3: optional VersionVector needs
+  /** At most so many, from 1 (more than 4,096 means 4,096); a reply also ends at about 1 MiB. */
+  4: required i32 conflictsMax
+}
+
+/** By what a write lost. */
+enum LossRule {
+  /** A put or a delete of another client, which stands after it, took its effect away. */
+  OVERWRITTEN = 1
+  /** It does not apply to what it finds where it stands. */
+  INAPPLICABLE = 2
+}
+
+/** Whether the replica that accepted the later of two writes did so without the earlier one. */
+enum Concurrent {
+  /** It did not claim it then. */
+  YES = 1
+  /** It had accepted it itself. */
+  NO = 2
+  UNKNOWN = 3
+}
+
+/** A write that lost, and what it lost to. */
+struct Conflict {
+  1: required string key
+  2: required WriteName lost
+  3: required Operation operation
+  4: required LossRule rule
+  /** Absent only where an operation does not apply to a key that nobody ever wrote. */
+  5: optional WriteName winner
+  6: required Concurrent concurrent
+}
+
+struct Conflicts {
+  /** In the order of the losers' stamps. There may be none, though more are left; there is none unless it goes on from a cursor. */
+  1: required list<Conflict> conflicts
+  /** Where to go on behind them. */
+  2: required ConflictCursor cursor
+  /** True if more may be left: ask again at once. */
+  3: required bool more
+}
+
+/** Exactly one field is set. */
+union ConflictsReply {
+  1: Conflicts conflicts
+  /** ERR_DEP: what of the cursor's target, the stamp or `needs` the replica lacks. */
+  2: MissingReply missing
+}
+
 /** What clients call. */
 service KeyValue {
   WriteReply put(1: PutRequest request) throws (1: Failure failure)
@@ -511,6 +591,8 @@ service KeyValue {
   /** Answers when there is a change, or when the budget is spent; ERR_FOLDED if it cannot go on from there. */
   WatchReply watch(1: WatchRequest request) throws (1: Failure failure)
   HistoryReply history(1: HistoryRequest request) throws (1: Failure failure)
+  /** ERR_FOLDED if it cannot go on from there, ERR_BEHIND while the replica takes over what it missed. */
+  ConflictsReply conflicts(1: ConflictsRequest request) throws (1: Failure failure)
 }
 
 // ------------------------------------------------------------------------------------------------ between replicas

@@ -24,6 +24,7 @@ const COMMANDS = [
   'delete',
   'watch',
   'history',
+  'conflicts',
   'status',
   'link',
   'unlink',
@@ -217,6 +218,52 @@ describe('history', () => {
     const to = { time: 2, id: 's', incarnation: 1, client: second.client };
     expect(first).toEqual({ ...common, time: 1, operation: 'put', value: '0xff', fate: 'overwritten', to });
     expect(second).toEqual({ ...common, time: 2, operation: 'delete', fate: 'stands', to: null });
+  });
+});
+
+describe('conflicts', () => {
+  test('prints which writes lost, and to which, all or since a place', async () => {
+    const { at } = await startServer('s');
+    for (const value of ['one\nline', 'text']) await barista(['put', 'k', value, '--at', at]);
+    await barista(['increment', 'k', '--at', at]);
+    await barista(['put', 'other', 'v', '--at', at]);
+    const { status, out, error } = await barista(['conflicts', 'k', '--at', NOBODY, '--at', at]);
+    expect({ status, error }).toEqual({ status: 0, error: '' });
+    expect(out.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^1@s#1 \S+ put k:one\\nline; overwritten by 2@s#1 \S+; concurrent: no$/),
+      expect.stringMatching(/^3@s#1 \S+ increment k:1; inapplicable to what 2@s#1 \S+ left; concurrent: no$/),
+    ]);
+    expect((await barista(['conflicts', '--since', '2@s#1', '--at', at])).out).toMatch(/^3@s#1 [^\n]*\n$/);
+    expect(await barista(['conflicts', '--since', 'now', '--at', at])).toMatchObject(done());
+    expect(await barista(['conflicts', '--since', 'yesterday', '--at', at])).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('barista: ERR_TOKEN: '),
+    });
+  });
+
+  test('with --json says all of it, and from where another goes on', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', '-', '--at', at], { input: Uint8Array.of(0xff) });
+    await barista(['delete', 'k', '--at', at]);
+    const told = (await barista(['conflicts', '--json', '--at', at])).out.trimEnd().split('\n');
+    const [conflict, end] = told.map((line) => JSON.parse(line));
+    const stamp = { id: 's', incarnation: 1, client: expect.any(String) };
+    expect(conflict).toEqual({
+      key: 'k',
+      ...stamp,
+      time: 1,
+      operation: 'put',
+      value: '0xff',
+      rule: 'overwritten',
+      winner: { ...stamp, time: 2 },
+      concurrent: 'no',
+      cursor: expect.stringMatching(/^[\w-]+$/),
+    });
+    await barista(['put', 'k', 'v', '--at', at]);
+    for (const { cursor } of [conflict, end]) {
+      const { out } = await barista(['conflicts', '--since', cursor, '--at', at]);
+      expect(out).toMatch(/^2@s#1 \S+ delete k; overwritten by 3@s#1 \S+; concurrent: no\n$/);
+    }
   });
 });
 

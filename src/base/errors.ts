@@ -43,7 +43,8 @@ const CATALOGUE = {
   ERR_ABORTED: 'The AbortSignal of the call fired. A write may have taken effect all the same.',
   ERR_SNAPSHOT:
     'It is held for a minute after a page, unless too much changes meanwhile or the replica restarts. Go on from the cursor of the scan, or scan without a snapshot.',
-  ERR_FOLDED: "Begin the watch again: from 'start', which tells all that is there and then what changes, or from now.",
+  ERR_FOLDED:
+    "Begin again: a watch from 'start', which tells all that is there and then what changes, or from now; conflicts since 'start'.",
   ERR_PROCEDURE:
     'Register the merge procedure there (barista server --procedures, or replica.procedures.register), or reach a replica that has it. What waits for it goes on by itself then.',
   ERR_TOKEN: 'Begin a new session, or take the token from where it was made anew, whole and in the same cluster.',

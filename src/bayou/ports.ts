@@ -14,6 +14,7 @@ import type {
   UnlinkRequest,
 } from './admin-messages.js';
 import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from './bundle-messages.js';
+import type { ConflictsReply, ConflictsRequest } from './conflict-messages.js';
 import type { HistoryReply, HistoryRequest } from './history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from './hold-messages.js';
 import type {
@@ -148,6 +149,7 @@ export interface SessionConnection<Op, Value> extends ClientConnection<Op, Value
   writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void;
   watch(request: WatchRequest, timeoutMs: number, done: Done<WatchReply<Value>>): void;
   history(request: HistoryRequest, timeoutMs: number, done: Done<HistoryReply<Op>>): void;
+  conflicts(request: ConflictsRequest, timeoutMs: number, done: Done<ConflictsReply<Op>>): void;
 }
 
 /** How an operator, or the master, reaches one replica. */
@@ -196,6 +198,7 @@ export interface ReplicaService<Op, Value> {
 /** What a replica tells of the writes that it still holds, and of what became of them. */
 export interface HistoryService<Op> {
   history(request: HistoryRequest, done: Done<HistoryReply<Op>>): void;
+  conflicts(request: ConflictsRequest, done: Done<ConflictsReply<Op>>): void;
 }
 
 /** What a replica does for who makes and takes bundles. */

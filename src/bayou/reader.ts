@@ -2,6 +2,8 @@ import { BaristaError } from '../base/errors.js';
 import { hashText } from '../base/hash.js';
 import { compareOrigins, type Origin } from '../base/ids.js';
 import type { AcceptClock } from './clock.js';
+import type { ConflictsReply, ConflictsRequest } from './conflict-messages.js';
+import { Conflicts } from './conflicts.js';
 import { historyPage } from './histories.js';
 import type { HistoryReply, HistoryRequest, Stage } from './history-messages.js';
 import type { WriteState } from './hold-messages.js';
@@ -34,6 +36,7 @@ export class Reader<Op, Value> {
   readonly #parts: ReaderParts<Op, Value>;
   readonly #snapshots: Snapshots<Value>;
   readonly watches: Watches<Op, Value>;
+  readonly #conflicts: Conflicts<Op, Value>;
   #observe: (key: string) => void = () => undefined;
 
   constructor(parts: ReaderParts<Op, Value>) {
@@ -47,12 +50,10 @@ export class Reader<Op, Value> {
     const { log, members, clock } = parts;
     const isGone = (origin: Origin): boolean =>
       log.seen.has(origin) && !members.isMember(origin) && members.stable(clock.latest) > 0;
-    this.watches = new Watches({
-      log,
-      walk: new LogWalk(log, isGone),
-      isBehind: () => parts.integration.isBehind,
-      pin: parts.pin,
-    });
+    const walk = new LogWalk(log, isGone);
+    const isBehind = (): boolean => parts.integration.isBehind;
+    this.watches = new Watches({ log, walk, isBehind, pin: parts.pin });
+    this.#conflicts = new Conflicts({ log, walk, isBehind });
   }
 
   /** What of a session's needs the replica lacks; while it is taking over what it missed its claims have gaps. */
@@ -88,6 +89,12 @@ export class Reader<Op, Value> {
   scan(request: ScanRequest, now: number): ScanReply<Value> | Refused {
     const missing = request.snapshot === null ? this.missing(request.needs) : null;
     return missing === null ? this.#snapshots.scan(request, now) : { kind: 'missing', missing };
+  }
+
+  /** The next writes that lost, and what they lost to. */
+  conflicts(request: ConflictsRequest): ConflictsReply<Op> | Refused {
+    const missing = this.missing(request.needs);
+    return missing === null ? this.#conflicts.next(request) : { kind: 'missing', missing };
   }
 
   /** A page of the writes on a key. `peers`: as of `stateOf`. */

@@ -26,6 +26,8 @@ export type ClientTask =
   /** `from`: now, start, or a cursor. */
   | { readonly kind: 'watch'; readonly prefix: string; readonly from: string; readonly json: boolean }
   | { readonly kind: 'history'; readonly key: string; readonly json: boolean }
+  /** `since`: start, now, a stamp in words, or a cursor. */
+  | { readonly kind: 'conflicts'; readonly prefix: string; readonly since: string; readonly json: boolean }
   | { readonly kind: 'status'; readonly json: boolean }
   | { readonly kind: 'link'; readonly peer: Peer }
   | { readonly kind: 'unlink'; readonly peer: string }

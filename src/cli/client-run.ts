@@ -19,7 +19,7 @@ import { ReplicaConnection } from '../rpc/client.js';
 import { makeBundle, takeBundle } from './bundle-run.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
 import type { ClientRequest, ClientTask, ValueOrigin } from './client-request.js';
-import { historyLines } from './conflict-run.js';
+import { conflictLines, historyLines } from './conflict-run.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 import { watchLines } from './watch-run.js';
 
@@ -58,6 +58,9 @@ async function runTask(request: ClientRequest): Promise<number> {
       return 0;
     case 'history':
       for await (const lines of historyLines(request, task)) await showLines(lines);
+      return 0;
+    case 'conflicts':
+      for await (const line of conflictLines(request, task)) await showLines([line]);
       return 0;
     case 'status':
       return showEachStatus(request, task.json);

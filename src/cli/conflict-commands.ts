@@ -37,4 +37,41 @@ Example:
     key,
     json: options['json'] === true,
   }));
+
+  const conflicts = addCommand(program, 'conflicts', 'nearest')
+    .summary('print which writes lost, and to which')
+    .description('Prints the writes that lost to others, to keys that begin so, as a replica has them in its log.')
+    .argument('[PREFIX]', 'which keys; every key without it', '')
+    .option('--since <where>', '"start": all there are; "now"; a stamp; or a cursor that --json printed', 'start')
+    .option('--json', 'a line of JSON for each conflict, and one with the cursor')
+    .addHelpText(
+      'after',
+      `
+A line for each write that lost:
+  TIME@ID#INCARNATION CLIENT OPERATION KEY:VALUE; RULE; concurrent: yes, no or unknown
+  RULE        overwritten by TIME@ID#INCARNATION CLIENT      a put or a delete of another client
+              inapplicable to what TIME@ID#INCARNATION CLIENT left
+                                                             say, an increment of what is no number
+  concurrent  yes: the replica that accepted the later of the two did not claim the other; no: it had accepted it itself;
+              unknown: it cannot be told (docs/GUARANTEES.md, "Conflicts")
+
+Since a cursor each loss is printed once, here or at another replica that holds what was printed. What was folded is not there to
+be told of: since a cursor that was left for so long it ends with ERR_FOLDED. Since a stamp come those of what stands after it.
+
+With --json, and at the end {"cursor": string}:
+  {"key": string, "time": number, "id": string, "incarnation": number, "client": string,
+   "operation": string, "value" | "by" | "member": string | number | null, "rule": "overwritten" | "inapplicable",
+   "winner": {"time": number, "id": string, "incarnation": number, "client": string} | null,
+   "concurrent": "yes" | "no" | "unknown", "cursor": string}
+${PRINTING_HELP}
+Examples:
+  barista conflicts table- --at 127.0.0.1:7070
+  barista conflicts --json --since "$cursor" --at 127.0.0.1:7070 --at 127.0.0.1:7071`,
+    );
+  onAction(conflicts, 'nearest', run, ([prefix = ''], options) => ({
+    kind: 'conflicts',
+    prefix,
+    since: String(options['since']),
+    json: options['json'] === true,
+  }));
 }

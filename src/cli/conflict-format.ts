@@ -1,5 +1,5 @@
 import { formatMember, formatValue, printable } from '../../master/format.js';
-import type { Fate, Operation, PastBase, PastWrite, Stamp, WriteName } from '../client/library.js';
+import type { Author, Fate, Loss, Operation, PastBase, PastWrite } from '../client/library.js';
 import { stampFields, textOf } from './client-format.js';
 
 /* What the commands print that tell what became of writes; their --help documents it. */
@@ -19,7 +19,18 @@ export function formatPastBase(key: string, base: PastBase<Uint8Array>, json: bo
   return `${formatName(base)} ${formatOperation(key, operation)}; base; ${formatFate(fate)}`;
 }
 
-function formatName({ stamp, client }: { readonly stamp: Stamp; readonly client: string }): string {
+export function formatConflict({ key, lost, operation, rule, winner, concurrent }: Loss<Uint8Array>): string {
+  const to = winner === null ? '' : ` ${rule === 'overwritten' ? 'by' : 'to what'} ${formatName(winner)}`;
+  const left = rule === 'inapplicable' && winner !== null ? ' left' : '';
+  return `${formatName(lost)} ${formatOperation(key, operation)}; ${rule}${to}${left}; concurrent: ${concurrent}`;
+}
+
+export function formatConflictJson(conflict: Loss<Uint8Array>, cursor: string | null): string {
+  const { key, lost, operation, rule, winner, concurrent } = conflict;
+  return jsonOf(key, lost, operation, { rule, winner: nameFields(winner), concurrent, cursor });
+}
+
+function formatName({ stamp, client }: Author): string {
   return `${stamp.acceptTime}@${formatMember(stamp.origin)} ${printable(client)}`;
 }
 
@@ -54,12 +65,7 @@ function formatFate(fate: Fate): string {
   }
 }
 
-function jsonOf(
-  key: string,
-  { stamp, client }: { readonly stamp: Stamp; readonly client: string },
-  operation: Operation<Uint8Array>,
-  rest: object,
-): string {
+function jsonOf(key: string, { stamp, client }: Author, operation: Operation<Uint8Array>, rest: object): string {
   const { kind, ...carried } = operation;
   const expected = 'expects' in carried && carried.expects !== undefined ? { expects: textOf(carried.expects) } : {};
   const fields = 'value' in carried ? { ...carried, value: textOf(carried.value), ...expected } : carried;
@@ -71,6 +77,6 @@ function fateFields(fate: Fate): { readonly fate: string; readonly to: object | 
   return { fate: fate.kind === 'overwritten' ? 'overwritten' : fate.rule, to: nameFields(fate.by) };
 }
 
-function nameFields(name: WriteName | null): object | null {
+function nameFields(name: Author | null): object | null {
   return name === null ? null : { ...stampFields(name.stamp), client: name.client };
 }

@@ -3,7 +3,9 @@ import { quoted } from '../../master/format.js';
 import { didYouMean } from '../../master/nearest.js';
 import { type Address, readAddress } from '../base/address.js';
 import { checkId } from '../base/checks.js';
+import { originOf, type ReplicaId } from '../base/ids.js';
 import { RETRY_WINDOW_MS_DEFAULT, RETRY_WINDOW_MS_MAX } from '../base/limits.js';
+import type { AcceptStamp } from '../bayou/write.js';
 
 /** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
 
@@ -174,4 +176,13 @@ function parseAddress(text: string): Address {
 function addressOf(text: string): Address | null {
   const address = readAddress(text);
   return address === null ? null : { host: address.host, port: port(`${address.port}`) };
+}
+
+/** `TIME@ID#INCARNATION`, as `barista log` prints it; null if it is none. */
+export function readStamp(text: string): AcceptStamp | null {
+  const [, time = '', name = '', incarnation = ''] = /^(\d+)@(.+)#(\d+)$/.exec(text) ?? [];
+  const [acceptTime, life] = [Number(time), Number(incarnation)];
+  if (checkId(name) !== null || !Number.isSafeInteger(acceptTime) || !Number.isSafeInteger(life) || life < 1)
+    return null;
+  return { acceptTime, origin: originOf(name as ReplicaId, life) };
 }

@@ -11,8 +11,16 @@ import {
   importThrough,
 } from '../bundle/library.js';
 import { checkedMs, Deadline } from '../session/deadline.js';
-import { openSession, openWatch } from '../session/replica-session.js';
-import type { Session, SessionOptions, Sessions, Watch, WatchOptions } from '../session/session.js';
+import { openConflicts, openSession, openWatch } from '../session/replica-session.js';
+import type {
+  Conflicts,
+  ConflictsOptions,
+  Session,
+  SessionOptions,
+  Sessions,
+  Watch,
+  WatchOptions,
+} from '../session/session.js';
 import type { ValueCodec } from '../session/value-codec.js';
 import { EndpointPool } from './endpoint-pool.js';
 import { ATTEMPT_MS, CONNECT_MS, ENDPOINTS_MAX } from './limits.js';
@@ -104,6 +112,10 @@ class RemoteClient implements Client {
 
   watch<V>(prefix: string, options: WatchOptions & { readonly codec?: ValueCodec<V> } = {}): Watch<V> {
     return openWatch(this.#pool, prefix, options);
+  }
+
+  conflicts<V>(options: ConflictsOptions & { readonly codec?: ValueCodec<V> } = {}): Conflicts<V> {
+    return openConflicts(this.#pool, options);
   }
 
   exportBundle(path: string, options?: ExportOptions): Promise<BundleSummary> {

@@ -14,6 +14,7 @@ import type {
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply } from '../bayou/bundle-messages.js';
+import type { ConflictsReply, ConflictsRequest } from '../bayou/conflict-messages.js';
 import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
@@ -117,6 +118,10 @@ export class ReplicaConnection
 
   history(request: HistoryRequest, timeoutMs: number, done: Done<HistoryReply<KvOperation>>): void {
     this.#call(METHODS.history, request, timeoutMs, done);
+  }
+
+  conflicts(request: ConflictsRequest, timeoutMs: number, done: Done<ConflictsReply<KvOperation>>): void {
+    this.#call(METHODS.conflicts, request, timeoutMs, done);
   }
 
   pull(request: PullRequest, timeoutMs: number, done: Done<PullBatch<KvOperation>>): void {

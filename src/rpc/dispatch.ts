@@ -41,6 +41,7 @@ export function servedMethods(service: KvService): readonly ServedMethod[] {
     served(METHODS.writeState, (request, done) => service.writeState(request, done)),
     served(METHODS.watch, (request, done) => service.watch(request, done)),
     served(METHODS.history, (request, done) => service.histories.history(request, done)),
+    served(METHODS.conflicts, (request, done) => service.histories.conflicts(request, done)),
     served(METHODS.pull, (request, done) => service.pull(request, done)),
     served(METHODS.news, (news, done) => service.news(news, done)),
     served(METHODS.status, (_, done) => service.status(done)),

@@ -17,7 +17,7 @@ export const historyRequest: Codec<HistoryRequest> = structOf<HistoryRequest>('H
   .optional(5, 'needs', versionVector, (request) => request.needs)
   .build((key, after, only, writesMax, needs) => ({ key, after, only, writesMax, needs }));
 
-const writeName: Codec<WriteName> = structOf<WriteName>('WriteName')
+export const writeName: Codec<WriteName> = structOf<WriteName>('WriteName')
   .required(1, 'stamp', acceptStamp, (name) => name.stamp)
   .required(2, 'client', clientId, (name) => name.client)
   .build((stamp, client) => ({ stamp, client }));

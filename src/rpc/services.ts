@@ -25,6 +25,7 @@ import {
   writeStateReply,
   writeStateRequest,
 } from './client-codec.js';
+import { conflictsReply, conflictsRequest } from './conflict-codec.js';
 import { failure } from './failure-codec.js';
 import { malformed } from './field-error.js';
 import { historyReply, historyRequest } from './history-codec.js';
@@ -65,6 +66,7 @@ export const METHODS = {
   writeState: method('KeyValue', 'writeState', writeStateRequest, writeStateReply),
   watch: method('KeyValue', 'watch', watchRequest, watchReply),
   history: method('KeyValue', 'history', historyRequest, historyReply),
+  conflicts: method('KeyValue', 'conflicts', conflictsRequest, conflictsReply),
   pull: method('Replication', 'pull', pullRequest, pullBatch),
   news: method('Replication', 'news', newsRequest, empty),
   status: method('Admin', 'status', empty, statusReply),

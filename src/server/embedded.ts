@@ -19,8 +19,16 @@ import {
 import { Procedures } from '../machine/procedures.js';
 import { LocalRoute } from '../session/local-route.js';
 import { type AnyProcedure, type ProcedureRegistry, ProgramProcedures } from '../session/procedures.js';
-import { openSession, openWatch } from '../session/replica-session.js';
-import type { Session, SessionOptions, Sessions, Watch, WatchOptions } from '../session/session.js';
+import { openConflicts, openSession, openWatch } from '../session/replica-session.js';
+import type {
+  Conflicts,
+  ConflictsOptions,
+  Session,
+  SessionOptions,
+  Sessions,
+  Watch,
+  WatchOptions,
+} from '../session/session.js';
 import type { ValueCodec } from '../session/value-codec.js';
 import { localHostTowards, PeerKeeper } from './peer-keeper.js';
 import { type RunningReplica, startReplica } from './replica.js';
@@ -150,6 +158,10 @@ class Embedded implements EmbeddedReplica {
 
   watch<V>(prefix: string, options: WatchOptions & { readonly codec?: ValueCodec<V> } = {}): Watch<V> {
     return openWatch(this.#route, prefix, options);
+  }
+
+  conflicts<V>(options: ConflictsOptions & { readonly codec?: ValueCodec<V> } = {}): Conflicts<V> {
+    return openConflicts(this.#route, options);
   }
 
   exportBundle(path: string, options?: ExportOptions): Promise<BundleSummary> {

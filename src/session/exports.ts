@@ -1,5 +1,6 @@
 /** What both faces of the library give. */
 export { BaristaError, type ErrorCode } from '../base/errors.js';
+export type { Concurrent, LossRule } from '../bayou/conflict-messages.js';
 export type { Fate, NoEffect, WriteName } from '../bayou/fates.js';
 export type { Stage } from '../bayou/history-messages.js';
 export type { WriteState } from '../bayou/hold-messages.js';
@@ -8,11 +9,15 @@ export type { AcceptStamp } from '../bayou/write.js';
 export type { AnyProcedure, Conflict, MergeProcedure, ProcedureRegistry } from './procedures.js';
 export type {
   AcceptedWrite,
+  Author,
   CallOptions,
   Change,
+  Conflicts,
+  ConflictsOptions,
   Found,
   History,
   HistoryOptions,
+  Loss,
   MergeOptions,
   Missing,
   OnMissing,

@@ -33,3 +33,6 @@ export const GRACE_MS = 2_000;
 
 /** Writes of one page of a key's history, unless it is said. */
 export const HISTORY_WRITES = 1_024;
+
+/** Conflicts that are asked for at once. */
+export const CONFLICTS_PAGE = 1_024;

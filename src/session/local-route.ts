@@ -25,6 +25,7 @@ export class LocalRoute implements Route {
       writeState: (request, _timeoutMs, done) => service.writeState(request, done),
       watch: (request, _timeoutMs, done) => service.watch(request, done),
       history: (request, _timeoutMs, done) => service.histories.history(request, done),
+      conflicts: (request, _timeoutMs, done) => service.histories.conflicts(request, done),
       exportBatch: (request, _timeoutMs, done) => service.bundles.exportBatch(request, done),
       beginImport: (offer, _timeoutMs, done) => service.bundles.beginImport(offer, done),
       importBatch: (batch, _timeoutMs, done) => service.bundles.importBatch(batch, done),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientId } from '../base/ids.js';
+import type { ConflictsFrom, ConflictsReply, Conflict as CoreConflict } from '../bayou/conflict-messages.js';
 import type { HistoryReply } from '../bayou/history-messages.js';
 import type { ReadReply, WriteReply } from '../bayou/messages.js';
 import {
@@ -15,17 +16,29 @@ import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee, Session as Needs } from
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Change as CoreChange, WatchFrom, WatchReply } from '../bayou/watch-messages.js';
 import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { conflictsFrom } from './conflict-cursor.js';
 import { checkedMs, Deadline } from './deadline.js';
-import { SLICE_MS, TIMEOUT_MS, TIMEOUT_MS_MAX, WAIT_MS, WATCH_CHANGES, WATCH_TIMEOUT_MS } from './limits.js';
-import { encodeOperation } from './operations.js';
+import {
+  CONFLICTS_PAGE,
+  SLICE_MS,
+  TIMEOUT_MS,
+  TIMEOUT_MS_MAX,
+  WAIT_MS,
+  WATCH_CHANGES,
+  WATCH_TIMEOUT_MS,
+} from './limits.js';
+import { decodeOperation, encodeOperation } from './operations.js';
 import type { Ask, AskOptions, Pin, Route } from './route.js';
 import { isInRange, positionOf } from './scan-range.js';
 import type {
   CallOptions,
   Change,
+  Conflicts,
+  ConflictsOptions,
   Found,
   History,
   HistoryOptions,
+  Loss,
   MergeOptions,
   Missing,
   OnMissing,
@@ -41,6 +54,7 @@ import type {
   WatchOptions,
   Write,
 } from './session.js';
+import { SessionConflicts } from './session-conflicts.js';
 import { historyOf, historyRequestOf, shownBy } from './session-history.js';
 import { SessionScan } from './session-scan.js';
 import { SessionWatch } from './session-watch.js';
@@ -73,6 +87,14 @@ export function openWatch<V>(
   { codec, ...options }: WatchOptions & { readonly codec?: ValueCodec<V> },
 ): Watch<V> {
   return openSession<V>(route, { guarantees: [], ...(codec === undefined ? {} : { codec }) }).watch(prefix, options);
+}
+
+/** Conflicts as a session of their own has them. */
+export function openConflicts<V>(
+  route: Route,
+  { codec, ...options }: ConflictsOptions & { readonly codec?: ValueCodec<V> },
+): Conflicts<V> {
+  return openSession<V>(route, { guarantees: [], ...(codec === undefined ? {} : { codec }) }).conflicts(options);
 }
 
 /** What it has seen and written is kept by the session of the protocol. */
@@ -274,6 +296,27 @@ class ReplicaSession<V> implements Session<V> {
     const shown = shownBy(reply);
     if (shown !== null) this.#needs.found(key, shown.last, ANOTHER, shown.all);
     return history;
+  }
+
+  conflicts(options: ConflictsOptions = {}): Conflicts<V> {
+    const { prefix = '' } = options;
+    const scope = { cluster: this.#route.cluster, prefix };
+    const from = conflictsFrom(options.since, scope);
+    const ask = (from: ConflictsFrom): Promise<ConflictsReply<KvOperation>> => {
+      const needs = this.#needs.readRange((key) => key.startsWith(prefix));
+      const request = { prefix, from, needs, conflictsMax: CONFLICTS_PAGE };
+      return this.#serve('conflicts', options, (connection, timeoutMs, done) =>
+        connection.conflicts(request, timeoutMs, done),
+      );
+    };
+    return new SessionConflicts<V>({ ask, read: (conflict) => this.#readConflict(conflict) }, from, scope);
+  }
+
+  #readConflict(conflict: CoreConflict<KvOperation>): Loss<V> {
+    const { key, lost, winner } = conflict;
+    const operation = decodeOperation(this.#codec, key, conflict.operation);
+    for (const shown of [lost, winner]) if (shown !== null) this.#needs.found(key, shown.stamp, ANOTHER);
+    return { ...conflict, operation };
   }
 
   token(): string {

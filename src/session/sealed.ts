@@ -6,7 +6,7 @@ import { ByteReader } from './token-bytes.js';
 const CHARS_MAX = 8 * 1024 * 1024;
 
 /** What each kind of text begins with, so that one is not taken for another. */
-const KINDS = { token: 0x73, cursor: 0x63, 'watch cursor': 0x77 } as const;
+const KINDS = { token: 0x73, cursor: 0x63, 'watch cursor': 0x77, 'conflict cursor': 0x78 } as const;
 
 export type Kind = keyof typeof KINDS;
 

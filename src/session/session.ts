@@ -1,3 +1,4 @@
+import type { Concurrent, LossRule } from '../bayou/conflict-messages.js';
 import type { Fate } from '../bayou/fates.js';
 import type { Stage } from '../bayou/history-messages.js';
 import type { WriteState } from '../bayou/hold-messages.js';
@@ -269,6 +270,52 @@ export interface History<V> {
   readonly cursor: Stamp | null;
 }
 
+/** A write, and who wrote it. */
+export interface Author {
+  readonly stamp: Stamp;
+  readonly client: string;
+}
+
+/** A write that lost to another. docs/GUARANTEES.md, "Conflicts", says what that is, and what it cannot tell. */
+export interface Loss<V> {
+  readonly key: string;
+  readonly lost: Author;
+  /** What the loser would have done; its value is in it, and `restore` puts it back. */
+  readonly operation: Operation<V>;
+  /** `overwritten` by a put or a delete of another client; or `inapplicable` to what it found, as the winner had left it. */
+  readonly rule: LossRule;
+  /** Null only where an operation does not apply to a key that nobody ever wrote. */
+  readonly winner: Author | null;
+  /**
+   * Whether the replica that accepted the later of the two did so without the other: `yes` if it did not claim that yet, `no` if it
+   * had accepted that itself, `unknown` if it cannot be told.
+   */
+  readonly concurrent: Concurrent;
+}
+
+/** Which conflicts are asked for. */
+export interface ConflictsOptions extends CallOptions {
+  /**
+   * - `start`, the default: all that there are in the log;
+   * - `now`: none; but the `cursor` says where to go on from, when it was gone through;
+   * - a stamp: those that came of what stands after that write, or comes to be held from now on;
+   * - `conflicts.cursor`, or `watch.cursor`, of the same prefix: on from there, without a gap or a repeat.
+   */
+  readonly since?: 'start' | 'now' | Stamp | string;
+  /** Of keys that begin so. */
+  readonly prefix?: string;
+}
+
+/**
+ * The conflicts that there are, in no particular order, until none is left; memory holds a page. To be gone through once. Fails
+ * with ERR_FOLDED if some of what may have lost was folded since, with ERR_BEHIND while the replica takes over what it missed, and
+ * with ERR_DEP if none that answers holds what was told, or what the session needs.
+ */
+export interface Conflicts<V> extends AsyncIterable<Loss<V>> {
+  /** Behind the conflict that was given last, as a URL-safe string for `since`. Null until it has begun. As long as that of a watch. */
+  readonly cursor: string | null;
+}
+
 /**
  * A program's view of the store: it sees its own writes, and never sees time run backwards, whichever replica serves it, as
  * far as its guarantees say. The same in the process of a replica and over the wire.
@@ -313,6 +360,8 @@ export interface Session<V = string> {
    * something stood between, nor those that were folded. All of them were then read.
    */
   history(key: string, options?: HistoryOptions): Promise<History<V> | Missing>;
+  /** The writes that lost, and what they lost to: all that the log has, or as `since` says. What it tells was then read. */
+  conflicts(options?: ConflictsOptions): Conflicts<V>;
   /**
    * What the session has seen and written, as a short URL-safe string: `session({ token })` goes on from it, in this process or
    * another, any number of times. Of at most about 1,400 characters, and 30 and one and a third times its id for each replica
@@ -331,4 +380,8 @@ export interface Sessions {
   watch(prefix: string, options?: WatchOptions): Watch<string>;
   /** The same, with values of the codec's. */
   watch<V>(prefix: string, options: WatchOptions & { readonly codec: ValueCodec<V> }): Watch<V>;
+  /** Tells which writes lost, and to which, as a session of its own. Values are text. */
+  conflicts(options?: ConflictsOptions): Conflicts<string>;
+  /** The same, with values of the codec's. */
+  conflicts<V>(options: ConflictsOptions & { readonly codec: ValueCodec<V> }): Conflicts<V>;
 }

@@ -2,11 +2,12 @@ import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import { START, type WatchFrom } from '../bayou/watch-messages.js';
+import type { CursorScope } from './position-bytes.js';
 import { kindOf } from './sealed.js';
 import type { WatchOptions } from './session.js';
 import { checkedStamp } from './stamp.js';
 import { decodeToken } from './token.js';
-import { type CursorScope, decodeWatchCursor } from './watch-cursor.js';
+import { decodeWatchCursor } from './watch-cursor.js';
 
 const PLACES = "a watch begins at 'now', 'start', a stamp, a cursor or a token";
 

@@ -11,6 +11,7 @@ import type {
   StoreRequest,
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
+import type { ConflictsReply, ConflictsRequest } from '../bayou/conflict-messages.js';
 import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
 import type {
@@ -99,6 +100,15 @@ export class SimConnection
       'histories',
       timeoutMs,
       (service, reply: Done<HistoryReply<KvOperation>>) => service.histories.history(request, reply),
+      done,
+    );
+  }
+
+  conflicts(request: ConflictsRequest, timeoutMs: number, done: Done<ConflictsReply<KvOperation>>): void {
+    this.#channel.call(
+      'histories',
+      timeoutMs,
+      (service, reply: Done<ConflictsReply<KvOperation>>) => service.histories.conflicts(request, reply),
       done,
     );
   }

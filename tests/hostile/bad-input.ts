@@ -48,6 +48,7 @@ const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   writeState: 'client',
   watch: 'client',
   history: 'client',
+  conflicts: 'client',
   pull: 'replication',
   news: 'replication',
   status: 'admin',

@@ -96,6 +96,7 @@ const KEYS: readonly Place[] = [
   place('watch', 'prefix', (value) => ({ 1: value })),
   place('watch', 'cursor.after', (value) => ({ 2: from(3, cursorOf({ 3: i64(1), 4: value })) })),
   place('history', 'key', (value) => ({ 1: value })),
+  place('conflicts', 'prefix', (value) => ({ 1: value })),
 ];
 
 const IDS: readonly Place[] = [
@@ -115,6 +116,12 @@ const IDS: readonly Place[] = [
   place('history', 'after.origin.id', (value) => ({ 2: struct({ 1: i64(1), 2: originOf(value) }) })),
   place('history', 'only.origin.id', (value) => ({ 3: struct({ 1: i64(1), 2: originOf(value) }) })),
   place('history', 'needs[0].origin.id', (value) => ({ 5: vector(entryOf(value)) })),
+  place('conflicts', 'stamp.origin.id', (value) => ({ 2: from(3, struct({ 1: i64(1), 2: originOf(value) })) })),
+  place('conflicts', 'cursor.told[0].origin.id', (value) => ({ 2: from(4, cursorOf({ 1: vector(entryOf(value)) })) })),
+  place('conflicts', 'cursor.after.origin.id', (value) => ({
+    2: from(4, cursorOf({ 3: struct({ 1: i64(1), 2: originOf(value) }) })),
+  })),
+  place('conflicts', 'needs[0].origin.id', (value) => ({ 3: vector(entryOf(value)) })),
   place('pull', 'terms.cluster', (value) => ({ 1: terms({ 2: value }) })),
   place('pull', 'sender.id', (value) => ({ 2: originOf(value) })),
   place('pull', 'recipient', (value) => ({ 3: value })),
@@ -204,6 +211,16 @@ const TIMES: readonly (Place & { readonly min: 0 | 1 })[] = [
   { ...place('watch', 'cursor.base', (value) => ({ 2: from(3, cursorOf({ 3: value })) })), min: 0 },
   { ...place('history', 'after.acceptTime', (value) => ({ 2: struct({ 1: value, 2: origin('o') }) })), min: 0 },
   { ...place('history', 'only.acceptTime', (value) => ({ 3: struct({ 1: value, 2: origin('o') }) })), min: 0 },
+  {
+    ...place('conflicts', 'stamp.acceptTime', (value) => ({ 2: from(3, struct({ 1: value, 2: origin('o') })) })),
+    min: 0,
+  },
+  {
+    ...place('conflicts', 'cursor.after.acceptTime', (value) => ({
+      2: from(4, cursorOf({ 3: struct({ 1: value, 2: origin('o') }) })),
+    })),
+    min: 0,
+  },
   { ...place('pull', 'retryWindowMs', (value) => ({ 1: terms({ 5: value }) })), min: 0 },
   { ...place('pull', 'sender.incarnation', (value) => ({ 2: struct({ 1: text('o'), 2: value }) })), min: 1 },
   { ...place('pull', 'seen[0].acceptTime', (value) => ({ 4: vector(struct({ 1: origin('o'), 2: value })) })), min: 0 },
@@ -250,6 +267,7 @@ const NUMBERS: readonly (readonly [Place, readonly number[]])[] = [
   [place('watch', 'changesMax', (value) => ({ 4: value })), [0, -1, I32_MIN]],
   [place('watch', 'budgetMs', (value) => ({ 5: value })), [-1, I32_MIN]],
   [place('history', 'writesMax', (value) => ({ 4: value })), [0, -1, I32_MIN]],
+  [place('conflicts', 'conflictsMax', (value) => ({ 4: value })), [0, -1, I32_MIN]],
   [place('stabilize', 'budgetMs', (value) => ({ 2: value })), [-1, I32_MIN]],
   [place('store', 'entriesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],
   [place('log', 'writesMax', (value) => ({ 2: value })), [0, -1, I32_MIN]],

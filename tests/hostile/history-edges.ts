@@ -1,6 +1,6 @@
-import { answered, type BadInput, badInput } from './bad-input.js';
+import { answered, type BadInput, badInput, refusedWith } from './bad-input.js';
 import { TARGET_ID } from './target.js';
-import { callWith, i32, stamp, text } from './values.js';
+import { callWith, entry, i32, stamp, struct, text, type Value, vector } from './values.js';
 
 /** Requests for what became of writes that may be, but mean what cannot be; and those that may be. */
 export const HISTORY_EDGES: readonly BadInput[] = [
@@ -34,4 +34,38 @@ export const HISTORY_EDGES: readonly BadInput[] = [
     () => callWith('history', { 1: text('key 0') }),
     answered({ kind: 'missing' }),
   ),
+  badInput(
+    'conflicts',
+    'from nowhere',
+    () => callWith('conflicts', { 2: struct({}), 3: null }),
+    refusedWith('ERR_PROTOCOL'),
+  ),
+  badInput(
+    'conflicts',
+    'from two places',
+    () => callWith('conflicts', { 2: struct({ 1: struct({}), 2: struct({}) }), 3: null }),
+    refusedWith('ERR_PROTOCOL'),
+  ),
+  badInput(
+    'conflicts',
+    'told more than there is',
+    () => callWith('conflicts', { 2: cursorOf(vector(entry(TARGET_ID, Number.MAX_SAFE_INTEGER)), vector()), 3: null }),
+    answered({ kind: 'conflicts', conflicts: [] }),
+  ),
+  badInput(
+    'conflicts',
+    'towards what there is not',
+    () => callWith('conflicts', { 2: cursorOf(vector(), vector(entry('nobody', 1))), 3: null }),
+    answered({ kind: 'missing' }),
+  ),
+  badInput(
+    'conflicts',
+    'behind a loser that never was',
+    () => callWith('conflicts', { 2: cursorOf(vector(), vector(), stamp('nobody', Number.MAX_SAFE_INTEGER)), 3: null }),
+    answered({ kind: 'conflicts', conflicts: [] }),
+  ),
 ];
+
+function cursorOf(told: Value, target: Value, after?: Value): Value {
+  return struct({ 4: struct({ 1: told, 2: target, ...(after === undefined ? {} : { 3: after }) }) });
+}

@@ -93,6 +93,7 @@ export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
     5: i32(1),
     6: text('w'),
   },
+  conflicts: { 1: text('k'), 2: struct({ 3: stamp('nobody', 1) }), 3: vector(entry('nobody', 1)), 4: i32(1) },
   history: { 1: text('k'), 2: stamp('nobody', 1), 3: stamp('nobody', 1), 4: i32(1), 5: vector(entry('nobody', 1)) },
   pull: {
     1: struct(TERMS_FIELDS),

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { binary, type History, json, type Session, type Stamp } from '../../src/server/library.js';
+import {
+  binary,
+  type Conflicts,
+  type History,
+  json,
+  type Loss,
+  type Scan,
+  type Session,
+  type Stamp,
+} from '../../src/server/library.js';
 import { errorOf, type LibraryReplica, type LibraryWorld, useTwoReplicas } from './world.js';
 
 /** What a program may count on that asks what became of writes, whichever world it lives in. */
@@ -135,6 +144,124 @@ export function runConflictSuite(make: () => LibraryWorld): void {
       }
       const signal = AbortSignal.abort();
       expect(await errorOf(session.history('k', { signal }))).toMatchObject({ code: 'ERR_ABORTED' });
+    });
+  });
+
+  describe('conflicts', () => {
+    async function allOf<V>(conflicts: Conflicts<V>): Promise<Loss<V>[]> {
+      const told: Loss<V>[] = [];
+      for await (const conflict of conflicts) told.push(conflict);
+      return told;
+    }
+    const exchange = async (): Promise<void> => {
+      await world.sync(a, b);
+      await world.sync(b, a);
+    };
+
+    test('tell which write lost to which, whose they were, and by what rule', async () => {
+      const [ana, ben] = [a.sessions.session(), b.sessions.session()];
+      const late = await stampOf(ana.put('conflict/k', 'ana'));
+      const since = a.sessions.watch('conflict/');
+      await since.begun();
+      await b.sessions.session().put('tick', 'so that the clock of b is past that of a');
+      const winner = await stampOf(ben.put('conflict/k', 'ben'));
+      expect(await allOf(a.sessions.conflicts({ prefix: 'conflict/' }))).toEqual([]);
+      await exchange();
+      for (const { sessions } of [a, b]) {
+        const told = await allOf(sessions.conflicts({ prefix: 'conflict/' }));
+        expect(told).toEqual([
+          {
+            key: 'conflict/k',
+            lost: { stamp: late, client: expect.stringMatching(/^[\w-]{16}$/) },
+            operation: { kind: 'put', value: 'ana' },
+            rule: 'overwritten',
+            winner: { stamp: winner, client: expect.stringMatching(/^[\w-]{16}$/) },
+            concurrent: 'unknown',
+          },
+        ]);
+      }
+      // On from where a watch stands.
+      const cursor = since.cursor ?? '';
+      since.close();
+      expect(await allOf(ana.conflicts({ prefix: 'conflict/', since: cursor }))).toHaveLength(1);
+    });
+
+    test('go on from a cursor, without a gap or a repeat, here and elsewhere', async () => {
+      const begun = a.sessions.conflicts({ prefix: 'on/', since: 'now' });
+      expect(begun.cursor).toBeNull();
+      expect(await allOf(begun)).toEqual([]);
+      for (let i = 0; i < 6; i++) await a.sessions.session().put(`on/${i}`, 'a');
+      for (let i = 0; i < 6; i++) await b.sessions.session().put(`on/${i}`, 'b');
+      await exchange();
+      const keys: string[] = [];
+      let { cursor } = begun;
+      for (const { sessions } of [a, b, a]) {
+        const rest = sessions.conflicts({ prefix: 'on/', since: cursor ?? '' });
+        let left = 2;
+        for await (const { key, operation } of rest) {
+          keys.push(key);
+          expect(operation).toEqual({ kind: 'put', value: expect.any(String) });
+          if (--left === 0) break;
+        }
+        cursor = rest.cursor;
+      }
+      expect(keys).toEqual([0, 1, 2, 3, 4, 5].map((i) => `on/${i}`));
+      expect(await allOf(b.sessions.conflicts({ prefix: 'on/', since: cursor ?? '' }))).toEqual([]);
+      await a.sessions.session().increment('on/0');
+      await world.sync(a, b);
+      const last = await allOf(b.sessions.conflicts({ prefix: 'on/', since: cursor ?? '' }));
+      expect(last).toMatchObject([{ key: 'on/0', operation: { kind: 'increment', by: 1 }, rule: 'inapplicable' }]);
+    });
+
+    test('tell of what came late that nobody who accepted what it lost to knew of it', async () => {
+      const early = await stampOf(b.sessions.session().put('late/k', 'early'));
+      await a.sessions.session().put('late/k', 'later');
+      const since = a.sessions.conflicts({ prefix: 'late/', since: 'now' });
+      await allOf(since);
+      await world.sync(b, a);
+      const told = await allOf(a.sessions.conflicts({ prefix: 'late/', since: since.cursor ?? '' }));
+      expect(told).toMatchObject([{ lost: { stamp: early }, concurrent: 'yes' }]);
+      const stamp = told[0]?.winner?.stamp as Stamp;
+      expect(await allOf(a.sessions.conflicts({ prefix: 'late/', since: stamp }))).toEqual([]);
+    });
+
+    test('keep what the session was promised; and of another codec', async () => {
+      const typed = a.sessions.session({ codec: json<{ readonly n: number }>() });
+      await typed.put('typed/k', { n: 1 });
+      await a.sessions.session({ codec: json<{ readonly n: number }>() }).put('typed/k', { n: 2 });
+      const [one] = await allOf(a.sessions.conflicts({ prefix: 'typed/', codec: json<{ readonly n: number }>() }));
+      expect(one).toMatchObject({ operation: { kind: 'put', value: { n: 1 } }, concurrent: 'no' });
+      const reader = a.sessions.session();
+      expect(await allOf(reader.conflicts({ prefix: 'typed/' }))).toMatchObject([{ operation: { value: '{"n":1}' } }]);
+      const behind = b.sessions.session({ token: reader.token() });
+      expect(await behind.get('typed/k', { onMissing: 'report' })).toMatchObject({ kind: 'missing' });
+      const lacking = behind.conflicts({ prefix: 'typed/', onMissing: 'report' });
+      expect(await errorOf(allOf(lacking))).toMatchObject({ code: 'ERR_DEP' });
+      await world.sync(a, b);
+      expect(await allOf(behind.conflicts({ prefix: 'typed/' }))).toHaveLength(1);
+    });
+
+    test('are refused since where they cannot be told, and gone through once', async () => {
+      const wrong = [null, 12, {}, { origin: 'a', acceptTime: 1 }].map((since) => ['ERR_OPTION', { since }] as const);
+      const scan = (await a.sessions.session().scan({ prefix: 'on/' })) as Scan<string>;
+      const another = a.sessions.conflicts({ prefix: 'other/', since: 'now' });
+      await allOf(another);
+      const cursors = ['yesterday', scan.cursor, a.sessions.session().token(), another.cursor].map(
+        (since) => ['ERR_TOKEN', { since }] as const,
+      );
+      for (const [code, options] of [...wrong, ...cursors, ['ERR_INVALID_KEY', { prefix: '\ud800' }] as const]) {
+        const call = async (): Promise<unknown> => a.sessions.conflicts(options as never);
+        expect(await errorOf(call()), JSON.stringify(options)).toMatchObject({ code });
+      }
+      const once = a.sessions.conflicts({ prefix: 'on/' });
+      await allOf(once);
+      expect(await errorOf(allOf(once))).toMatchObject({ code: 'ERR_OPTION' });
+      const signal = AbortSignal.abort();
+      expect(await errorOf(allOf(a.sessions.conflicts({ signal })))).toMatchObject({ code: 'ERR_ABORTED' });
+      const since = { origin: 'a#1', acceptTime: Number.MAX_SAFE_INTEGER } as Stamp;
+      expect(await errorOf(allOf(a.sessions.conflicts({ since, onMissing: 'report' })))).toMatchObject({
+        code: 'ERR_DEP',
+      });
     });
   });
 }

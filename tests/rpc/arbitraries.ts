@@ -192,6 +192,36 @@ export const historyReply = fc.oneof(
   missing,
 );
 
+const conflictCursor = fc.record({ told: vector, target: vector, after: orNull(stamp) });
+export const conflictsRequest = fc.record({
+  prefix: fc.oneof(fc.constant(''), key),
+  from: fc.oneof(
+    fc.constant({ kind: 'start' as const }),
+    fc.constant({ kind: 'now' as const }),
+    fc.record({ kind: fc.constant('stamp' as const), stamp }),
+    fc.record({ kind: fc.constant('cursor' as const), cursor: conflictCursor }),
+  ),
+  needs: orNull(vector),
+  conflictsMax: fc.integer({ min: 1, max: 65_536 }),
+});
+const conflict = fc.record({
+  key,
+  lost: writeName,
+  operation,
+  rule: fc.constantFrom('overwritten' as const, 'inapplicable' as const),
+  winner: orNull(writeName),
+  concurrent: fc.constantFrom('yes' as const, 'no' as const, 'unknown' as const),
+});
+export const conflictsReply = fc.oneof(
+  fc.record({
+    kind: fc.constant('conflicts' as const),
+    conflicts: fc.array(conflict, { maxLength: 4 }),
+    cursor: conflictCursor,
+    more: fc.boolean(),
+  }),
+  missing,
+);
+
 const terms = fc.record({
   protocol: fc.integer(),
   cluster: idText,

@@ -1,6 +1,7 @@
 import { type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
 import { succeed } from '../../src/base/outcome.js';
 import type { Status } from '../../src/bayou/admin-messages.js';
+import type { Conflict } from '../../src/bayou/conflict-messages.js';
 import type { Fate, WriteName } from '../../src/bayou/fates.js';
 import type { PastWrite } from '../../src/bayou/history-messages.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Standing } from '../../src/bayou/messages.js';
@@ -55,6 +56,19 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
           return { ...nameOf(write), operation: write.operation, fate, stage: 'accepted', resubmitted: false };
         });
         done(succeed({ kind: 'history', base: null, writes: page, more: due.length > page.length }));
+      },
+      conflicts: ({ prefix, from }, done) => {
+        const told = from.kind === 'cursor' ? from.cursor.told : new VersionVector();
+        const conflicts = writes.flatMap((write, at): Conflict<KvOperation>[] => {
+          const winner = writes.slice(at + 1).find(({ key }) => key === write.key);
+          if (winner === undefined || !write.key.startsWith(prefix)) return [];
+          if (from.kind !== 'cursor' || told.covers(winner.origin, winner.acceptTime)) return [];
+          const { key, operation } = write;
+          const [lost, to] = [nameOf(write), nameOf(winner)];
+          return [{ key, lost, operation, rule: 'overwritten', winner: to, concurrent: 'no' }];
+        });
+        const cursor = { told: from.kind === 'cursor' ? seen() : told, target: seen(), after: null };
+        done(succeed({ kind: 'conflicts', conflicts, cursor, more: from.kind !== 'cursor' }));
       },
     },
     write: ({ client, clientTime, key, operation, needs }, done) => {

@@ -2,6 +2,7 @@ import type fc from 'fast-check';
 import * as admin from '../../src/rpc/admin-codec.js';
 import * as bundle from '../../src/rpc/bundle-codec.js';
 import * as client from '../../src/rpc/client-codec.js';
+import { conflictsReply, conflictsRequest } from '../../src/rpc/conflict-codec.js';
 import { failure } from '../../src/rpc/failure-codec.js';
 import { historyReply, historyRequest } from '../../src/rpc/history-codec.js';
 import { newsRequest } from '../../src/rpc/news-codec.js';
@@ -43,6 +44,8 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(watchReply, arbitrary.watchReply),
   messageCase(historyRequest, arbitrary.historyRequest),
   messageCase(historyReply, arbitrary.historyReply),
+  messageCase(conflictsRequest, arbitrary.conflictsRequest),
+  messageCase(conflictsReply, arbitrary.conflictsReply),
   messageCase(pull.pullRequest, arbitrary.pullRequest),
   messageCase(pull.pullBatch, arbitrary.pullBatch),
   messageCase(newsRequest, arbitrary.newsRequest),

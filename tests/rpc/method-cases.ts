@@ -77,6 +77,16 @@ export const CALLS = [
     method: METHODS.history,
     frame: callFrame(METHODS.history, { key: 'k', after: stamp, only: stamp, writesMax: 9, needs }),
   },
+  {
+    name: 'conflicts',
+    method: METHODS.conflicts,
+    frame: callFrame(METHODS.conflicts, {
+      prefix: 'k',
+      from: { kind: 'cursor', cursor: { told: seen, target: seen, after: stamp } },
+      needs,
+      conflictsMax: 9,
+    }),
+  },
   { name: 'pull', method: METHODS.pull, frame: callFrame(METHODS.pull, pull) },
   {
     name: 'news',

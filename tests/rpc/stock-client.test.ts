@@ -144,6 +144,23 @@ describe('a stock client', () => {
     expect(await history({ only: second?.stamp })).toEqual({ page: { writes: [other], more: false } });
   });
 
+  test('asks which writes lost, on from a cursor that it was given', async () => {
+    await put('k', '1');
+    await put('k', '2');
+    const conflicts = (position: object) =>
+      call('KeyValue', 'conflicts', stock('ConflictsRequest', { prefix: 'k', position, conflictsMax: 9 }));
+    const begun = { conflicts: { conflicts: [], cursor: { told: [], target: vectorOf(2) }, more: true } };
+    expect(await conflicts({ start: {} })).toEqual(begun);
+    const [lost, winner] = [1, 2].map((acceptTime) => ({ stamp: { acceptTime, origin }, client: 'c1' }));
+    expect(await conflicts({ cursor: begun.conflicts.cursor })).toEqual({
+      conflicts: {
+        conflicts: [{ key: 'k', lost, operation: { put: { value: '1' } }, rule: 1, winner, concurrent: 2 }],
+        cursor: { told: vectorOf(2), target: vectorOf(2) },
+        more: false,
+      },
+    });
+  });
+
   test('may put and get __proto__', async () => {
     await put('__proto__', 'v', { client: '__proto__' });
     expect(await get('__proto__')).toMatchObject({ found: { value: 'v' } });

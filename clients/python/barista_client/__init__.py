@@ -8,7 +8,7 @@
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, GUARANTEES
-from .history import Fate, PastWrite
+from .history import Conflict, Fate, PastWrite
 from .session import Session, connect
 from .watch import Change, Watch
 from .writes import Operation, Origin, Stamp, Write
@@ -18,6 +18,7 @@ __all__ = [
     "GUARANTEES",
     "BaristaError",
     "Change",
+    "Conflict",
     "Connection",
     "Endpoint",
     "Fate",

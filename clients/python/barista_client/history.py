@@ -12,6 +12,9 @@ from .writes import Origin, Stamp
 #: Writes that are asked for at once.
 HISTORY_WRITES = 1_024
 
+#: Conflicts that are asked for at once.
+CONFLICTS = 1_024
+
 _STAGES = {ttypes.Stage.RECEIVED: "received", ttypes.Stage.ACCEPTED: "accepted", ttypes.Stage.STABLE: "stable"}
 _RULES = {
     ttypes.NoEffectRule.REPEAT: "repeat",
@@ -20,6 +23,8 @@ _RULES = {
     ttypes.NoEffectRule.MET: "met",
     ttypes.NoEffectRule.INAPPLICABLE: "inapplicable",
 }
+_LOSSES = {ttypes.LossRule.OVERWRITTEN: "overwritten", ttypes.LossRule.INAPPLICABLE: "inapplicable"}
+_CONCURRENT = {ttypes.Concurrent.YES: True, ttypes.Concurrent.NO: False, ttypes.Concurrent.UNKNOWN: None}
 #: Of each kind of operation: the field that has what it carries; None if it carries nothing.
 _CARRIED = {
     "put": "value",
@@ -58,6 +63,49 @@ class PastWrite(NamedTuple):
     fate: Fate
     #: "received", "accepted", "stable"; "base" for what the folded writes come to.
     stage: str
+
+
+class Conflict(NamedTuple):
+    """A write that lost to another."""
+
+    key: str
+    #: The loser, who wrote it, and what it would have done.
+    stamp: Stamp
+    client: str
+    kind: str
+    operand: Operand
+    #: "overwritten" by a put or a delete of another client; "inapplicable" to what it found, as the winner had left it.
+    rule: str
+    #: None only where an operation does not apply to a key that nobody ever wrote.
+    winner: Optional[Stamp]
+    winning_client: Optional[str]
+    #: True if the replica that accepted the later of the two did not claim the other then; False if it had accepted that
+    #: itself; None if it cannot be told.
+    concurrent: Optional[bool]
+
+
+def read_conflicts(connection: Connection, request: ttypes.ConflictsRequest) -> ttypes.Conflicts:
+    """The next of them."""
+    reply = one_of(connection.call(KeyValue, "conflicts", request), "conflicts", "missing")
+    if isinstance(reply, ttypes.MissingReply):
+        raise missing_of(connection, reply)
+    if reply.conflicts is None or reply.cursor is None or reply.more is None:
+        raise malformed("it does not say where to go on")
+    return reply
+
+
+def conflict_of(conflict: ttypes.Conflict) -> Conflict:
+    lost, winner = conflict.lost, conflict.winner
+    if lost is None or not isinstance(lost.client, str) or not isinstance(conflict.key, str):
+        raise malformed("a loser is missing")
+    kind, operand = operation_of(conflict.operation)
+    rule = _known(_LOSSES, conflict.rule)
+    if conflict.concurrent not in _CONCURRENT:
+        raise malformed("it does not say whether a conflict was concurrent")
+    by = None if winner is None else stamp_of(winner.stamp)
+    client = None if winner is None else winner.client
+    concurrent = _CONCURRENT[conflict.concurrent]
+    return Conflict(conflict.key, stamp_of(lost.stamp), lost.client, kind, operand, rule, by, client, concurrent)
 
 
 def read_history(

@@ -13,7 +13,7 @@ from .checks import check_id, check_key, check_member, check_number, check_value
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, SessionState
-from .history import HISTORY_WRITES, PastWrite, newest, read_history
+from .history import CONFLICTS, HISTORY_WRITES, Conflict, PastWrite, conflict_of, newest, read_conflicts, read_history
 from .replies import malformed, missing_of, one_of, stamp_of, times_of, vector_of
 from .watch import SLICE, Watch, position_of
 from .writes import Operation, Origin, Stamp, Write
@@ -182,6 +182,27 @@ class Session:
             yield from page
             if after is None:
                 return
+
+    def conflicts(self, prefix: str = "") -> Iterator[Conflict]:
+        """The writes that lost to others, to keys that begin so, as the log has them. Asked for as the iteration goes, and then
+        read by the session.
+        """
+        if prefix:
+            check_key(prefix)
+        position = ttypes.ConflictsFrom(start=ttypes.FromStart())
+        more = True
+        while more:
+            with self._lock:
+                needs = vector_of(self._state.needs_under(prefix))
+                request = ttypes.ConflictsRequest(prefix=prefix or None, position=position, needs=needs, conflictsMax=CONFLICTS)
+                reply = self._first(lambda connection: read_conflicts(connection, request))
+                told = [conflict_of(conflict) for conflict in reply.conflicts]
+                for conflict in told:
+                    shown = [conflict.stamp] if conflict.winner is None else [conflict.stamp, conflict.winner]
+                    for stamp in shown:
+                        self._state.found(conflict.key, stamp, {stamp.origin: stamp.accept_time})
+            yield from told
+            position, more = ttypes.ConflictsFrom(cursor=reply.cursor), reply.more
 
     def watch(self, prefix: str = "", *, cursor: Optional[str] = None, start: bool = False) -> Watch:
         """Changes to keys that begin with ``prefix``, as they come, each once: from now on, or with ``start`` all that

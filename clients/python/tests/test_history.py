@@ -65,3 +65,36 @@ class HistoryTest(Pair):
         with connect(self.a, timeout=TIMEOUT) as session, self.assertRaises(BaristaError) as caught:
             next(session.history(""))
         self.assertEqual(caught.exception.code, "ERR_INVALID_KEY")
+
+
+class ConflictsTest(Pair):
+    def test_tell_which_write_lost_to_which_and_by_what_rule(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as ana, connect(self.a, timeout=TIMEOUT) as ben:
+            lost = ana.put("conflict/k", b"espresso")
+            winner = ben.put("conflict/k", b"ristretto")
+            late = ana.increment("conflict/k")
+            ben.put("else", b"v")
+            one, two = ben.conflicts("conflict/")
+        self.assertEqual((one.key, one.stamp, one.client), ("conflict/k", lost, ana.client))
+        self.assertEqual((one.kind, one.operand, one.rule), ("put", b"espresso", "overwritten"))
+        self.assertEqual((one.winner, one.winning_client, one.concurrent), (winner, ben.client, False))
+        self.assertEqual((two.stamp, two.kind, two.rule, two.winner), (late, "increment", "inapplicable", winner))
+
+    def test_come_a_few_at_a_time(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session, patch("barista_client.session.CONFLICTS", 2):
+            with connect(self.a, timeout=TIMEOUT) as other:
+                written = [other.increment("many/k") for _ in range(5)]
+            session.put("many/k", b"0")
+            self.assertEqual([conflict.stamp for conflict in session.conflicts("many/k")], written)
+
+    def test_keep_what_the_session_was_promised(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.put("conflicting", b"v")
+            session.roam(self.b)
+            with self.assertRaises(MissingError):
+                list(session.conflicts("conflicting"))
+            with connect(self.b, timeout=TIMEOUT) as other:
+                other.put("conflicting", b"w")
+            self.exchange()
+            (conflict,) = session.conflicts("conflicting")
+        self.assertIn(conflict.concurrent, (True, None))

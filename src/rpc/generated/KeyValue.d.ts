@@ -12,6 +12,8 @@ import Int64 = require('node-int64');
 import ttypes = require('./barista_types');
 import NoEffectRule = ttypes.NoEffectRule
 import Stage = ttypes.Stage
+import LossRule = ttypes.LossRule
+import Concurrent = ttypes.Concurrent
 import TieBreak = ttypes.TieBreak
 import ClockKind = ttypes.ClockKind
 import Compression = ttypes.Compression
@@ -68,6 +70,13 @@ import PastWrite = ttypes.PastWrite
 import PastBase = ttypes.PastBase
 import HistoryPage = ttypes.HistoryPage
 import HistoryReply = ttypes.HistoryReply
+import ConflictCursor = ttypes.ConflictCursor
+import FromStart = ttypes.FromStart
+import ConflictsFrom = ttypes.ConflictsFrom
+import ConflictsRequest = ttypes.ConflictsRequest
+import Conflict = ttypes.Conflict
+import Conflicts = ttypes.Conflicts
+import ConflictsReply = ttypes.ConflictsReply
 import Empty = ttypes.Empty
 import ClusterTerms = ttypes.ClusterTerms
 import Resume = ttypes.Resume
@@ -184,6 +193,16 @@ declare class Client {
     history(request: HistoryRequest): Promise<HistoryReply>;
 
     history(request: HistoryRequest, callback?: (error: ttypes.Failure, response: HistoryReply)=>void): void;
+
+    /**
+     * ERR_FOLDED if it cannot go on from there, ERR_BEHIND while the replica takes over what it missed.
+     */
+    conflicts(request: ConflictsRequest): Promise<ConflictsReply>;
+
+    /**
+     * ERR_FOLDED if it cannot go on from there, ERR_BEHIND while the replica takes over what it missed.
+     */
+    conflicts(request: ConflictsRequest, callback?: (error: ttypes.Failure, response: ConflictsReply)=>void): void;
   }
 
 declare class Processor {
@@ -201,4 +220,5 @@ declare class Processor {
     process_writeState(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_watch(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_history(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_conflicts(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
 }

@@ -30,6 +30,23 @@ declare enum Stage {
 }
 
 /**
+ * By what a write lost.
+ */
+declare enum LossRule {
+  OVERWRITTEN = 1,
+  INAPPLICABLE = 2,
+}
+
+/**
+ * Whether the replica that accepted the later of two writes did so without the earlier one.
+ */
+declare enum Concurrent {
+  YES = 1,
+  NO = 2,
+  UNKNOWN = 3,
+}
+
+/**
  * On equal accept times, which origin stands later in the total order and so wins.
  */
 declare enum TieBreak {
@@ -603,6 +620,79 @@ declare class HistoryReply {
     public missing?: MissingReply;
 
       constructor(args?: { page?: HistoryPage; missing?: MissingReply; });
+  }
+
+/**
+ * Up to where conflicts were told of. Who asks keeps it; a replica keeps nothing of who asks.
+ */
+declare class ConflictCursor {
+    public told: VectorEntry[];
+    public target: VectorEntry[];
+    public after?: AcceptStamp;
+
+      constructor(args?: { told: VectorEntry[]; target: VectorEntry[]; after?: AcceptStamp; });
+  }
+
+/**
+ * All conflicts that there are in the log.
+ */
+declare class FromStart {
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class ConflictsFrom {
+    public start?: FromStart;
+    public now?: FromNow;
+    public stamp?: AcceptStamp;
+    public cursor?: ConflictCursor;
+
+      constructor(args?: { start?: FromStart; now?: FromNow; stamp?: AcceptStamp; cursor?: ConflictCursor; });
+  }
+
+/**
+ * Asks for the next conflicts.
+ */
+declare class ConflictsRequest {
+    public prefix?: string;
+    public position: ConflictsFrom;
+    public needs?: VectorEntry[];
+    public conflictsMax: number;
+
+      constructor(args?: { prefix?: string; position: ConflictsFrom; needs?: VectorEntry[]; conflictsMax: number; });
+  }
+
+/**
+ * A write that lost, and what it lost to.
+ */
+declare class Conflict {
+    public key: string;
+    public lost: WriteName;
+    public operation: Operation;
+    public rule: LossRule;
+    public winner?: WriteName;
+    public concurrent: Concurrent;
+
+      constructor(args?: { key: string; lost: WriteName; operation: Operation; rule: LossRule; winner?: WriteName; concurrent: Concurrent; });
+  }
+
+declare class Conflicts {
+    public conflicts: Conflict[];
+    public cursor: ConflictCursor;
+    public more: boolean;
+
+      constructor(args?: { conflicts: Conflict[]; cursor: ConflictCursor; more: boolean; });
+  }
+
+/**
+ * Exactly one field is set.
+ */
+declare class ConflictsReply {
+    public conflicts?: Conflicts;
+    public missing?: MissingReply;
+
+      constructor(args?: { conflicts?: Conflicts; missing?: MissingReply; });
   }
 
 /**

@@ -31,6 +31,20 @@ ttypes.Stage = {
   '3' : 'STABLE',
   'STABLE' : 3
 };
+ttypes.LossRule = {
+  '1' : 'OVERWRITTEN',
+  'OVERWRITTEN' : 1,
+  '2' : 'INAPPLICABLE',
+  'INAPPLICABLE' : 2
+};
+ttypes.Concurrent = {
+  '1' : 'YES',
+  'YES' : 1,
+  '2' : 'NO',
+  'NO' : 2,
+  '3' : 'UNKNOWN',
+  'UNKNOWN' : 3
+};
 ttypes.TieBreak = {
   '1' : 'HIGHER',
   'HIGHER' : 1,
@@ -4766,6 +4780,683 @@ const HistoryReply = module.exports.HistoryReply = class {
   }
 
 };
+const ConflictCursor = module.exports.ConflictCursor = class {
+  constructor(args) {
+    this.told = null;
+    this.target = null;
+    this.after = null;
+    if (args) {
+      if (args.told !== undefined && args.told !== null) {
+        this.told = Thrift.copyList(args.told, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field told is unset!');
+      }
+      if (args.target !== undefined && args.target !== null) {
+        this.target = Thrift.copyList(args.target, [ttypes.VectorEntry]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field target is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = new ttypes.AcceptStamp(args.after);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.told = [];
+          const _rtmp3116 = input.readListBegin();
+          const _size115 = _rtmp3116.size || 0;
+          for (let _i117 = 0; _i117 < _size115; ++_i117) {
+            let elem118 = null;
+            elem118 = new ttypes.VectorEntry();
+            elem118.read(input);
+            this.told.push(elem118);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.LIST) {
+          this.target = [];
+          const _rtmp3120 = input.readListBegin();
+          const _size119 = _rtmp3120.size || 0;
+          for (let _i121 = 0; _i121 < _size119; ++_i121) {
+            let elem122 = null;
+            elem122 = new ttypes.VectorEntry();
+            elem122.read(input);
+            this.target.push(elem122);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.after = new ttypes.AcceptStamp();
+          this.after.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ConflictCursor');
+    if (this.told !== null && this.told !== undefined) {
+      output.writeFieldBegin('told', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.told.length);
+      for (let iter123 in this.told) {
+        if (this.told.hasOwnProperty(iter123)) {
+          iter123 = this.told[iter123];
+          iter123.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.target !== null && this.target !== undefined) {
+      output.writeFieldBegin('target', Thrift.Type.LIST, 2);
+      output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
+      for (let iter124 in this.target) {
+        if (this.target.hasOwnProperty(iter124)) {
+          iter124 = this.target[iter124];
+          iter124.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.STRUCT, 3);
+      this.after.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const FromStart = module.exports.FromStart = class {
+  constructor(args) {
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      input.skip(ftype);
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('FromStart');
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ConflictsFrom = module.exports.ConflictsFrom = class {
+  constructor(args) {
+    this.start = null;
+    this.now = null;
+    this.stamp = null;
+    this.cursor = null;
+    if (args) {
+      if (args.start !== undefined && args.start !== null) {
+        this.start = new ttypes.FromStart(args.start);
+      }
+      if (args.now !== undefined && args.now !== null) {
+        this.now = new ttypes.FromNow(args.now);
+      }
+      if (args.stamp !== undefined && args.stamp !== null) {
+        this.stamp = new ttypes.AcceptStamp(args.stamp);
+      }
+      if (args.cursor !== undefined && args.cursor !== null) {
+        this.cursor = new ttypes.ConflictCursor(args.cursor);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.start = new ttypes.FromStart();
+          this.start.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.now = new ttypes.FromNow();
+          this.now.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.stamp = new ttypes.AcceptStamp();
+          this.stamp.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.cursor = new ttypes.ConflictCursor();
+          this.cursor.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ConflictsFrom');
+    if (this.start !== null && this.start !== undefined) {
+      output.writeFieldBegin('start', Thrift.Type.STRUCT, 1);
+      this.start.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.now !== null && this.now !== undefined) {
+      output.writeFieldBegin('now', Thrift.Type.STRUCT, 2);
+      this.now.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.stamp !== null && this.stamp !== undefined) {
+      output.writeFieldBegin('stamp', Thrift.Type.STRUCT, 3);
+      this.stamp.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.cursor !== null && this.cursor !== undefined) {
+      output.writeFieldBegin('cursor', Thrift.Type.STRUCT, 4);
+      this.cursor.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ConflictsRequest = module.exports.ConflictsRequest = class {
+  constructor(args) {
+    this.prefix = null;
+    this.position = null;
+    this.needs = null;
+    this.conflictsMax = null;
+    if (args) {
+      if (args.prefix !== undefined && args.prefix !== null) {
+        this.prefix = args.prefix;
+      }
+      if (args.position !== undefined && args.position !== null) {
+        this.position = new ttypes.ConflictsFrom(args.position);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field position is unset!');
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+      if (args.conflictsMax !== undefined && args.conflictsMax !== null) {
+        this.conflictsMax = args.conflictsMax;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field conflictsMax is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.prefix = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.position = new ttypes.ConflictsFrom();
+          this.position.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.VectorEntry();
+            elem128.read(input);
+            this.needs.push(elem128);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.conflictsMax = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ConflictsRequest');
+    if (this.prefix !== null && this.prefix !== undefined) {
+      output.writeFieldBegin('prefix', Thrift.Type.STRING, 1);
+      output.writeString(this.prefix);
+      output.writeFieldEnd();
+    }
+    if (this.position !== null && this.position !== undefined) {
+      output.writeFieldBegin('position', Thrift.Type.STRUCT, 2);
+      this.position.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 3);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter129 in this.needs) {
+        if (this.needs.hasOwnProperty(iter129)) {
+          iter129 = this.needs[iter129];
+          iter129.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.conflictsMax !== null && this.conflictsMax !== undefined) {
+      output.writeFieldBegin('conflictsMax', Thrift.Type.I32, 4);
+      output.writeI32(this.conflictsMax);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Conflict = module.exports.Conflict = class {
+  constructor(args) {
+    this.key = null;
+    this.lost = null;
+    this.operation = null;
+    this.rule = null;
+    this.winner = null;
+    this.concurrent = null;
+    if (args) {
+      if (args.key !== undefined && args.key !== null) {
+        this.key = args.key;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
+      }
+      if (args.lost !== undefined && args.lost !== null) {
+        this.lost = new ttypes.WriteName(args.lost);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field lost is unset!');
+      }
+      if (args.operation !== undefined && args.operation !== null) {
+        this.operation = new ttypes.Operation(args.operation);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+      }
+      if (args.rule !== undefined && args.rule !== null) {
+        this.rule = args.rule;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field rule is unset!');
+      }
+      if (args.winner !== undefined && args.winner !== null) {
+        this.winner = new ttypes.WriteName(args.winner);
+      }
+      if (args.concurrent !== undefined && args.concurrent !== null) {
+        this.concurrent = args.concurrent;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field concurrent is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.key = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.lost = new ttypes.WriteName();
+          this.lost.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.operation = new ttypes.Operation();
+          this.operation.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I32) {
+          this.rule = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.winner = new ttypes.WriteName();
+          this.winner.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 6:
+        if (ftype == Thrift.Type.I32) {
+          this.concurrent = input.readI32();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Conflict');
+    if (this.key !== null && this.key !== undefined) {
+      output.writeFieldBegin('key', Thrift.Type.STRING, 1);
+      output.writeString(this.key);
+      output.writeFieldEnd();
+    }
+    if (this.lost !== null && this.lost !== undefined) {
+      output.writeFieldBegin('lost', Thrift.Type.STRUCT, 2);
+      this.lost.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.operation !== null && this.operation !== undefined) {
+      output.writeFieldBegin('operation', Thrift.Type.STRUCT, 3);
+      this.operation.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.rule !== null && this.rule !== undefined) {
+      output.writeFieldBegin('rule', Thrift.Type.I32, 4);
+      output.writeI32(this.rule);
+      output.writeFieldEnd();
+    }
+    if (this.winner !== null && this.winner !== undefined) {
+      output.writeFieldBegin('winner', Thrift.Type.STRUCT, 5);
+      this.winner.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.concurrent !== null && this.concurrent !== undefined) {
+      output.writeFieldBegin('concurrent', Thrift.Type.I32, 6);
+      output.writeI32(this.concurrent);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const Conflicts = module.exports.Conflicts = class {
+  constructor(args) {
+    this.conflicts = null;
+    this.cursor = null;
+    this.more = null;
+    if (args) {
+      if (args.conflicts !== undefined && args.conflicts !== null) {
+        this.conflicts = Thrift.copyList(args.conflicts, [ttypes.Conflict]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field conflicts is unset!');
+      }
+      if (args.cursor !== undefined && args.cursor !== null) {
+        this.cursor = new ttypes.ConflictCursor(args.cursor);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field cursor is unset!');
+      }
+      if (args.more !== undefined && args.more !== null) {
+        this.more = args.more;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field more is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.LIST) {
+          this.conflicts = [];
+          const _rtmp3131 = input.readListBegin();
+          const _size130 = _rtmp3131.size || 0;
+          for (let _i132 = 0; _i132 < _size130; ++_i132) {
+            let elem133 = null;
+            elem133 = new ttypes.Conflict();
+            elem133.read(input);
+            this.conflicts.push(elem133);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.cursor = new ttypes.ConflictCursor();
+          this.cursor.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.BOOL) {
+          this.more = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Conflicts');
+    if (this.conflicts !== null && this.conflicts !== undefined) {
+      output.writeFieldBegin('conflicts', Thrift.Type.LIST, 1);
+      output.writeListBegin(Thrift.Type.STRUCT, this.conflicts.length);
+      for (let iter134 in this.conflicts) {
+        if (this.conflicts.hasOwnProperty(iter134)) {
+          iter134 = this.conflicts[iter134];
+          iter134.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.cursor !== null && this.cursor !== undefined) {
+      output.writeFieldBegin('cursor', Thrift.Type.STRUCT, 2);
+      this.cursor.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.more !== null && this.more !== undefined) {
+      output.writeFieldBegin('more', Thrift.Type.BOOL, 3);
+      output.writeBool(this.more);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const ConflictsReply = module.exports.ConflictsReply = class {
+  constructor(args) {
+    this.conflicts = null;
+    this.missing = null;
+    if (args) {
+      if (args.conflicts !== undefined && args.conflicts !== null) {
+        this.conflicts = new ttypes.Conflicts(args.conflicts);
+      }
+      if (args.missing !== undefined && args.missing !== null) {
+        this.missing = new ttypes.MissingReply(args.missing);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.conflicts = new ttypes.Conflicts();
+          this.conflicts.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.missing = new ttypes.MissingReply();
+          this.missing.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('ConflictsReply');
+    if (this.conflicts !== null && this.conflicts !== undefined) {
+      output.writeFieldBegin('conflicts', Thrift.Type.STRUCT, 1);
+      this.conflicts.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.missing !== null && this.missing !== undefined) {
+      output.writeFieldBegin('missing', Thrift.Type.STRUCT, 2);
+      this.missing.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Empty = module.exports.Empty = class {
   constructor(args) {
   }
@@ -4947,13 +5638,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp3116 = input.readListBegin();
-          const _size115 = _rtmp3116.size || 0;
-          for (let _i117 = 0; _i117 < _size115; ++_i117) {
-            let elem118 = null;
-            elem118 = new ttypes.VectorEntry();
-            elem118.read(input);
-            this.received.push(elem118);
+          const _rtmp3136 = input.readListBegin();
+          const _size135 = _rtmp3136.size || 0;
+          for (let _i137 = 0; _i137 < _size135; ++_i137) {
+            let elem138 = null;
+            elem138 = new ttypes.VectorEntry();
+            elem138.read(input);
+            this.received.push(elem138);
           }
           input.readListEnd();
         } else {
@@ -4963,13 +5654,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp3120 = input.readListBegin();
-          const _size119 = _rtmp3120.size || 0;
-          for (let _i121 = 0; _i121 < _size119; ++_i121) {
-            let elem122 = null;
-            elem122 = new ttypes.VectorEntry();
-            elem122.read(input);
-            this.target.push(elem122);
+          const _rtmp3140 = input.readListBegin();
+          const _size139 = _rtmp3140.size || 0;
+          for (let _i141 = 0; _i141 < _size139; ++_i141) {
+            let elem142 = null;
+            elem142 = new ttypes.VectorEntry();
+            elem142.read(input);
+            this.target.push(elem142);
           }
           input.readListEnd();
         } else {
@@ -4990,10 +5681,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter123 in this.received) {
-        if (this.received.hasOwnProperty(iter123)) {
-          iter123 = this.received[iter123];
-          iter123.write(output);
+      for (let iter143 in this.received) {
+        if (this.received.hasOwnProperty(iter143)) {
+          iter143 = this.received[iter143];
+          iter143.write(output);
         }
       }
       output.writeListEnd();
@@ -5002,10 +5693,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter124 in this.target) {
-        if (this.target.hasOwnProperty(iter124)) {
-          iter124 = this.target[iter124];
-          iter124.write(output);
+      for (let iter144 in this.target) {
+        if (this.target.hasOwnProperty(iter144)) {
+          iter144 = this.target[iter144];
+          iter144.write(output);
         }
       }
       output.writeListEnd();
@@ -5198,13 +5889,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = new ttypes.VectorEntry();
-            elem128.read(input);
-            this.seen.push(elem128);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = new ttypes.VectorEntry();
+            elem148.read(input);
+            this.seen.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -5305,10 +5996,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter129 in this.seen) {
-        if (this.seen.hasOwnProperty(iter129)) {
-          iter129 = this.seen[iter129];
-          iter129.write(output);
+      for (let iter149 in this.seen) {
+        if (this.seen.hasOwnProperty(iter149)) {
+          iter149 = this.seen[iter149];
+          iter149.write(output);
         }
       }
       output.writeListEnd();
@@ -5591,13 +6282,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp3131 = input.readListBegin();
-          const _size130 = _rtmp3131.size || 0;
-          for (let _i132 = 0; _i132 < _size130; ++_i132) {
-            let elem133 = null;
-            elem133 = new ttypes.VectorEntry();
-            elem133.read(input);
-            this.vector.push(elem133);
+          const _rtmp3151 = input.readListBegin();
+          const _size150 = _rtmp3151.size || 0;
+          for (let _i152 = 0; _i152 < _size150; ++_i152) {
+            let elem153 = null;
+            elem153 = new ttypes.VectorEntry();
+            elem153.read(input);
+            this.vector.push(elem153);
           }
           input.readListEnd();
         } else {
@@ -5645,10 +6336,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter134 in this.vector) {
-        if (this.vector.hasOwnProperty(iter134)) {
-          iter134 = this.vector[iter134];
-          iter134.write(output);
+      for (let iter154 in this.vector) {
+        if (this.vector.hasOwnProperty(iter154)) {
+          iter154 = this.vector[iter154];
+          iter154.write(output);
         }
       }
       output.writeListEnd();
@@ -5812,13 +6503,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp3136 = input.readListBegin();
-          const _size135 = _rtmp3136.size || 0;
-          for (let _i137 = 0; _i137 < _size135; ++_i137) {
-            let elem138 = null;
-            elem138 = new ttypes.Attestation();
-            elem138.read(input);
-            this.attestations.push(elem138);
+          const _rtmp3156 = input.readListBegin();
+          const _size155 = _rtmp3156.size || 0;
+          for (let _i157 = 0; _i157 < _size155; ++_i157) {
+            let elem158 = null;
+            elem158 = new ttypes.Attestation();
+            elem158.read(input);
+            this.attestations.push(elem158);
           }
           input.readListEnd();
         } else {
@@ -5828,13 +6519,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3140 = input.readListBegin();
-          const _size139 = _rtmp3140.size || 0;
-          for (let _i141 = 0; _i141 < _size139; ++_i141) {
-            let elem142 = null;
-            elem142 = new ttypes.Origin();
-            elem142.read(input);
-            this.retired.push(elem142);
+          const _rtmp3160 = input.readListBegin();
+          const _size159 = _rtmp3160.size || 0;
+          for (let _i161 = 0; _i161 < _size159; ++_i161) {
+            let elem162 = null;
+            elem162 = new ttypes.Origin();
+            elem162.read(input);
+            this.retired.push(elem162);
           }
           input.readListEnd();
         } else {
@@ -5855,10 +6546,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter143 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter143)) {
-          iter143 = this.attestations[iter143];
-          iter143.write(output);
+      for (let iter163 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter163)) {
+          iter163 = this.attestations[iter163];
+          iter163.write(output);
         }
       }
       output.writeListEnd();
@@ -5867,10 +6558,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter144 in this.retired) {
-        if (this.retired.hasOwnProperty(iter144)) {
-          iter144 = this.retired[iter144];
-          iter144.write(output);
+      for (let iter164 in this.retired) {
+        if (this.retired.hasOwnProperty(iter164)) {
+          iter164 = this.retired[iter164];
+          iter164.write(output);
         }
       }
       output.writeListEnd();
@@ -5976,13 +6667,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3146 = input.readListBegin();
-          const _size145 = _rtmp3146.size || 0;
-          for (let _i147 = 0; _i147 < _size145; ++_i147) {
-            let elem148 = null;
-            elem148 = new ttypes.VectorEntry();
-            elem148.read(input);
-            this.seen.push(elem148);
+          const _rtmp3166 = input.readListBegin();
+          const _size165 = _rtmp3166.size || 0;
+          for (let _i167 = 0; _i167 < _size165; ++_i167) {
+            let elem168 = null;
+            elem168 = new ttypes.VectorEntry();
+            elem168.read(input);
+            this.seen.push(elem168);
           }
           input.readListEnd();
         } else {
@@ -6030,13 +6721,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 10:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3150 = input.readListBegin();
-          const _size149 = _rtmp3150.size || 0;
-          for (let _i151 = 0; _i151 < _size149; ++_i151) {
-            let elem152 = null;
-            elem152 = new ttypes.VectorEntry();
-            elem152.read(input);
-            this.replaced.push(elem152);
+          const _rtmp3170 = input.readListBegin();
+          const _size169 = _rtmp3170.size || 0;
+          for (let _i171 = 0; _i171 < _size169; ++_i171) {
+            let elem172 = null;
+            elem172 = new ttypes.VectorEntry();
+            elem172.read(input);
+            this.replaced.push(elem172);
           }
           input.readListEnd();
         } else {
@@ -6072,10 +6763,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter153 in this.seen) {
-        if (this.seen.hasOwnProperty(iter153)) {
-          iter153 = this.seen[iter153];
-          iter153.write(output);
+      for (let iter173 in this.seen) {
+        if (this.seen.hasOwnProperty(iter173)) {
+          iter173 = this.seen[iter173];
+          iter173.write(output);
         }
       }
       output.writeListEnd();
@@ -6109,10 +6800,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 10);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter154 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter154)) {
-          iter154 = this.replaced[iter154];
-          iter154.write(output);
+      for (let iter174 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter174)) {
+          iter174 = this.replaced[iter174];
+          iter174.write(output);
         }
       }
       output.writeListEnd();
@@ -6190,13 +6881,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp3156 = input.readListBegin();
-          const _size155 = _rtmp3156.size || 0;
-          for (let _i157 = 0; _i157 < _size155; ++_i157) {
-            let elem158 = null;
-            elem158 = new ttypes.VectorEntry();
-            elem158.read(input);
-            this.fresh.push(elem158);
+          const _rtmp3176 = input.readListBegin();
+          const _size175 = _rtmp3176.size || 0;
+          for (let _i177 = 0; _i177 < _size175; ++_i177) {
+            let elem178 = null;
+            elem178 = new ttypes.VectorEntry();
+            elem178.read(input);
+            this.fresh.push(elem178);
           }
           input.readListEnd();
         } else {
@@ -6232,10 +6923,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter159 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter159)) {
-          iter159 = this.fresh[iter159];
-          iter159.write(output);
+      for (let iter179 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter179)) {
+          iter179 = this.fresh[iter179];
+          iter179.write(output);
         }
       }
       output.writeListEnd();
@@ -6845,13 +7536,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3161 = input.readListBegin();
-          const _size160 = _rtmp3161.size || 0;
-          for (let _i162 = 0; _i162 < _size160; ++_i162) {
-            let elem163 = null;
-            elem163 = new ttypes.VectorEntry();
-            elem163.read(input);
-            this.seen.push(elem163);
+          const _rtmp3181 = input.readListBegin();
+          const _size180 = _rtmp3181.size || 0;
+          for (let _i182 = 0; _i182 < _size180; ++_i182) {
+            let elem183 = null;
+            elem183 = new ttypes.VectorEntry();
+            elem183.read(input);
+            this.seen.push(elem183);
           }
           input.readListEnd();
         } else {
@@ -6882,13 +7573,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp3165 = input.readListBegin();
-          const _size164 = _rtmp3165.size || 0;
-          for (let _i166 = 0; _i166 < _size164; ++_i166) {
-            let elem167 = null;
-            elem167 = new ttypes.Origin();
-            elem167.read(input);
-            this.waitsFor.push(elem167);
+          const _rtmp3185 = input.readListBegin();
+          const _size184 = _rtmp3185.size || 0;
+          for (let _i186 = 0; _i186 < _size184; ++_i186) {
+            let elem187 = null;
+            elem187 = new ttypes.Origin();
+            elem187.read(input);
+            this.waitsFor.push(elem187);
           }
           input.readListEnd();
         } else {
@@ -6898,13 +7589,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3169 = input.readListBegin();
-          const _size168 = _rtmp3169.size || 0;
-          for (let _i170 = 0; _i170 < _size168; ++_i170) {
-            let elem171 = null;
-            elem171 = new ttypes.Origin();
-            elem171.read(input);
-            this.retired.push(elem171);
+          const _rtmp3189 = input.readListBegin();
+          const _size188 = _rtmp3189.size || 0;
+          for (let _i190 = 0; _i190 < _size188; ++_i190) {
+            let elem191 = null;
+            elem191 = new ttypes.Origin();
+            elem191.read(input);
+            this.retired.push(elem191);
           }
           input.readListEnd();
         } else {
@@ -6914,13 +7605,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp3173 = input.readListBegin();
-          const _size172 = _rtmp3173.size || 0;
-          for (let _i174 = 0; _i174 < _size172; ++_i174) {
-            let elem175 = null;
-            elem175 = new ttypes.LinkStatus();
-            elem175.read(input);
-            this.links.push(elem175);
+          const _rtmp3193 = input.readListBegin();
+          const _size192 = _rtmp3193.size || 0;
+          for (let _i194 = 0; _i194 < _size192; ++_i194) {
+            let elem195 = null;
+            elem195 = new ttypes.LinkStatus();
+            elem195.read(input);
+            this.links.push(elem195);
           }
           input.readListEnd();
         } else {
@@ -6930,12 +7621,12 @@ const StatusReply = module.exports.StatusReply = class {
         case 10:
         if (ftype == Thrift.Type.LIST) {
           this.lacks = [];
-          const _rtmp3177 = input.readListBegin();
-          const _size176 = _rtmp3177.size || 0;
-          for (let _i178 = 0; _i178 < _size176; ++_i178) {
-            let elem179 = null;
-            elem179 = input.readString();
-            this.lacks.push(elem179);
+          const _rtmp3197 = input.readListBegin();
+          const _size196 = _rtmp3197.size || 0;
+          for (let _i198 = 0; _i198 < _size196; ++_i198) {
+            let elem199 = null;
+            elem199 = input.readString();
+            this.lacks.push(elem199);
           }
           input.readListEnd();
         } else {
@@ -6966,10 +7657,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter180 in this.seen) {
-        if (this.seen.hasOwnProperty(iter180)) {
-          iter180 = this.seen[iter180];
-          iter180.write(output);
+      for (let iter200 in this.seen) {
+        if (this.seen.hasOwnProperty(iter200)) {
+          iter200 = this.seen[iter200];
+          iter200.write(output);
         }
       }
       output.writeListEnd();
@@ -6993,10 +7684,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter181 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter181)) {
-          iter181 = this.waitsFor[iter181];
-          iter181.write(output);
+      for (let iter201 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter201)) {
+          iter201 = this.waitsFor[iter201];
+          iter201.write(output);
         }
       }
       output.writeListEnd();
@@ -7005,10 +7696,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter182 in this.retired) {
-        if (this.retired.hasOwnProperty(iter182)) {
-          iter182 = this.retired[iter182];
-          iter182.write(output);
+      for (let iter202 in this.retired) {
+        if (this.retired.hasOwnProperty(iter202)) {
+          iter202 = this.retired[iter202];
+          iter202.write(output);
         }
       }
       output.writeListEnd();
@@ -7017,10 +7708,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter183 in this.links) {
-        if (this.links.hasOwnProperty(iter183)) {
-          iter183 = this.links[iter183];
-          iter183.write(output);
+      for (let iter203 in this.links) {
+        if (this.links.hasOwnProperty(iter203)) {
+          iter203 = this.links[iter203];
+          iter203.write(output);
         }
       }
       output.writeListEnd();
@@ -7029,10 +7720,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.lacks !== null && this.lacks !== undefined) {
       output.writeFieldBegin('lacks', Thrift.Type.LIST, 10);
       output.writeListBegin(Thrift.Type.STRING, this.lacks.length);
-      for (let iter184 in this.lacks) {
-        if (this.lacks.hasOwnProperty(iter184)) {
-          iter184 = this.lacks[iter184];
-          output.writeString(iter184);
+      for (let iter204 in this.lacks) {
+        if (this.lacks.hasOwnProperty(iter204)) {
+          iter204 = this.lacks[iter204];
+          output.writeString(iter204);
         }
       }
       output.writeListEnd();
@@ -7079,12 +7770,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3186 = input.readListBegin();
-          const _size185 = _rtmp3186.size || 0;
-          for (let _i187 = 0; _i187 < _size185; ++_i187) {
-            let elem188 = null;
-            elem188 = input.readString();
-            this.peers.push(elem188);
+          const _rtmp3206 = input.readListBegin();
+          const _size205 = _rtmp3206.size || 0;
+          for (let _i207 = 0; _i207 < _size205; ++_i207) {
+            let elem208 = null;
+            elem208 = input.readString();
+            this.peers.push(elem208);
           }
           input.readListEnd();
         } else {
@@ -7119,10 +7810,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter189 in this.peers) {
-        if (this.peers.hasOwnProperty(iter189)) {
-          iter189 = this.peers[iter189];
-          output.writeString(iter189);
+      for (let iter209 in this.peers) {
+        if (this.peers.hasOwnProperty(iter209)) {
+          iter209 = this.peers[iter209];
+          output.writeString(iter209);
         }
       }
       output.writeListEnd();
@@ -7276,13 +7967,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3191 = input.readListBegin();
-          const _size190 = _rtmp3191.size || 0;
-          for (let _i192 = 0; _i192 < _size190; ++_i192) {
-            let elem193 = null;
-            elem193 = new ttypes.PullOutcome();
-            elem193.read(input);
-            this.outcomes.push(elem193);
+          const _rtmp3211 = input.readListBegin();
+          const _size210 = _rtmp3211.size || 0;
+          for (let _i212 = 0; _i212 < _size210; ++_i212) {
+            let elem213 = null;
+            elem213 = new ttypes.PullOutcome();
+            elem213.read(input);
+            this.outcomes.push(elem213);
           }
           input.readListEnd();
         } else {
@@ -7292,13 +7983,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3195 = input.readListBegin();
-          const _size194 = _rtmp3195.size || 0;
-          for (let _i196 = 0; _i196 < _size194; ++_i196) {
-            let elem197 = null;
-            elem197 = new ttypes.VectorEntry();
-            elem197.read(input);
-            this.seen.push(elem197);
+          const _rtmp3215 = input.readListBegin();
+          const _size214 = _rtmp3215.size || 0;
+          for (let _i216 = 0; _i216 < _size214; ++_i216) {
+            let elem217 = null;
+            elem217 = new ttypes.VectorEntry();
+            elem217.read(input);
+            this.seen.push(elem217);
           }
           input.readListEnd();
         } else {
@@ -7319,10 +8010,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter198 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter198)) {
-          iter198 = this.outcomes[iter198];
-          iter198.write(output);
+      for (let iter218 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter218)) {
+          iter218 = this.outcomes[iter218];
+          iter218.write(output);
         }
       }
       output.writeListEnd();
@@ -7331,10 +8022,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter199 in this.seen) {
-        if (this.seen.hasOwnProperty(iter199)) {
-          iter199 = this.seen[iter199];
-          iter199.write(output);
+      for (let iter219 in this.seen) {
+        if (this.seen.hasOwnProperty(iter219)) {
+          iter219 = this.seen[iter219];
+          iter219.write(output);
         }
       }
       output.writeListEnd();
@@ -7513,13 +8204,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3201 = input.readListBegin();
-          const _size200 = _rtmp3201.size || 0;
-          for (let _i202 = 0; _i202 < _size200; ++_i202) {
-            let elem203 = null;
-            elem203 = new ttypes.StoreEntry();
-            elem203.read(input);
-            this.entries.push(elem203);
+          const _rtmp3221 = input.readListBegin();
+          const _size220 = _rtmp3221.size || 0;
+          for (let _i222 = 0; _i222 < _size220; ++_i222) {
+            let elem223 = null;
+            elem223 = new ttypes.StoreEntry();
+            elem223.read(input);
+            this.entries.push(elem223);
           }
           input.readListEnd();
         } else {
@@ -7547,10 +8238,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter204 in this.entries) {
-        if (this.entries.hasOwnProperty(iter204)) {
-          iter204 = this.entries[iter204];
-          iter204.write(output);
+      for (let iter224 in this.entries) {
+        if (this.entries.hasOwnProperty(iter224)) {
+          iter224 = this.entries[iter224];
+          iter224.write(output);
         }
       }
       output.writeListEnd();
@@ -7807,13 +8498,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3206 = input.readListBegin();
-          const _size205 = _rtmp3206.size || 0;
-          for (let _i207 = 0; _i207 < _size205; ++_i207) {
-            let elem208 = null;
-            elem208 = new ttypes.LogEntry();
-            elem208.read(input);
-            this.entries.push(elem208);
+          const _rtmp3226 = input.readListBegin();
+          const _size225 = _rtmp3226.size || 0;
+          for (let _i227 = 0; _i227 < _size225; ++_i227) {
+            let elem228 = null;
+            elem228 = new ttypes.LogEntry();
+            elem228.read(input);
+            this.entries.push(elem228);
           }
           input.readListEnd();
         } else {
@@ -7841,10 +8532,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter209 in this.entries) {
-        if (this.entries.hasOwnProperty(iter209)) {
-          iter209 = this.entries[iter209];
-          iter209.write(output);
+      for (let iter229 in this.entries) {
+        if (this.entries.hasOwnProperty(iter229)) {
+          iter229 = this.entries[iter229];
+          iter229.write(output);
         }
       }
       output.writeListEnd();
@@ -7910,13 +8601,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3211 = input.readListBegin();
-          const _size210 = _rtmp3211.size || 0;
-          for (let _i212 = 0; _i212 < _size210; ++_i212) {
-            let elem213 = null;
-            elem213 = new ttypes.VectorEntry();
-            elem213.read(input);
-            this.since.push(elem213);
+          const _rtmp3231 = input.readListBegin();
+          const _size230 = _rtmp3231.size || 0;
+          for (let _i232 = 0; _i232 < _size230; ++_i232) {
+            let elem233 = null;
+            elem233 = new ttypes.VectorEntry();
+            elem233.read(input);
+            this.since.push(elem233);
           }
           input.readListEnd();
         } else {
@@ -7974,10 +8665,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter214 in this.since) {
-        if (this.since.hasOwnProperty(iter214)) {
-          iter214 = this.since[iter214];
-          iter214.write(output);
+      for (let iter234 in this.since) {
+        if (this.since.hasOwnProperty(iter234)) {
+          iter234 = this.since[iter234];
+          iter234.write(output);
         }
       }
       output.writeListEnd();
@@ -8144,13 +8835,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3216 = input.readListBegin();
-          const _size215 = _rtmp3216.size || 0;
-          for (let _i217 = 0; _i217 < _size215; ++_i217) {
-            let elem218 = null;
-            elem218 = new ttypes.VectorEntry();
-            elem218.read(input);
-            this.since.push(elem218);
+          const _rtmp3236 = input.readListBegin();
+          const _size235 = _rtmp3236.size || 0;
+          for (let _i237 = 0; _i237 < _size235; ++_i237) {
+            let elem238 = null;
+            elem238 = new ttypes.VectorEntry();
+            elem238.read(input);
+            this.since.push(elem238);
           }
           input.readListEnd();
         } else {
@@ -8160,13 +8851,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3220 = input.readListBegin();
-          const _size219 = _rtmp3220.size || 0;
-          for (let _i221 = 0; _i221 < _size219; ++_i221) {
-            let elem222 = null;
-            elem222 = new ttypes.VectorEntry();
-            elem222.read(input);
-            this.seen.push(elem222);
+          const _rtmp3240 = input.readListBegin();
+          const _size239 = _rtmp3240.size || 0;
+          for (let _i241 = 0; _i241 < _size239; ++_i241) {
+            let elem242 = null;
+            elem242 = new ttypes.VectorEntry();
+            elem242.read(input);
+            this.seen.push(elem242);
           }
           input.readListEnd();
         } else {
@@ -8197,10 +8888,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter223 in this.since) {
-        if (this.since.hasOwnProperty(iter223)) {
-          iter223 = this.since[iter223];
-          iter223.write(output);
+      for (let iter243 in this.since) {
+        if (this.since.hasOwnProperty(iter243)) {
+          iter243 = this.since[iter243];
+          iter243.write(output);
         }
       }
       output.writeListEnd();
@@ -8209,10 +8900,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter224 in this.seen) {
-        if (this.seen.hasOwnProperty(iter224)) {
-          iter224 = this.seen[iter224];
-          iter224.write(output);
+      for (let iter244 in this.seen) {
+        if (this.seen.hasOwnProperty(iter244)) {
+          iter244 = this.seen[iter244];
+          iter244.write(output);
         }
       }
       output.writeListEnd();
@@ -8434,13 +9125,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3226 = input.readListBegin();
-          const _size225 = _rtmp3226.size || 0;
-          for (let _i227 = 0; _i227 < _size225; ++_i227) {
-            let elem228 = null;
-            elem228 = new ttypes.VectorEntry();
-            elem228.read(input);
-            this.since.push(elem228);
+          const _rtmp3246 = input.readListBegin();
+          const _size245 = _rtmp3246.size || 0;
+          for (let _i247 = 0; _i247 < _size245; ++_i247) {
+            let elem248 = null;
+            elem248 = new ttypes.VectorEntry();
+            elem248.read(input);
+            this.since.push(elem248);
           }
           input.readListEnd();
         } else {
@@ -8471,10 +9162,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter229 in this.since) {
-        if (this.since.hasOwnProperty(iter229)) {
-          iter229 = this.since[iter229];
-          iter229.write(output);
+      for (let iter249 in this.since) {
+        if (this.since.hasOwnProperty(iter249)) {
+          iter249 = this.since[iter249];
+          iter249.write(output);
         }
       }
       output.writeListEnd();
@@ -8602,13 +9293,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3231 = input.readListBegin();
-          const _size230 = _rtmp3231.size || 0;
-          for (let _i232 = 0; _i232 < _size230; ++_i232) {
-            let elem233 = null;
-            elem233 = new ttypes.VectorEntry();
-            elem233.read(input);
-            this.seen.push(elem233);
+          const _rtmp3251 = input.readListBegin();
+          const _size250 = _rtmp3251.size || 0;
+          for (let _i252 = 0; _i252 < _size250; ++_i252) {
+            let elem253 = null;
+            elem253 = new ttypes.VectorEntry();
+            elem253.read(input);
+            this.seen.push(elem253);
           }
           input.readListEnd();
         } else {
@@ -8641,13 +9332,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 5:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3235 = input.readListBegin();
-          const _size234 = _rtmp3235.size || 0;
-          for (let _i236 = 0; _i236 < _size234; ++_i236) {
-            let elem237 = null;
-            elem237 = new ttypes.VectorEntry();
-            elem237.read(input);
-            this.replaced.push(elem237);
+          const _rtmp3255 = input.readListBegin();
+          const _size254 = _rtmp3255.size || 0;
+          for (let _i256 = 0; _i256 < _size254; ++_i256) {
+            let elem257 = null;
+            elem257 = new ttypes.VectorEntry();
+            elem257.read(input);
+            this.replaced.push(elem257);
           }
           input.readListEnd();
         } else {
@@ -8668,10 +9359,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter238 in this.seen) {
-        if (this.seen.hasOwnProperty(iter238)) {
-          iter238 = this.seen[iter238];
-          iter238.write(output);
+      for (let iter258 in this.seen) {
+        if (this.seen.hasOwnProperty(iter258)) {
+          iter258 = this.seen[iter258];
+          iter258.write(output);
         }
       }
       output.writeListEnd();
@@ -8695,10 +9386,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 5);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter239 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter239)) {
-          iter239 = this.replaced[iter239];
-          iter239.write(output);
+      for (let iter259 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter259)) {
+          iter259 = this.replaced[iter259];
+          iter259.write(output);
         }
       }
       output.writeListEnd();

@@ -25,6 +25,7 @@ const COMMANDS = [
   'watch',
   'history',
   'conflicts',
+  'restore',
   'status',
   'link',
   'unlink',
@@ -263,6 +264,27 @@ describe('conflicts', () => {
     for (const { cursor } of [conflict, end]) {
       const { out } = await barista(['conflicts', '--since', cursor, '--at', at]);
       expect(out).toMatch(/^2@s#1 \S+ delete k; overwritten by 3@s#1 \S+; concurrent: no\n$/);
+    }
+  });
+});
+
+describe('restore', () => {
+  test('puts back what was lost', async () => {
+    const { at } = await startServer('s');
+    await barista(['put', 'k', 'one', '--at', at]);
+    await barista(['put', 'k', 'two', '--at', at]);
+    expect(await barista(['restore', 'k', '1@s#1', '--at', at, '--replicated', '1'])).toMatchObject(done());
+    expect(await barista(['get', 'k', '--at', at])).toMatchObject(done('one\n'));
+    expect(await barista(['restore', 'l', '1@s#1', '--at', at])).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('barista: ERR_GONE: the log has no write 1@s#1 on "l"'),
+    });
+    expect(await barista(['restore', 'k', '9@s#1', '--at', at])).toMatchObject({
+      status: 1,
+      error: expect.stringContaining('barista: ERR_DEP: no replica that answered holds what the session needs: 9@s#1'),
+    });
+    for (const wrong of ['1', '1@s', '1@s#0', 'x@s#1', '99999999999999999@s#1']) {
+      expect(await barista(['restore', 'k', wrong, '--at', at])).toMatchObject({ status: 2, out: '' });
     }
   });
 });

@@ -47,6 +47,8 @@ const CATALOGUE = {
     "Begin again: a watch from 'start', which tells all that is there and then what changes, or from now; conflicts since 'start'.",
   ERR_PROCEDURE:
     'Register the merge procedure there (barista server --procedures, or replica.procedures.register), or reach a replica that has it. What waits for it goes on by itself then.',
+  ERR_GONE:
+    'Write what it was anew, if that is known. What its own client overwrote goes at once, the rest when every member has held it for two retry windows.',
   ERR_TOKEN: 'Begin a new session, or take the token from where it was made anew, whole and in the same cluster.',
   ERR_UNKNOWN_COMMAND: 'See `barista master --help` for the commands.',
   ERR_SYNTAX: 'See `barista master --help` for what each command takes.',

@@ -67,8 +67,8 @@ export function addCommand(
 }
 
 /** A command that writes; with how far the write is to have come before it ends. */
-export function addWriteCommand(program: Command, name: ClientTask['kind']): Command {
-  return addCommand(program, name, 'first')
+export function addWriteCommand(program: Command, name: ClientTask['kind'], audience: Audience = 'first'): Command {
+  return addCommand(program, name, audience)
     .addOption(
       new Option('--replicated <n>', 'wait until so many replicas are known to hold the write on disk').argParser(
         count(1_000_000),

@@ -1,4 +1,5 @@
 import type { Address } from '../base/address.js';
+import type { AcceptStamp } from '../bayou/write.js';
 import type { WriteGoal } from '../client/wait-for-write.js';
 import type { Peer } from './option-values.js';
 
@@ -26,6 +27,7 @@ export type ClientTask =
   /** `from`: now, start, or a cursor. */
   | { readonly kind: 'watch'; readonly prefix: string; readonly from: string; readonly json: boolean }
   | { readonly kind: 'history'; readonly key: string; readonly json: boolean }
+  | { readonly kind: 'restore'; readonly key: string; readonly stamp: AcceptStamp }
   /** `since`: start, now, a stamp in words, or a cursor. */
   | { readonly kind: 'conflicts'; readonly prefix: string; readonly since: string; readonly json: boolean }
   | { readonly kind: 'status'; readonly json: boolean }

@@ -19,7 +19,7 @@ import { ReplicaConnection } from '../rpc/client.js';
 import { makeBundle, takeBundle } from './bundle-run.js';
 import { formatForTerminal, formatStatus, formatStatusJson } from './client-format.js';
 import type { ClientRequest, ClientTask, ValueOrigin } from './client-request.js';
-import { conflictLines, historyLines } from './conflict-run.js';
+import { conflictLines, historyLines, restore } from './conflict-run.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 import { watchLines } from './watch-run.js';
 
@@ -59,6 +59,8 @@ async function runTask(request: ClientRequest): Promise<number> {
     case 'history':
       for await (const lines of historyLines(request, task)) await showLines(lines);
       return 0;
+    case 'restore':
+      return accepted(request, await restore(request, task));
     case 'conflicts':
       for await (const line of conflictLines(request, task)) await showLines([line]);
       return 0;

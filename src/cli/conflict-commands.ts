@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { addCommand, onAction, PRINTING_HELP, type Run } from './client-command.js';
+import type { AcceptStamp } from '../bayou/write.js';
+import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
+import { stamp } from './option-values.js';
 
 /** The commands that tell what became of writes. */
 export function addConflictCommands(program: Command, run: Run): void {
@@ -54,6 +56,7 @@ A line for each write that lost:
                                                              say, an increment of what is no number
   concurrent  yes: the replica that accepted the later of the two did not claim the other; no: it had accepted it itself;
               unknown: it cannot be told (docs/GUARANTEES.md, "Conflicts")
+"barista restore KEY TIME@ID#INCARNATION" puts back what was lost.
 
 Since a cursor each loss is printed once, here or at another replica that holds what was printed. What was folded is not there to
 be told of: since a cursor that was left for so long it ends with ERR_FOLDED. Since a stamp come those of what stands after it.
@@ -73,5 +76,27 @@ Examples:
     prefix,
     since: String(options['since']),
     json: options['json'] === true,
+  }));
+
+  const restore = addWriteCommand(program, 'restore', 'nearest')
+    .summary('put back what was lost')
+    .description(
+      'Writes anew what an earlier write on a key would have done, and was lost: as "history" and "conflicts" print it.',
+    )
+    .argument('<KEY>', 'whose write')
+    .argument('<TIME@ID#INCARNATION>', 'which write', stamp)
+    .addHelpText(
+      'after',
+      `
+What sets a value is put, whatever it was conditional on; what changes one is made again, unless it still counts. If the log has it
+no more the command ends with ERR_GONE. Prints nothing.
+${SILENT_HELP}
+Example:
+  barista restore table-4 3546816153600000@till-7#1 --at 127.0.0.1:7070`,
+    );
+  onAction<readonly [string, AcceptStamp]>(restore, 'nearest', run, ([key, stamp]) => ({
+    kind: 'restore',
+    key,
+    stamp,
   }));
 }

@@ -1,5 +1,6 @@
 import { nameAddress } from '../base/address.js';
 import { BaristaError } from '../base/errors.js';
+import type { WriteReply } from '../bayou/messages.js';
 import { nameStamp } from '../bayou/write.js';
 import { binary, connect, type Missing, type Stamp } from '../client/library.js';
 import type { ClientRequest, ClientTask } from './client-request.js';
@@ -35,6 +36,17 @@ export async function* conflictLines(
   }
   if (json) yield JSON.stringify({ cursor: conflicts.cursor });
   return undefined;
+}
+
+/** Puts back what was lost. */
+export async function restore(
+  { at, timeoutMs }: ClientRequest,
+  { key, stamp }: Extract<ClientTask, { kind: 'restore' }>,
+): Promise<WriteReply> {
+  await using client = await connect({ endpoints: at.map(nameAddress), timeoutMs, attemptMs: timeoutMs });
+  const write = await client.session({ codec: binary, timeoutMs, onMissing: 'try-another' }).restore(key, stamp);
+  if (write.kind === 'missing') throw lacking(write);
+  return write;
 }
 
 function lacking({ missing }: Missing): BaristaError {

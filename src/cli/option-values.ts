@@ -186,3 +186,9 @@ export function readStamp(text: string): AcceptStamp | null {
     return null;
   return { acceptTime, origin: originOf(name as ReplicaId, life) };
 }
+
+export function stamp(text: string): AcceptStamp {
+  const read = readStamp(text);
+  if (read !== null) return read;
+  throw new InvalidArgumentError('A stamp is written TIME@ID#INCARNATION, as `barista log` prints it.');
+}

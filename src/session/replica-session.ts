@@ -55,9 +55,10 @@ import type {
   Write,
 } from './session.js';
 import { SessionConflicts } from './session-conflicts.js';
-import { historyOf, historyRequestOf, shownBy } from './session-history.js';
+import { historyOf, historyRequestOf, restoring, shownBy } from './session-history.js';
 import { SessionScan } from './session-scan.js';
 import { SessionWatch } from './session-watch.js';
+import { checkedStamp } from './stamp.js';
 import { decodeToken, encodeToken } from './token.js';
 import { decodeValue, utf8, type ValueCodec } from './value-codec.js';
 import { watchBeginning } from './watch-beginning.js';
@@ -67,6 +68,8 @@ const ON_MISSING: readonly OnMissing[] = ['wait', 'try-another', 'report'];
 
 /** What no key ever needed. */
 const ANOTHER = new VersionVector();
+
+const NOTHING = new VersionVector();
 
 /** How long a replica may take to forget a watch. */
 const FORGET_MS = 1_000;
@@ -223,11 +226,14 @@ class ReplicaSession<V> implements Session<V> {
 
   async write(key: string, operation: Operation<V>, options: CallOptions = {}): Promise<Write> {
     checkText(key);
-    const encoded = encodeOperation(this.#codec, operation);
+    return this.#write(key, encodeOperation(this.#codec, operation), options);
+  }
+
+  async #write(key: string, encoded: KvOperation, options: CallOptions): Promise<Write> {
     const before = this.#needs.needsOf(key);
     const request = this.#needs.write(key, encoded);
     const reply = await this.#serve<WriteReply>(
-      operation.kind,
+      encoded.kind,
       options,
       (connection, timeoutMs, done) => connection.write(request, timeoutMs, done),
       { isWrite: true },
@@ -296,6 +302,28 @@ class ReplicaSession<V> implements Session<V> {
     const shown = shownBy(reply);
     if (shown !== null) this.#needs.found(key, shown.last, ANOTHER, shown.all);
     return history;
+  }
+
+  async restore(key: string, stamp: Stamp, options: CallOptions = {}): Promise<Write> {
+    checkText(key);
+    const only = checkedStamp(stamp, 'a write is put back by its stamp');
+    const { signal, timeoutMs = this.#defaults.timeoutMs } = options;
+    const deadline = new Deadline(timeoutMs, signal);
+    // So that a replica which it has not reached yet is not taken for one that has it no more.
+    const needs = new VersionVector([[only.origin, only.acceptTime]]);
+    needs.merge(this.#needs.read(key).needs ?? NOTHING);
+    const request = { key, after: null, only, writesMax: 1, needs };
+    const reply = await this.#serve<HistoryReply<KvOperation>>('restore', options, (connection, ms, done) =>
+      connection.history(request, ms, done),
+    );
+    if (reply.kind === 'missing') return refusedWrite(key, missingOf(reply.missing));
+    const operation = restoring(reply, key, only);
+    const fate = (reply.writes[0] ?? reply.base)?.fate;
+    // It is to stand after what it lost to, wherever it is accepted.
+    const known = fate !== undefined && 'by' in fate && fate.by !== null ? [only, fate.by.stamp] : [only];
+    for (const shown of known) this.#needs.found(key, shown, ANOTHER);
+    deadline.check('restore');
+    return this.#write(key, operation, { ...options, timeoutMs: deadline.leftMs });
   }
 
   conflicts(options: ConflictsOptions = {}): Conflicts<V> {

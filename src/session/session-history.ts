@@ -1,4 +1,5 @@
 import { BaristaError } from '../base/errors.js';
+import type { NoEffect } from '../bayou/fates.js';
 import type {
   PastBase as CoreBase,
   PastWrite as CoreWrite,
@@ -6,12 +7,16 @@ import type {
   HistoryRequest,
 } from '../bayou/history-messages.js';
 import { VersionVector } from '../bayou/version-vector.js';
+import { nameStamp } from '../bayou/write.js';
 import { type KvOperation, kvMachine } from '../machine/kv.js';
 import { HISTORY_WRITES } from './limits.js';
 import { decodeOperation } from './operations.js';
 import type { History, HistoryOptions, PastBase, PastWrite, Stamp } from './session.js';
 import { checkedStamp } from './stamp.js';
 import { decodeValue, type ValueCodec } from './value-codec.js';
+
+/** Of what took no effect for these reasons nothing counts elsewhere. */
+const LOST: ReadonlySet<NoEffect> = new Set(['met', 'inapplicable']);
 
 type Page = Extract<HistoryReply<KvOperation>, { kind: 'history' }>;
 
@@ -60,4 +65,34 @@ function baseOf<V>(codec: ValueCodec<V>, key: string, base: CoreBase<KvOperation
   const bytes = folding.value();
   const value = bytes === undefined ? undefined : decodeValue(codec, key, bytes);
   return { stamp, client, value, isTotal: kvMachine.isTotal(operation), fate };
+}
+
+/**
+ * What puts the write back. Throws ERR_GONE if the page, which was asked for it alone, has it not; ERR_OPTION if it would count
+ * twice.
+ */
+export function restoring({ base, writes }: Page, key: string, stamp: Stamp): KvOperation {
+  const [write = base] = writes;
+  if (write === null) {
+    throw new BaristaError(
+      'ERR_GONE',
+      `the log has no write ${nameStamp(stamp)} on ${JSON.stringify(key)}, or no more`,
+    );
+  }
+  const { operation, fate } = write;
+  switch (operation.kind) {
+    case 'put':
+    case 'putIfAbsent':
+    case 'merge':
+    case 'total':
+      return { kind: 'put', value: operation.value };
+    case 'delete':
+      return operation;
+    default: {
+      const isLost = fate.kind === 'overwritten' || (fate.kind === 'no-effect' && LOST.has(fate.rule));
+      if (isLost) return operation;
+      const what = `the ${operation.kind} ${nameStamp(stamp)} is not lost, but ${fate.kind === 'no-effect' ? fate.rule : fate.kind}`;
+      throw new BaristaError('ERR_OPTION', `${what}: made again it would count twice`);
+    }
+  }
 }

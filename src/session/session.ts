@@ -360,6 +360,12 @@ export interface Session<V = string> {
    * something stood between, nor those that were folded. All of them were then read.
    */
   history(key: string, options?: HistoryOptions): Promise<History<V> | Missing>;
+  /**
+   * Writes anew what an earlier write on the key would have done, and was lost, as the session's own: `stamp` says which, as
+   * `history` and `conflicts` tell it. What sets a value is a put of that, whatever it was conditional on; what changes one is made
+   * again, unless it still counts (ERR_OPTION). Rejects with ERR_GONE if the log has it no more.
+   */
+  restore(key: string, stamp: Stamp, options?: CallOptions): Promise<Write>;
   /** The writes that lost, and what they lost to: all that the log has, or as `since` says. What it tells was then read. */
   conflicts(options?: ConflictsOptions): Conflicts<V>;
   /**

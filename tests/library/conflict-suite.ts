@@ -264,4 +264,68 @@ export function runConflictSuite(make: () => LibraryWorld): void {
       });
     });
   });
+
+  describe('restore', () => {
+    test('puts back what was lost, as a write of its own, and after what it lost to', async () => {
+      const [ana, ben] = [a.sessions.session(), a.sessions.session()];
+      const lost = await stampOf(ana.put('restore/put', 'espresso'));
+      const winner = await stampOf(ben.put('restore/put', 'ristretto'));
+      const write = await ben.restore('restore/put', lost);
+      expect(write).toMatchObject({ kind: 'accepted', key: 'restore/put' });
+      expect(write.kind === 'accepted' && write.stamp.acceptTime).toBeGreaterThan(winner.acceptTime);
+      expect(await ana.get('restore/put')).toMatchObject({ value: 'espresso' });
+      // A delete too, though nothing is there to be read of it.
+      const deleted = await stampOf(ana.delete('restore/put'));
+      await ben.put('restore/put', 'back');
+      await ben.restore('restore/put', deleted);
+      expect(await ana.get('restore/put')).toEqual({ kind: 'absent' });
+    });
+
+    test('puts what was conditional, and makes again what changed a value and was lost', async () => {
+      const [ana, ben] = [a.sessions.session(), a.sessions.session()];
+      await ana.put('restore/claim', 'ana');
+      const claim = await stampOf(ben.putIfAbsent('restore/claim', 'ben'));
+      await ben.restore('restore/claim', claim);
+      expect(await ana.get('restore/claim')).toMatchObject({ value: 'ben' });
+      const sold = await stampOf(ana.increment('restore/n', 2));
+      expect(await errorOf(ben.restore('restore/n', sold))).toMatchObject({ code: 'ERR_OPTION' });
+      await ben.put('restore/n', '40');
+      await ben.restore('restore/n', sold);
+      expect(await ana.get('restore/n')).toMatchObject({ value: '42' });
+      const late = await stampOf(ana.append('restore/claim', '!'));
+      await ben.delete('restore/claim');
+      await ben.restore('restore/claim', late);
+      expect(await ana.get('restore/claim')).toMatchObject({ value: '!' });
+    });
+
+    test('any bytes, whatever the codec of the session', async () => {
+      const bytes = Uint8Array.of(0xff, 0);
+      const lost = await stampOf(a.sessions.session({ codec: binary }).put('restore/bytes', bytes));
+      await a.sessions.session().put('restore/bytes', 'text');
+      await a.sessions.session({ codec: json() }).restore('restore/bytes', lost);
+      expect(await a.sessions.session({ codec: binary }).get('restore/bytes')).toMatchObject({ value: bytes });
+    });
+
+    test('what the log has no more, or never had, is gone; what has not come is missing', async () => {
+      const session = a.sessions.session();
+      const gone = await stampOf(session.put('restore/gone', '1'));
+      await session.put('restore/gone', '2');
+      for (const key of ['restore/gone', 'restore/another']) {
+        expect(await errorOf(session.restore(key, gone))).toMatchObject({ code: 'ERR_GONE' });
+      }
+      expect(await session.get('restore/gone')).toMatchObject({ value: '2' });
+      const here = await stampOf(a.sessions.session().put('restore/here', '1'));
+      const elsewhere = b.sessions.session();
+      const refused = await elsewhere.restore('restore/here', here, { onMissing: 'report' });
+      expect(refused).toMatchObject({ kind: 'missing', code: 'ERR_DEP', key: 'restore/here', missing: [here] });
+      expect(await errorOf(refused.stable())).toMatchObject({ code: 'ERR_DEP' });
+      const waiting = elsewhere.restore('restore/here', here);
+      await world.sync(a, b);
+      expect(await waiting).toMatchObject({ kind: 'accepted' });
+      for (const stamp of [null, '1@a#1', { origin: 'a', acceptTime: 1 }]) {
+        expect(await errorOf(session.restore('k', stamp as never))).toMatchObject({ code: 'ERR_OPTION' });
+      }
+      expect(await errorOf(session.restore('', here))).toMatchObject({ code: 'ERR_INVALID_KEY' });
+    });
+  });
 }

@@ -26,6 +26,11 @@ ADVICE: Mapping[str, str] = {
     "ERR_FRAME_TOO_LARGE": "Send less at a time, or raise the frame limit on both sides.",
     "ERR_UNKNOWN_METHOD": "Names are Service:method, as in barista.thrift. Compare the versions on both sides.",
     "ERR_OVERLOADED": "Too much is waiting on this replica. Wait and retry.",
+    "ERR_OPTION": "See --help for the options, and docs/guide for those of the library.",
+    "ERR_GONE": (
+        "Write what it was anew, if that is known. What its own client overwrote goes at once, the rest when every member "
+        "has held it for two retry windows."
+    ),
     "ERR_TOKEN": (
         "Begin a new session, or take the token from where it was made anew, whole and in the same cluster."
     ),

@@ -6,8 +6,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from ._generated.barista import KeyValue, ttypes
 from .connection import Connection
+from .errors import BaristaError
 from .replies import malformed, missing_of, one_of, stamp_of
-from .writes import Origin, Stamp
+from .writes import Operation, Origin, Stamp
 
 #: Writes that are asked for at once.
 HISTORY_WRITES = 1_024
@@ -120,6 +121,18 @@ def read_history(
     page = [] if reply.base is None else [_past(reply.base, "base")]
     page += [_past(write, _known(_STAGES, write.stage)) for write in reply.writes]
     return page, reply.writes[-1].stamp if reply.more else None
+
+
+def restoring(key: str, stamp: Stamp, past: List[PastWrite]) -> Operation:
+    """What puts the write back: ERR_GONE if it is not there, ERR_OPTION if it would count twice."""
+    if not past:
+        raise BaristaError("ERR_GONE", f"the log has no write {stamp} on {key!r}, or no more")
+    (write,) = past
+    if write.kind in ("put", "putIfAbsent", "merge", "total"):
+        return Operation("put", write.operand)
+    if write.kind != "remove" and write.fate.what not in ("overwritten", "met", "inapplicable"):
+        raise BaristaError("ERR_OPTION", f"the {write.kind} {stamp} is not lost: made again it would count twice")
+    return Operation(write.kind, write.operand)
 
 
 def newest(writes: List[PastWrite]) -> Dict[Origin, int]:

@@ -13,7 +13,17 @@ from .checks import check_id, check_key, check_member, check_number, check_value
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, SessionState
-from .history import CONFLICTS, HISTORY_WRITES, Conflict, PastWrite, conflict_of, newest, read_conflicts, read_history
+from .history import (
+    CONFLICTS,
+    HISTORY_WRITES,
+    Conflict,
+    PastWrite,
+    conflict_of,
+    newest,
+    read_conflicts,
+    read_history,
+    restoring,
+)
 from .replies import malformed, missing_of, one_of, stamp_of, times_of, vector_of
 from .watch import SLICE, Watch, position_of
 from .writes import Operation, Origin, Stamp, Write
@@ -182,6 +192,27 @@ class Session:
             yield from page
             if after is None:
                 return
+
+    def restore(self, key: str, stamp: Stamp) -> Stamp:
+        """Writes anew what an earlier write on the key would have done, and was lost, as ``history`` and ``conflicts`` tell it.
+
+        What sets a value is put, whatever it was conditional on; what changes one is made again, unless it still counts
+        (ERR_OPTION). ERR_GONE if the log has it no more; ``MissingError`` if no replica that answers holds it yet.
+        """
+        check_key(key)
+        origin = ttypes.Origin(id=stamp.origin.id, incarnation=stamp.origin.incarnation)
+        only = ttypes.AcceptStamp(acceptTime=stamp.accept_time, origin=origin)
+        with self._lock:
+            needs = dict(self._state.needs_of(key))
+            needs[stamp.origin] = max(needs.get(stamp.origin, 0), stamp.accept_time)
+            request = ttypes.HistoryRequest(key=key, only=only, writesMax=1, needs=vector_of(needs))
+            past, _ = self._first(lambda connection: read_history(connection, request))
+            operation = restoring(key, stamp, past)
+            # It is to stand after what it lost to, wherever it is accepted.
+            by = past[0].fate.by
+            for shown in [stamp] if by is None else [stamp, by]:
+                self._state.found(key, shown, {shown.origin: shown.accept_time})
+            return self._send(self._state.next_write(key, operation))
 
     def conflicts(self, prefix: str = "") -> Iterator[Conflict]:
         """The writes that lost to others, to keys that begin so, as the log has them. Asked for as the iteration goes, and then

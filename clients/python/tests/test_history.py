@@ -98,3 +98,29 @@ class ConflictsTest(Pair):
             self.exchange()
             (conflict,) = session.conflicts("conflicting")
         self.assertIn(conflict.concurrent, (True, None))
+
+
+class RestoreTest(Pair):
+    def test_puts_back_what_was_lost_as_a_write_of_its_own(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as ana, connect(self.a, timeout=TIMEOUT) as ben:
+            lost = ana.put("restore/k", b"espresso")
+            counted = ana.increment("restore/n", 2)
+            ben.put("restore/k", b"ristretto")
+            ben.put("restore/n", b"40")
+            stamp = ben.restore("restore/k", lost)
+            ben.restore("restore/n", counted)
+            self.assertEqual((ana.get("restore/k"), ana.get("restore/n")), (b"espresso", b"42"))
+            past = list(ana.history("restore/k"))[-1]
+        self.assertEqual((past.stamp, past.client, past.operand), (stamp, ben.client, b"espresso"))
+
+    def test_refuses_what_is_gone_what_still_counts_and_what_is_not_here(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            gone = session.put("restore/gone", b"1")
+            session.put("restore/gone", b"2")
+            counts = session.increment("restore/counts")
+            for key, stamp, code in (("restore/gone", gone, "ERR_GONE"), ("restore/counts", counts, "ERR_OPTION")):
+                with self.assertRaises(BaristaError) as caught:
+                    session.restore(key, stamp)
+                self.assertEqual(caught.exception.code, code)
+        with connect(self.b, timeout=TIMEOUT) as elsewhere, self.assertRaises(MissingError):
+            elsewhere.restore("restore/counts", counts)

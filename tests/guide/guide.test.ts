@@ -36,6 +36,7 @@ test('there are pages', () => {
       'operations',
       'merging',
       'watching',
+      'conflicts',
       'offline',
       'bundles',
       'errors',

@@ -89,6 +89,8 @@ class KeyCheck {
       if (places.some(holds)) {
         least += by;
         most += by * (this.#isOnce(operation) ? 1 : places.length);
+        // Accepted anew so long after, it counts again, under a stamp that need not have been seen.
+        if (this.#isOutlived(operation)) most += by * this.#standing.departures;
       } else if (mayBeWritten(operation.outcome) && !this.#isSure(operation)) {
         // Somebody may have accepted it under a stamp that nobody saw.
         most += by;
@@ -101,6 +103,12 @@ class KeyCheck {
   #isOnce({ places }: Operation): boolean {
     const times = places.map(({ time }) => time);
     return Math.max(...times) - Math.min(...times) < this.#retryWindow;
+  }
+
+  /** True if a replica that rejoined may have accepted it anew after the retry window. */
+  #isOutlived({ places }: Operation): boolean {
+    if (!places.some(({ origin }) => this.#standing.isDeparted(origin))) return false;
+    return places.some(({ time }) => this.#standing.latest - time >= this.#retryWindow);
   }
 
   /** True if it was written, under one stamp, and will never have another. */

@@ -63,7 +63,7 @@ export class HistoryChecker {
     checkDurability(recording, standing, findings);
     checkConvergence(recording, findings);
     checkReadGuarantees(recording, standing, findings);
-    checkWriteGuarantees(recording, findings);
+    checkWriteGuarantees(recording, standing, findings);
     checkCausal(recording, standing, findings);
     const { reads, writes, states } = recording;
     const checks = findings.summaries;

@@ -104,7 +104,7 @@ class SessionCheck {
     }
     if (read.seen === null || isFoundReplaced) return;
     this.#findings.looked('monotonic-reads-set');
-    const isHeld = found.operation === null ? covers(read.seen, found) : this.#holds(read.seen, found.operation);
+    const isHeld = this.#holds(read.seen, found.operation ?? { places: [found] });
     if (isHeld || found.mayBe.length > 0) return;
     this.#findings.violated('monotonic-reads-set', () => {
       return `${describeRead(read)}: the replica does not claim ${describePlace(found)}, which its client had read`;
@@ -129,8 +129,8 @@ class SessionCheck {
     return !this.#standing.mayPlaceBeDeleted(found, read.end ?? read.begin);
   }
 
-  #holds(seen: readonly number[], { places }: Operation): boolean {
-    return places.some((place) => covers(seen, place));
+  #holds(seen: readonly number[], { places }: Pick<Operation, 'places'>): boolean {
+    return places.some((place) => covers(seen, place)) || this.#standing.mayBeGivenUp(places);
   }
 
   #asks(guarantee: GuaranteeName): boolean {

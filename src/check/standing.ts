@@ -17,14 +17,20 @@ interface Deletes {
  */
 export class Standing {
   readonly order: PlaceOrder;
+  /** The highest accept time that any state claims. */
+  readonly latest: number;
   readonly #recording: Recording;
   readonly #departed = new Set<Origin>();
+  /** True if there are operations that read their key: of those a replica that rejoins claims no more under their first stamps. */
+  readonly #hasChanges: boolean;
   readonly #deletes = new Map<string, Deletes>();
 
   constructor(recording: Recording) {
     this.order = recording.order;
     this.#recording = recording;
-    const { origins, lives } = recording;
+    const { origins, lives, keys, states } = recording;
+    this.latest = states.reduce((latest, { seen }) => Math.max(latest, ...seen), 0);
+    this.#hasChanges = [...keys.values()].some(({ isChanged }) => isChanged);
     for (const origin of origins.all) if (origins.laterOf(origin).next().done !== true) this.#departed.add(origin);
     for (const { event, replica, incarnation } of lives) {
       if (event === 'retired') this.#departed.add(origins.at(replica, incarnation));
@@ -34,6 +40,19 @@ export class Standing {
   /** True if the replica may have rejoined under a later incarnation, and accepted anew what it had written under this one. */
   isDeparted(origin: Origin): boolean {
     return this.#departed.has(origin);
+  }
+
+  /** How many origins have departed. */
+  get departures(): number {
+    return this.#departed.size;
+  }
+
+  /**
+   * True if nothing can be held against who does not claim what has these stamps: one may have been given up for another that
+   * nobody saw, and with it what came after it of its origin. Replicas answer for those all the same (`replaced`).
+   */
+  mayBeGivenUp(places: readonly Place[]): boolean {
+    return this.#hasChanges && places.some(({ origin }) => this.isDeparted(origin));
   }
 
   /** True if `shown` stands before `operation`, whichever of the stamps it may have that takes effect at. */

@@ -163,6 +163,26 @@ struct WriteRequest {
   6: optional VersionVector needs
 }
 
+/** One operation of a batch. */
+struct BatchPart {
+  1: required string key
+  /** Any but `total`. */
+  2: required Operation operation
+}
+
+/**
+ * Several keys as one atomic write: under one stamp, so that reads of several keys show all of it or nothing, at every replica.
+ * What is no batch is refused with ERR_BATCH. The other fields are those of PutRequest.
+ */
+struct BatchRequest {
+  1: required string client
+  2: required i64 clientTime
+  /** From 1 to 128, each on a key of its own; keys, and what operations carry, come to at most 1 MiB. */
+  3: required list<BatchPart> parts
+  4: optional i64 after
+  5: optional VersionVector needs
+}
+
 /** Exactly one field is set. */
 union WriteReply {
   /** Accepted here; the stamp goes into the session. */
@@ -207,7 +227,10 @@ union GetReply {
   3: MissingReply missing
 }
 
-/** Reads several keys as they are in one state. */
+/**
+ * Reads several keys as they are in one state, with all of a batch or nothing of it. A replica that takes over another's base
+ * store, key by key, refuses with ERR_BEHIND meanwhile, unless it is one key.
+ */
 struct GetManyRequest {
   /** At most 1,024. */
   1: required list<string> keys
@@ -232,7 +255,7 @@ union GetManyReply {
   2: MissingReply missing
 }
 
-/** Asks for the next page of a range of keys, by their UTF-8 bytes. */
+/** Asks for the next page of a range of keys, by their UTF-8 bytes. Refused with ERR_BEHIND as GetManyRequest is. */
 struct ScanRequest {
   /** Absent: from the first key there is. */
   1: optional string atLeast
@@ -341,7 +364,10 @@ struct WatchRequest {
   2: required WatchFrom position
   /** What the session needs of those keys. */
   3: optional VersionVector needs
-  /** At most so many changes, from 1 (more than 4,096 means 4,096); a reply also ends at about 1 MiB. */
+  /**
+   * At most so many changes, from 1 (more than 4,096 means 4,096); a reply also ends at about 1 MiB. But a batch is told whole:
+   * its parts, which have one stamp, come in one reply and next to each other.
+   */
   4: required i32 changesMax
   /** From a cursor, the answer waits for about so many milliseconds for a change, at most 30,000; 0: it does not. */
   5: required i32 budgetMs
@@ -581,6 +607,8 @@ service KeyValue {
   WriteReply remove(1: DeleteRequest request) throws (1: Failure failure)
   /** Any operation, also those that `put` and `remove` stand for. */
   WriteReply write(1: WriteRequest request) throws (1: Failure failure)
+  /** Several keys as one atomic write. */
+  WriteReply batch(1: BatchRequest request) throws (1: Failure failure)
   GetReply get(1: GetRequest request) throws (1: Failure failure)
   GetManyReply getMany(1: GetManyRequest request) throws (1: Failure failure)
   ScanReply scan(1: ScanRequest request) throws (1: Failure failure)
@@ -662,7 +690,10 @@ struct PullRequest {
   8: required i64 clock
   /** Grows with each start of the requester's process: two that take turns run on copies of one storage. */
   9: required i64 life
-  /** From 1. The responder stops at whichever of the two comes first, and sends at least one write if any is left. */
+  /**
+   * From 1. The responder stops at whichever of the two comes first, and sends at least one write if any is left; of a batch, all
+   * parts.
+   */
   10: required i32 writesMax
   /** Counted before the writes are packed. */
   11: required i32 bytesMax
@@ -681,7 +712,7 @@ enum Compression {
 }
 
 /**
- * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 2; the number of writes, at most 65,536;
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 3; the number of writes, at most 65,536;
  * the writes, one after the other; nothing more.
  *
  * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
@@ -690,8 +721,9 @@ enum Compression {
  *
  * A write is, in this order:
  *
- *  - a number, twice its origin's place, and 1 more if the write was accepted anew by a replica that rejoined. Places are
- *    given from 0 in the order in which origins first come. A place that no origin has yet is the next one, and its origin
+ *  - a number, four times its origin's place, 1 more if the write was accepted anew by a replica that rejoined, and 2 more if it
+ *    is a part of a batch: the parts of one have the same stamp, client and client time, and come one after the other, ascending
+ *    by the keys' UTF-8 bytes. Places are given from 0 in the order in which origins first come. A place that no origin has yet is the next one, and its origin
  *    follows: the id as a string, the incarnation as a number.
  *  - its client's place, a number, likewise among the clients; of a new one the id follows as a string.
  *  - the accept time, a difference to that of the write before; of the first write, to 0. From 1.
@@ -763,7 +795,7 @@ struct PullBatch {
   1: required Origin sender
   /** True if the batch goes on from `resume.received`, false if it starts from `seen`. */
   2: required bool resumed
-  /** In stamp order. */
+  /** In stamp order; all of a batch, or nothing of it. */
   3: required PackedWrites writes
   /** The responder's `seen`, fixed in the same step as `writes`. */
   4: required VersionVector seen
@@ -925,7 +957,10 @@ struct StoreReply {
 struct LogRequest {
   /** Writes after this stamp; absent: from the first. */
   1: optional AcceptStamp after
-  /** At most so many writes, from 1 (more than 65,536 means 65,536); a page also ends at about 1 MiB. */
+  /**
+   * At most so many writes, from 1 (more than 65,536 means 65,536); a page also ends at about 1 MiB. But it ends with all the
+   * parts of a batch.
+   */
   2: required i32 writesMax
 }
 
@@ -938,6 +973,8 @@ struct LogEntry {
   5: required Operation operation
   /** Set if the write was accepted anew by a replica that rejoined. */
   6: optional bool resubmitted
+  /** Set if it is a part of a batch: the parts of one have one stamp. */
+  7: optional bool part
 }
 
 struct LogReply {

@@ -38,7 +38,7 @@ function measured(size: number): Measured {
   // Every other accept time is left for what comes late.
   for (let i = 1; i <= size; i++) {
     const client = `c${i % 8}` as ClientId;
-    log.append({ origin: SELF, acceptTime: 2 * i, client, clientTime: i, key: KEY, operation: bid(i) });
+    log.append([{ origin: SELF, acceptTime: 2 * i, client, clientTime: i, key: KEY, operation: bid(i) }]);
   }
   log.read(KEY);
   let late = 0;

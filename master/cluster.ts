@@ -1,4 +1,5 @@
 import type { Origin } from '../src/base/ids.js';
+import type { BatchPart } from '../src/bayou/messages.js';
 import type { Guarantee } from '../src/bayou/session.js';
 import type { VersionVector } from '../src/bayou/version-vector.js';
 import type { Write } from '../src/bayou/write.js';
@@ -44,6 +45,8 @@ export interface Cluster {
    */
   retireServer(id: string): Promise<void>;
   write(client: string, key: string, operation: KvOperation): Promise<void>;
+  /** Several keys as one atomic write. */
+  batch(client: string, parts: readonly BatchPart<KvOperation>[]): Promise<void>;
   get(client: string, key: string): Promise<GetResult>;
   /** The replica's store, ascending by key. */
   store(server: string): AsyncIterable<{ readonly key: string; readonly value: Uint8Array }>;

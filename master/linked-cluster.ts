@@ -3,8 +3,9 @@ import type { Address } from '../src/base/address.js';
 import { checkId } from '../src/base/checks.js';
 import { BaristaError } from '../src/base/errors.js';
 import { type ClientId, compareIds, incarnationOf, type Origin, type ReplicaId } from '../src/base/ids.js';
+import type { Done } from '../src/base/outcome.js';
 import type { LogReply, PullOutcome, StabilizeReply, Status, StoreReply } from '../src/bayou/admin-messages.js';
-import type { ReadReply, WriteReply } from '../src/bayou/messages.js';
+import type { BatchPart, ReadReply, WriteReply } from '../src/bayou/messages.js';
 import { type Guarantee, Session } from '../src/bayou/session.js';
 import type { VersionVector } from '../src/bayou/version-vector.js';
 import type { Write } from '../src/bayou/write.js';
@@ -139,9 +140,17 @@ export class LinkedCluster implements Cluster {
     if (server !== undefined) server.incarnation = null;
   }
 
-  async write(clientId: string, key: string, operation: KvOperation): Promise<void> {
+  write(clientId: string, key: string, operation: KvOperation): Promise<void> {
+    return this.#write(clientId, (client, done) => client.write(key, operation, done));
+  }
+
+  batch(clientId: string, parts: readonly BatchPart<KvOperation>[]): Promise<void> {
+    return this.#write(clientId, (client, done) => client.batch(parts, done));
+  }
+
+  async #write(clientId: string, ask: (client: Client, done: Done<WriteReply>) => void): Promise<void> {
     const { client } = this.#client(clientId);
-    const reply = await this.#world.answer<WriteReply>((done) => client.write(key, operation, done));
+    const reply = await this.#world.answer<WriteReply>((done) => ask(client, done));
     if (reply.kind === 'missing') {
       throw new BaristaError(
         'ERR_DEP',

@@ -1,12 +1,12 @@
-import { BaristaError } from '../src/base/errors.js';
 import { CLIENT, type Command, define, KEY, type Parameter } from './command.js';
-import { quoted } from './format.js';
+import { expectedFrom, partFrom, wholeNumber } from './operation-words.js';
 
 const VALUE: Parameter = { name: 'VALUE', ids: 'none' };
 const MEMBER: Parameter = { name: 'MEMBER', ids: 'none' };
 const PROCEDURE: Parameter = { name: 'PROCEDURE', ids: 'none' };
 const EXPECTED: Parameter = { name: 'EXPECTED', ids: 'none' };
 const NUMBER: Parameter = { name: 'NUMBER', ids: 'none' };
+const OPERATION: Parameter = { name: 'OPERATION', ids: 'none' };
 
 const encoder = new TextEncoder();
 
@@ -96,15 +96,22 @@ export const WRITE_COMMANDS: readonly Command[] = [
     restAt: () => 5,
     help: 'as put where the key holds EXPECTED ("": is absent) as the write takes effect; as merge where it does not',
     async run(cluster, [client, key, expected, procedure, value]) {
-      const expects = expected === '' ? 'absent' : encoder.encode(expected);
+      const expects = expectedFrom(expected);
       await cluster.write(client, key, { kind: 'merge', procedure, expects, value: encoder.encode(value) });
       return 'ran';
     },
   }),
+  define({
+    name: 'batch',
+    parameters: [CLIENT, OPERATION],
+    repeats: true,
+    help: 'writes several keys at once; each OPERATION is one of those above in quotes, without its client',
+    async run(cluster, [client, ...operations]) {
+      await cluster.batch(
+        client,
+        operations.map(partFrom).filter((part) => part !== null),
+      );
+      return 'ran';
+    },
+  }),
 ];
-
-function wholeNumber(text: string): number {
-  const number = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(number)) return number;
-  throw new BaristaError('ERR_SYNTAX', `increment takes a whole number within 2^53 - 1, not ${quoted(text)}`);
-}

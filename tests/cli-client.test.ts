@@ -22,6 +22,7 @@ const COMMANDS = [
   'put',
   'get',
   'delete',
+  'batch',
   'watch',
   'history',
   'conflicts',
@@ -314,6 +315,45 @@ describe('put, get and delete', () => {
     expect((await barista(['get', 'k', '--raw', '--at', at])).bytes).toEqual(input);
   });
 
+  test('write several keys at once, from words or from lines', async () => {
+    const { at } = await startServer('s');
+    const words = ['put order two espressos', "put 'a key' ' '", 'increment sold -2', 'append line "one\\n"'];
+    expect(await barista(['batch', ...words, '--at', at])).toMatchObject(done());
+    const lines =
+      '# an order\n\nput order none\nsetAdd open table 4\nputIfAbsent first yes\nsetRemove gone x\ndelete sold';
+    expect(await barista(['batch', '--at', at, '--replicated', '1'], { input: Buffer.from(lines) })).toMatchObject(
+      done(),
+    );
+    const { out } = await barista(['store', '--at', at]);
+    expect(out).toBe('a key: \nfirst:yes\nline:one\\n\nopen:["table 4"]\norder:none\n');
+    const log = await barista(['log', '--at', at]);
+    expect(log.out.split('\n').map((line) => line.split(' ')[0])).toEqual([
+      ...Array.from({ length: 4 }, () => '1@s#1'),
+      ...Array.from({ length: 5 }, () => '2@s#1'),
+      '',
+    ]);
+  });
+
+  test.each([
+    [['put k'], 'ERR_SYNTAX: operation 1: "put k" is no operation of a batch, as in: put KEY VALUE'],
+    [['delete k l'], 'ERR_SYNTAX: operation 1: "delete k l" is no operation of a batch, as in: delete KEY'],
+    [['put k v', 'get k'], 'ERR_SYNTAX: operation 2: "get" is no operation of a batch: put, delete, increment, '],
+    [['increment k one'], 'ERR_SYNTAX: operation 1: increment takes a whole number within 2^53 - 1, not "one"'],
+    [['put "k v'], 'ERR_SYNTAX: operation 1: column 5: the quote " is never closed'],
+    [['put k v', 'delete k'], 'ERR_BATCH: a batch writes "k" twice'],
+    [['# nothing'], 'ERR_BATCH: a batch of 0 writes, where 1 to 128 are allowed'],
+    [[`put ${'k'.repeat(4097)} v`], 'ERR_INVALID_KEY: '],
+  ])('say what is no batch: %j', async (operations, message) => {
+    const { status, error } = await barista(['batch', ...operations, '--at', NOBODY]);
+    expect([status, error]).toEqual([1, expect.stringContaining(`barista: ${message}`)]);
+  });
+
+  test('take no lines that are not text, and no more than a batch can have', async () => {
+    const lines = (input: Uint8Array) => barista(['batch', '--at', NOBODY], { input });
+    expect((await lines(Uint8Array.of(0xff))).error).toContain('ERR_SYNTAX: standard input is not UTF-8');
+    expect((await lines(new Uint8Array(8 * 1024 * 1024 + 1).fill(0x20))).error).toContain('ERR_INVALID_VALUE: ');
+  });
+
   test('take an empty value, and words that look like options after --', async () => {
     const { at } = await startServer('s');
     expect(await barista(['put', 'empty', '', '--at', at])).toMatchObject(done());
@@ -404,7 +444,7 @@ describe('status', () => {
     const facts = [
       'replica till 7#1',
       'cluster bar',
-      'protocol 3',
+      'protocol 4',
       'tie-break higher',
       'clock logical',
       'retry-window 600000ms',
@@ -421,7 +461,7 @@ describe('status', () => {
       id: 'till 7',
       incarnation: 1,
       cluster: 'bar',
-      protocol: 3,
+      protocol: 4,
       tieBreak: 'higher',
       clock: 'logical',
       retryWindowMs: 600_000,
@@ -764,6 +804,10 @@ describe('the words', () => {
     expect(await change('set-add k m')).toEqual({ kind: 'set-add', key: 'k', member: 'm' });
     expect(await change('set-remove k m')).toEqual({ kind: 'set-remove', key: 'k', member: 'm' });
     expect(await change('put k v --if-absent')).toMatchObject({ kind: 'put', ifAbsent: true });
+    expect(await change('batch')).toEqual({ kind: 'batch', operations: [] });
+    expect((await ask('batch', 'put k v w', 'delete l', '--at', 'h:1', '--stable')).asked).toMatchObject([
+      { goal: { stable: true }, task: { kind: 'batch', operations: ['put k v w', 'delete l'] } },
+    ]);
     expect((await ask('link', 'a=b=[::1]:4', '--at', 'h:1')).asked).toEqual([
       {
         at: [{ host: 'h', port: 1 }],

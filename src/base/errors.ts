@@ -12,6 +12,8 @@ const CATALOGUE = {
   ERR_INVALID_VALUE:
     'Values are at most 1,048,576 bytes, and what the codec of the session takes; members of a set 4,096 bytes of UTF-8; increments whole numbers within 2^53 - 1; merge procedures are named as keep-both@1.',
   ERR_INVALID_TIME: 'Times are whole numbers from 0 to 9,007,199,254,740,991; incarnations start at 1.',
+  ERR_BATCH:
+    'A batch writes 1 to 128 keys, each once; keys and operations take at most 1,048,576 bytes. Divide it, or write key by key.',
   ERR_CLIENT_TIME: 'A client time names one operation once and for all. A client that lost its counter needs a new id.',
   ERR_CLOCK_EXHAUSTED:
     'An accept time reached the largest exact integer, so no later stamp exists. Find who stamped so far ahead.',
@@ -33,7 +35,8 @@ const CATALOGUE = {
     'A peer holds stamps this replica never gave: its storage was copied or restored, or the peer lies. Give one of them a new incarnation.',
   ERR_RETIRED:
     'It rejoins by itself under a new incarnation, and submits again what nobody had received. If it does not, start it again.',
-  ERR_BEHIND: 'Nothing to do: it pulls that by itself. Check that the link exists on both sides.',
+  ERR_BEHIND:
+    'Nothing to do: it pulls that by itself. Check that the link exists on both sides. To read several keys meanwhile, ask another replica, or one key at a time.',
   ERR_NOT_LINKED: 'Link the two replicas first, on both sides.',
   ERR_PORT_IN_USE:
     'Choose another port, or 0 for one that is free; cleanup-ports.sh ends replicas that an earlier run left behind.',

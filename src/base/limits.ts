@@ -23,6 +23,12 @@ export const TIME_MAX = Number.MAX_SAFE_INTEGER;
  */
 export const ORIGINS_MAX = 16_384;
 
+/** Keys that one batch writes. */
+export const BATCH_PARTS_MAX = 128;
+
+/** What the keys of a batch, in UTF-8, and what its operations carry take together: it is never divided on its way. */
+export const BATCH_BYTES_MAX = 1024 * 1024;
+
 /** For how long a client may send an operation again, unless the cluster says otherwise. */
 export const RETRY_WINDOW_MS_DEFAULT = 10 * 60_000;
 

@@ -43,19 +43,15 @@ export function cutPage<Op, Value>(log: WriteLog<Op, Value>, after: string | nul
 /**
  * Makes a part of this replica's store what a page of another's base store says: for each key the page speaks for, the
  * base, and no write of the log that is folded into it. A write that stands before the page's end, and that `theirs`, what the
- * other claims, does not cover, is one that nobody there had received: `adopt` accepts it anew.
+ * other claims, does not cover, is one that nobody there had received: it stays, to be accepted anew (`resubmit`) when all pages
+ * and the tail have come, together with the others of its batch, whose keys other pages speak for.
  */
-export function takePage<Op, Value>(
-  log: WriteLog<Op, Value>,
-  page: StorePage<Op>,
-  theirs: VersionVector,
-  adopt: (write: Write<Op>) => void,
-): void {
+export function takePage<Op, Value>(log: WriteLog<Op, Value>, page: StorePage<Op>, theirs: VersionVector): void {
   const { storage } = log;
   const bases = new Map(page.entries.map((entry) => [entry.key, entry]));
   for (const key of keysOf(log, page)) {
     if (!bases.has(key) && storage.base(key) !== null) log.setBase(key, null);
-    takeKey(log, key, page.time, bases.get(key) ?? null, theirs, adopt);
+    takeKey(log, key, page.time, bases.get(key) ?? null, theirs);
   }
   for (const [key, base] of bases) {
     const there = storage.base(key);
@@ -81,7 +77,6 @@ function takeKey<Op, Value>(
   time: number,
   base: Write<Op> | null,
   theirs: VersionVector,
-  adopt: (write: Write<Op>) => void,
 ): void {
   const history = [...log.storage.history(key)];
   const isFolded = ({ acceptTime }: Write<Op>): boolean => acceptTime <= time;
@@ -93,9 +88,10 @@ function takeKey<Op, Value>(
   const repeats = yieldingTo(effective, history.slice(history.filter(isFolded).length), log.rules);
   const folded = history.filter(isFolded);
   const unknown = folded.filter((write) => !isKnown(write));
-  for (const write of unknown) log.giveUp(write, time);
-  for (const write of [...folded, ...repeats]) log.drop(write);
-  for (const write of worthAnew(unknown, history, log.rules)) {
-    if (base === null || !isReplacedBy(write, base, log.order, log.rules)) adopt(write);
+  const worth = new Set(worthAnew(unknown, history, log.rules));
+  for (const write of unknown) {
+    const isReplaced = base !== null && isReplacedBy(write, base, log.order, log.rules);
+    if (isReplaced || !worth.has(write)) log.giveUp(write, time);
   }
+  for (const write of [...folded.filter(isKnown), ...repeats]) log.drop(write);
 }

@@ -1,6 +1,6 @@
 import type { ReplicaStorage } from './ports.js';
 import type { VersionVector } from './version-vector.js';
-import type { StampOrder, Write } from './write.js';
+import { type AcceptStamp, hasSameStamp, type StampOrder, type Write } from './write.js';
 
 export interface BatchLimits {
   readonly writesMax: number;
@@ -13,7 +13,8 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * The next writes that `seen` covers and `base` does not, in stamp order: the merge of each origin's run, entered by
- * search, so that the cost is that of what the requester misses. At least one if any is left.
+ * search, so that the cost is that of what the requester misses. At least one if any is left; and all writes of a stamp, since
+ * who has one of them is taken to have them all.
  */
 export function cutBatch<Op>(
   storage: ReplicaStorage<Op>,
@@ -36,10 +37,19 @@ export function cutBatch<Op>(
     const next = merge.peek();
     if (next === undefined) return { writes, more: false };
     bytes += bytesOf(next);
-    if (writes.length > 0 && (writes.length >= writesMax || bytes > bytesMax)) return { writes, more: true };
+    const last = writes.at(-1);
+    const isFull = writes.length >= writesMax || bytes > bytesMax;
+    if (last !== undefined && isFull && !hasSameStamp(last, next)) return { writes, more: true };
     writes.push(next);
     merge.advance();
   }
+}
+
+/** The first `writesMax` of `writes`, which are in stamp order, and all others with the stamp of the last of them. */
+export function firstWhole<W extends AcceptStamp>(writes: readonly W[], writesMax: number): readonly W[] {
+  let end = Math.min(writesMax, writes.length);
+  while (end > 0 && end < writes.length && hasSameStamp(writes[end - 1] as W, writes[end] as W)) end += 1;
+  return writes.slice(0, end);
 }
 
 interface Head<Op> {
@@ -47,7 +57,10 @@ interface Head<Op> {
   readonly rest: Iterator<Write<Op>>;
 }
 
-/** Merges runs, each in order, into one order: a binary heap of their first writes. */
+/**
+ * Merges runs, each in order, into one order: a binary heap of their first writes. Writes of one stamp are of one run, and come
+ * one after the other.
+ */
 export class RunMerge<Op> {
   readonly #heap: Head<Op>[] = [];
   readonly #order: StampOrder;

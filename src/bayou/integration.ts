@@ -19,8 +19,10 @@ import { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
-/** How many keys one step resubmits the writes of. */
-const RESUBMIT_KEYS = 4_096;
+/** How many writes one step accepts anew, about, */
+const RESUBMIT_WRITES = 4_096;
+/** and of how many keys one takes the base store apart. */
+const DISSOLVE_KEYS = 4_096;
 
 /** After so many signs of others a replica that rejoins no longer waits for the one it is to hear from. */
 const IN_VAIN_MAX = 8;
@@ -149,7 +151,7 @@ export class Integration<Op, Value> {
     if (this.#storePeer !== null && this.#storePeer !== peer) return { kind: 'integrated', more: false, fresh: false };
     if (peer === this.#rejoinsWith && batch.standing.base >= log.baseTime) this.#inVain = 0;
     const base = batch.resumed && request.resume !== null ? request.resume.received : request.seen;
-    const wrong = checkBatch(batch, peer, request, base, self, log.seen, log.order) ?? this.#checkSender(batch);
+    const wrong = checkBatch(batch, peer, request, base, self, log) ?? this.#checkSender(batch);
     if (wrong !== null) return wrong;
     const limit = clock.limit(now);
     clock.observe(batch.seen.highestTime(limit));
@@ -217,13 +219,18 @@ export class Integration<Op, Value> {
     log.dropUnsent(base, { writes: writes.slice(0, taken), more: isCut, seen }, upTo);
   }
 
-  /** When all that the peer has is known, so is what it has not of a rejoining replica's writes. True if there was some. */
+  /**
+   * When all that the peer has is known, so is what it has not of a replica's writes that rejoins, or took over its base store.
+   * True if there was some.
+   */
   #resubmit(batch: PullBatch<Op>, now: number): boolean {
-    if (!this.#outside) return false;
+    if (!this.#hearsAnew) return false;
     const { log, members, self } = this.#parts;
-    const adopt = (write: Write<Op>): void => this.#adopt(write, now);
-    const ended = [...log.storage.origins()].filter((origin) => origin !== self && members.hasEnded(origin));
-    return resubmit(log, new Set(ended), batch.seen, RESUBMIT_KEYS, adopt);
+    const adopt = (writes: readonly Write<Op>[]): void => this.#adopt(writes, now);
+    // Of members, and of itself, what stands in the base store; of what it was before, and others that have ended, all.
+    const isEnded = (origin: Origin): boolean => this.#outside && origin !== self && members.hasEnded(origin);
+    const upTo = (origin: Origin): number => (isEnded(origin) ? Number.POSITIVE_INFINITY : log.baseTime);
+    return resubmit(log, upTo, batch.seen, RESUBMIT_WRITES, adopt);
   }
 
   /** Nothing is left: the replica may claim what the peer claims. */
@@ -421,7 +428,7 @@ export class Integration<Op, Value> {
     // What other transfers have received counts on the base store; and who comes back to a part of it begins again.
     transfers.reset();
     this.#store = { time: this.#store?.time ?? log.baseTime, after: null };
-    this.#dissolved = dissolveBase(log, this.#dissolved, seen, RESUBMIT_KEYS, (write) => this.#adopt(write, now));
+    this.#dissolved = dissolveBase(log, this.#dissolved, seen, DISSOLVE_KEYS, (write) => this.#adopt([write], now));
     if (this.#dissolved === null) {
       this.#store = null;
       this.#isTaken = false;
@@ -452,7 +459,7 @@ export class Integration<Op, Value> {
     // What other transfers have received may count on what the page replaces.
     transfers.reset();
     if (page.after === null) this.#dissolved = null;
-    takePage(log, page, batch.seen, (write) => this.#adopt(write, now));
+    takePage(log, page, batch.seen);
     if (page.upTo === null) {
       log.baseTime = page.time;
       log.baseVector = page.vector.clone();
@@ -479,14 +486,14 @@ export class Integration<Op, Value> {
     const isGone = (origin: Origin): boolean => origin !== self && log.seen.has(origin) && !members.isMember(origin);
     const gone = [...log.storage.origins()].filter(isGone);
     // What they brought is gone, so no transfer may count on it.
-    if (adoptOrphans(log, gone, (write) => this.#adopt(write, now))) transfers.reset();
+    if (adoptOrphans(log, gone, (writes) => this.#adopt(writes, now))) transfers.reset();
   }
 
-  /** Accepts a write anew, as the same operation of the same client. */
-  #adopt(write: Write<Op>, now: number): void {
+  /** Accepts a write anew, as the same operation of the same client; or the parts of a batch, under one stamp. */
+  #adopt(writes: readonly Write<Op>[], now: number): void {
     const { clock, log, self } = this.#parts;
     const acceptTime = clock.next(0, now);
     if (acceptTime === null) return;
-    log.append({ ...write, origin: self, acceptTime, resubmitted: true });
+    log.append(writes.map((write) => ({ ...write, origin: self, acceptTime, resubmitted: true })));
   }
 }

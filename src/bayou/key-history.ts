@@ -2,7 +2,7 @@ import type { ClientId } from '../base/ids.js';
 import { countBefore } from '../base/search.js';
 import type { Folding, StateMachine } from '../base/state-machine.js';
 import { VersionVector } from './version-vector.js';
-import type { AcceptStamp, StampOrder, Write } from './write.js';
+import { type AcceptStamp, nameStamp, type StampOrder, type Write } from './write.js';
 
 /*
  * A key's history: its live writes in the log, ascending in the total order; before them stands the key's base, what the
@@ -308,6 +308,7 @@ export function worthAnew<Op, Value>(
 ): readonly Write<Op>[] {
   if (writes.every(({ operation }) => rules.machine.isBlind(operation))) return writes;
   const effects = new Effects(history, rules);
-  const effective = new Set(history.filter((write) => effects.take(write)));
-  return writes.filter((write) => rules.machine.isBlind(write.operation) || effective.has(write));
+  // By name: what a run shows of a write may be another copy of it.
+  const effective = new Set(history.filter((write) => effects.take(write)).map(nameStamp));
+  return writes.filter((write) => rules.machine.isBlind(write.operation) || effective.has(nameStamp(write)));
 }

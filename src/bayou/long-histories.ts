@@ -11,7 +11,7 @@ import {
   type Unknown,
 } from './key-history.js';
 import type { ReplicaStorage } from './ports.js';
-import type { Write } from './write.js';
+import { hasSameStamp, type Write } from './write.js';
 
 /** From so many writes on a history is long: below, to fold it whole costs less than to keep anything of it. */
 const LONG_MIN = 64;
@@ -109,7 +109,7 @@ export class LongHistories<Op, Value> {
     const kept = this.#kept.get(write.key);
     if (kept === undefined) return;
     const times = kept.names.get(write.client);
-    const left = times?.get(write.clientTime)?.filter((other) => !isSame(other, write)) ?? [];
+    const left = times?.get(write.clientTime)?.filter((other) => !hasSameStamp(other, write)) ?? [];
     if (left.length > 0) times?.set(write.clientTime, left);
     else times?.delete(write.clientTime);
     kept.writes -= 1;
@@ -163,7 +163,7 @@ export class LongHistories<Op, Value> {
 
   /** As they stand in the history, which has them all by now. */
   #inOrder(key: string, copies: readonly Write<Op>[]): readonly Write<Op>[] {
-    return this.#storage.history(key).filter((write) => copies.some((copy) => isSame(copy, write)));
+    return this.#storage.history(key).filter((write) => copies.some((copy) => hasSameStamp(copy, write)));
   }
 
   #read(key: string, kept: Kept<Op, Value>): Folded<Op, Value> | Unknown | null {
@@ -215,7 +215,7 @@ export class LongHistories<Op, Value> {
     const effects = new Effects(copies, this.#rules);
     for (const copy of copies) {
       const isEffective = effects.take(copy);
-      if (isSame(copy, write)) return isEffective;
+      if (hasSameStamp(copy, write)) return isEffective;
     }
     return false;
   }
@@ -266,8 +266,4 @@ function placesOfMarks(from: number, length: number): number[] {
   const places: number[] = [];
   for (let gap = MARK_GAP, at = length - gap; at > from; gap *= 2, at -= gap) places.push(at);
   return places;
-}
-
-function isSame<Op>(a: Write<Op>, b: Write<Op>): boolean {
-  return a.acceptTime === b.acceptTime && a.origin === b.origin;
 }

@@ -20,7 +20,7 @@ export interface ClusterTerms {
 export type ClockKind = 'logical' | 'hybrid';
 
 /** Raised when a change to the messages or to their meaning keeps an older replica from understanding a newer one. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export interface WriteRequest<Op> {
   readonly client: ClientId;
@@ -31,6 +31,18 @@ export interface WriteRequest<Op> {
   readonly after: number;
   /** What the replica must hold before it may take the write (writes-follow-reads, monotonic-writes); null if nothing. */
   readonly needs: VersionVector | null;
+}
+
+/** One operation of a batch. */
+export interface BatchPart<Op> {
+  readonly key: string;
+  readonly operation: Op;
+}
+
+/** Several keys as one atomic write: under one stamp, and one client time. */
+export interface BatchRequest<Op> extends Pick<WriteRequest<Op>, 'client' | 'clientTime' | 'after' | 'needs'> {
+  /** From 1 to BATCH_PARTS_MAX, each on a key of its own; BATCH_BYTES_MAX in all. */
+  readonly parts: readonly BatchPart<Op>[];
 }
 
 export type WriteReply =
@@ -91,7 +103,10 @@ export interface PullRequest {
   readonly life: number;
   /** True if the requester rejoins under a new incarnation, and has not heard yet what it missed. */
   readonly outside: boolean;
-  /** The responder stops at whichever comes first, and always sends one write if any is left. */
+  /**
+   * The responder stops at whichever comes first, and always sends one write if any is left; of a batch, which it does not
+   * divide, all.
+   */
   readonly writesMax: number;
   readonly bytesMax: number;
 }
@@ -100,7 +115,7 @@ export interface PullBatch<Op> {
   readonly from: Origin;
   /** True if the batch goes on from `resume.received`; false if it starts from `seen`. */
   readonly resumed: boolean;
-  /** In stamp order. */
+  /** In stamp order; the parts of a batch by key. Never some parts of a batch without the others. */
   readonly writes: readonly Write<Op>[];
   /** The responder's `seen`, fixed in the same step as `writes`. */
   readonly seen: VersionVector;

@@ -26,9 +26,9 @@ import type {
   Resume,
   StoreCursor,
   WriteReply,
-  WriteRequest,
 } from './messages.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from './read-messages.js';
+import type { Submission } from './submission.js';
 import type { VersionVector } from './version-vector.js';
 import type { WatchReply, WatchRequest } from './watch-messages.js';
 import type { Write } from './write.js';
@@ -41,7 +41,7 @@ import type { Write } from './write.js';
 export interface ReplicaStorage<Op> {
   /** The live writes on `key`, ascending in the total order; empty if none. Callers do not keep or change it. */
   history(key: string): readonly Write<Op>[];
-  /** Adds a write, `position` being where it stands in its key's history. Its stamp is not yet present. */
+  /** Adds a write, `position` being where it stands in its key's history. Its stamp is not yet present on its key. */
   insert(write: Write<Op>, position: number): void;
   /** Drops the write at `position` of the history of `key`. */
   remove(key: string, position: number): void;
@@ -57,8 +57,8 @@ export interface ReplicaStorage<Op> {
   /** The origins that have, or had, writes here. */
   origins(): Iterable<Origin>;
   /**
-   * The live writes of `origin` with accept time above `after` and at most `upTo`, ascending. Found by search, not by a
-   * pass. Stays valid while writes are inserted and removed.
+   * The live writes of `origin` with accept time above `after` and at most `upTo`, ascending; those of one accept time by key.
+   * Found by search, not by a pass. Stays valid while writes are inserted and removed.
    */
   run(origin: Origin, after: number, upTo: number): Iterator<Write<Op>>;
   /** About how many writes `run` would give. */
@@ -136,7 +136,7 @@ export interface PeerConnection<Op> {
 
 /** How a client reaches one replica. */
 export interface ClientConnection<Op, Value> {
-  write(request: WriteRequest<Op>, timeoutMs: number, done: Done<WriteReply>): void;
+  write(request: Submission<Op>, timeoutMs: number, done: Done<WriteReply>): void;
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Value>>): void;
   close(): void;
 }
@@ -174,7 +174,7 @@ export interface BundleConnection<Op> {
 
 /** What a replica answers, however it is reached: the driver implements it. Every call answers exactly once. */
 export interface ReplicaService<Op, Value> {
-  write(request: WriteRequest<Op>, done: Done<WriteReply>): void;
+  write(request: Submission<Op>, done: Done<WriteReply>): void;
   read(request: ReadRequest, done: Done<ReadReply<Value>>): void;
   readMany(request: ReadManyRequest, done: Done<ReadManyReply<Value>>): void;
   scan(request: ScanRequest, done: Done<ScanReply<Value>>): void;

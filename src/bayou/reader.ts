@@ -8,7 +8,7 @@ import { historyPage } from './histories.js';
 import type { HistoryReply, HistoryRequest, Stage } from './history-messages.js';
 import type { WriteState } from './hold-messages.js';
 import type { Integration } from './integration.js';
-import { lackingIs } from './key-history.js';
+import { type Folded, lackingIs, type Unknown } from './key-history.js';
 import { LogWalk } from './log-walk.js';
 import type { Membership } from './membership.js';
 import { isRefused, type ReadReply, type ReadRequest, type Refused, refused } from './messages.js';
@@ -43,8 +43,9 @@ export class Reader<Op, Value> {
     this.#parts = parts;
     let named = 0;
     this.#snapshots = new Snapshots({
-      read: (key) => this.#find(key),
+      read: (key, seen) => foundOf(key, parts.log.readTogether(key, seen)),
       keys: () => parts.log.storage,
+      seen: () => parts.log.seen,
       name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),
     });
     const { log, members, clock } = parts;
@@ -67,28 +68,44 @@ export class Reader<Op, Value> {
   read(request: ReadRequest): ReadReply<Value> | Refused {
     const missing = this.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const found = this.#find(request.key);
+    const found = foundOf(request.key, this.#parts.log.read(request.key));
     if (found !== null && isRefused(found)) return found;
     return found === null ? { kind: 'absent' } : { kind: 'found', ...found };
   }
 
-  /** Several keys, as they are in one state. */
+  /** Several keys, as they are in one state, with all of a batch or nothing of it. ERR_BEHIND while there is none. */
   readMany({ keys, needs }: ReadManyRequest): ReadManyReply<Value> | Refused {
     const missing = this.missing(needs);
     if (missing !== null) return { kind: 'missing', missing };
+    const { log } = this.#parts;
+    if (keys.length > 1 && this.#isBetweenStates) return this.#behind();
     const values: (FoundValue<Value> | null)[] = [];
     for (const key of keys) {
-      const found = this.#find(key);
+      const found = foundOf(key, log.readTogether(key, log.seen));
       if (found !== null && isRefused(found)) return found;
       values.push(found);
     }
     return { kind: 'values', values };
   }
 
-  /** A page of a range. What a session needs is looked at when its state is taken. */
+  /** A page of a range, likewise. What a session needs is looked at when its state is taken. */
   scan(request: ScanRequest, now: number): ScanReply<Value> | Refused {
-    const missing = request.snapshot === null ? this.missing(request.needs) : null;
-    return missing === null ? this.#snapshots.scan(request, now) : { kind: 'missing', missing };
+    if (request.snapshot !== null) return this.#snapshots.scan(request, now);
+    const missing = this.missing(request.needs);
+    if (missing !== null) return { kind: 'missing', missing };
+    return this.#isBetweenStates ? this.#behind() : this.#snapshots.scan(request, now);
+  }
+
+  /** While a base store is taken over, key by key, some keys are as they were, and others as they are there. */
+  get #isBetweenStates(): boolean {
+    return this.#parts.integration.isBehind;
+  }
+
+  #behind(): Refused {
+    return refused(
+      'ERR_BEHIND',
+      `${this.#parts.self} takes over what it missed, and shows one key at a time meanwhile`,
+    );
   }
 
   /** The next writes that lost, and what they lost to. */
@@ -160,13 +177,15 @@ export class Reader<Op, Value> {
     if (!this.#parts.log.seen.covers(stamp.origin, stamp.acceptTime)) return 'received';
     return this.stateOf(stamp, peers).stable ? 'stable' : 'accepted';
   }
+}
 
-  #find(key: string): FoundValue<Value> | Refused | null {
-    const folded = this.#parts.log.read(key);
-    if (folded === null) return null;
-    if (folded.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
-    const { value, last, basis } = folded;
-    const stamp = { origin: last.origin, acceptTime: last.acceptTime };
-    return basis === null ? { value, stamp } : { value, stamp, basis };
-  }
+function foundOf<Op, Value>(
+  key: string,
+  folded: Folded<Op, Value> | Unknown | null,
+): FoundValue<Value> | Refused | null {
+  if (folded === null) return null;
+  if (folded.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
+  const { value, last, basis } = folded;
+  const stamp = { origin: last.origin, acceptTime: last.acceptTime };
+  return basis === null ? { value, stamp } : { value, stamp, basis };
 }

@@ -1,5 +1,5 @@
 import { compareKeys, type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
-import { ORIGINS_MAX } from '../base/limits.js';
+import { BATCH_BYTES_MAX, BATCH_PARTS_MAX, ORIGINS_MAX } from '../base/limits.js';
 import type { Membership } from './membership.js';
 import {
   type ClusterTerms,
@@ -11,7 +11,11 @@ import {
   type StorePage,
 } from './messages.js';
 import type { VersionVector } from './version-vector.js';
-import type { AcceptStamp, StampOrder } from './write.js';
+import { type AcceptStamp, areOneBatch, hasSameStamp, type Write } from './write.js';
+import type { WriteLog } from './write-log.js';
+
+/** What a write takes beside its key and operation, in the count of `WriteLog.bytesOf`. */
+const PART_BYTES_MAX = 32;
 
 /** Why a peer's request, or news, is not answered; null if it may be. */
 export function checkRequest(
@@ -99,15 +103,15 @@ function checkOwnStamps(peer: Origin, claim: VersionVector, self: Origin, seen: 
  * Why a batch cannot be used; null if it can. What the order and the vectors of a batch promise is what `received` and
  * `seen` rest on, so a peer's word is not taken for it.
  */
-export function checkBatch<Op>(
+export function checkBatch<Op, Value>(
   batch: PullBatch<Op>,
   peer: ReplicaId,
   request: PullRequest,
   base: VersionVector,
   self: Origin,
-  seen: VersionVector,
-  order: StampOrder,
+  log: Pick<WriteLog<Op, Value>, 'seen' | 'order' | 'bytesOf'>,
 ): Refused | null {
+  const { seen, order } = log;
   if (replicaIdOf(batch.from) !== peer) return refused('ERR_IDENTITY', `${batch.from} answers where ${peer} was asked`);
   const forged = checkOwnStamps(batch.from, batch.seen, self, seen);
   if (forged !== null) return forged;
@@ -131,7 +135,7 @@ export function checkBatch<Op>(
   }
   if (batch.more && batch.writes.length === 0 && batch.store === null)
     return broken('is empty but says that more is left');
-  let previous = null;
+  let previous: Write<Op> | null = null;
   for (const write of batch.writes) {
     // One that was accepted after the request left may come back: the peer had it from here meanwhile.
     if (write.origin === self && !seen.covers(self, write.acceptTime)) {
@@ -140,10 +144,38 @@ export function checkBatch<Op>(
         `${batch.from} sends a write of ${self} that it never gave: ${write.acceptTime}`,
       );
     }
-    if (previous !== null && order(previous, write) >= 0) return broken('is not in stamp order');
+    if (previous !== null && order(previous, write) >= 0 && !hasSameStamp(previous, write)) {
+      return broken('is not in stamp order');
+    }
     if (base.covers(write.origin, write.acceptTime)) return broken('holds a write that was not asked for');
     if (!batch.seen.covers(write.origin, write.acceptTime)) return broken('holds a write its vector does not cover');
     previous = write;
+  }
+  return checkStamps(batch.writes, log, broken);
+}
+
+/** Several writes of one stamp must be the parts of a batch as a replica would have taken it. */
+function checkStamps<Op, Value>(
+  writes: readonly Write<Op>[],
+  log: Pick<WriteLog<Op, Value>, 'bytesOf'>,
+  broken: (what: string) => Refused,
+): Refused | null {
+  let parts = 1;
+  let bytes = 0;
+  for (let i = 1; i < writes.length; i++) {
+    const [previous, write] = [writes[i - 1] as Write<Op>, writes[i] as Write<Op>];
+    if (!hasSameStamp(previous, write)) {
+      parts = 1;
+      continue;
+    }
+    if (!areOneBatch(previous, write)) return broken('holds two writes under one stamp that are no parts of a batch');
+    if (compareKeys(previous.key, write.key) >= 0) return broken('holds parts of a batch that are not in order');
+    if (parts === 1) bytes = log.bytesOf(previous);
+    parts += 1;
+    bytes += log.bytesOf(write);
+    if (parts > BATCH_PARTS_MAX || bytes > BATCH_BYTES_MAX + parts * PART_BYTES_MAX) {
+      return broken('holds a batch that is larger than there may be');
+    }
   }
   return null;
 }

@@ -1,7 +1,8 @@
 import type { Origin } from '../base/ids.js';
-import { foldHistory, isReplacedBy, worthAnew } from './key-history.js';
+import { RunMerge } from './batch.js';
+import { foldHistory, isReplacedBy, positionOf, worthAnew } from './key-history.js';
 import type { VersionVector } from './version-vector.js';
-import { nameStamp, type Write } from './write.js';
+import { hasSameStamp, nameWrite, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /*
@@ -10,37 +11,62 @@ import type { WriteLog } from './write-log.js';
  */
 
 /**
- * Accepts anew the writes of `origins` that `known`, the vector of a peer, does not cover, on about `keysMax` keys, in the
- * order in which they stand there. True if there were any.
+ * Accepts anew the writes of each origin, up to the accept time that `upTo` says of it, that `known`, the vector of a peer, does not
+ * cover: about `writesMax` of them, in the order in which they stand there. What is left of a batch gets one stamp again. True if
+ * there were any.
  */
 export function resubmit<Op, Value>(
   log: WriteLog<Op, Value>,
-  origins: ReadonlySet<Origin>,
+  upTo: (origin: Origin) => number,
   known: VersionVector,
-  keysMax: number,
-  adopt: (write: Write<Op>) => void,
+  writesMax: number,
+  adopt: (writes: readonly Write<Op>[]) => void,
 ): boolean {
-  const keys = new Set<string>();
-  for (const origin of origins) {
-    const run = log.storage.run(origin, known.get(origin), Number.POSITIVE_INFINITY);
-    for (let next = run.next(); next.done !== true; next = run.next()) {
-      keys.add(next.value.key);
-      if (keys.size >= keysMax) break;
-    }
-  }
+  const merge = new RunMerge<Op>(log.order);
+  for (const origin of log.storage.origins()) merge.add(log.storage.run(origin, known.get(origin), upTo(origin)));
+  const batches = takeBatches(merge, writesMax);
+  const due = batches.flat();
   const isDue = ({ origin, acceptTime }: Write<Op>): boolean =>
-    origins.has(origin) && !known.covers(origin, acceptTime);
-  for (const key of keys) {
-    const history = [...log.storage.history(key)];
+    acceptTime <= upTo(origin) && !known.covers(origin, acceptTime);
+  const worth = new Set<Write<Op>>();
+  for (const [key, writes] of byKey(due)) {
+    const history = log.storage.history(key);
     const base = log.storage.base(key);
     const others = [...(base === null ? [] : [base]), ...history.filter((write) => !isDue(write))];
-    const due = history.filter(isDue);
-    for (const write of due) log.giveUp(write, Number.POSITIVE_INFINITY);
-    for (const write of worthAnew(due, history, log.rules)) {
-      if (!others.some((other) => isReplacedBy(write, other, log.order, log.rules))) adopt(write);
+    for (const write of worthAnew(writes, history, log.rules)) {
+      if (!others.some((other) => isReplacedBy(write, other, log.order, log.rules))) worth.add(write);
     }
   }
-  return keys.size > 0;
+  for (const write of due) log.giveUp(write, upTo(write.origin));
+  for (const batch of batches) {
+    const left = batch.filter((write) => worth.has(write));
+    if (left.length > 0) adopt(left);
+  }
+  return due.length > 0;
+}
+
+/** The next writes, about `writesMax`, those of one stamp together. */
+function takeBatches<Op>(merge: RunMerge<Op>, writesMax: number): readonly (readonly Write<Op>[])[] {
+  const batches: Write<Op>[][] = [];
+  let taken = 0;
+  for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
+    const last = batches.at(-1);
+    if (last?.[0] !== undefined && hasSameStamp(last[0], write)) last.push(write);
+    else if (taken >= writesMax) break;
+    else batches.push([write]);
+    taken += 1;
+  }
+  return batches;
+}
+
+function byKey<Op>(writes: readonly Write<Op>[]): ReadonlyMap<string, readonly Write<Op>[]> {
+  const keys = new Map<string, Write<Op>[]>();
+  for (const write of writes) {
+    const same = keys.get(write.key);
+    if (same === undefined) keys.set(write.key, [write]);
+    else same.push(write);
+  }
+  return keys;
 }
 
 /**
@@ -77,14 +103,16 @@ function dissolveKey<Op, Value>(
   const { isBlind, isTotal, total } = rules.machine;
   const base = storage.base(key);
   if (base === null) return;
-  const history = [...storage.history(key)];
+  // What stands before it was left to be accepted anew.
+  const history = storage.history(key).filter((write) => log.order(write, base) > 0);
   log.setBase(key, null);
   const isOne = isBlind(base.operation) && !isTotal(base.operation);
   if (!isOne) for (const [origin] of baseVector.entries()) log.lowerSeen(origin, 0, 0);
   if (history.some(({ operation }) => isBlind(operation))) return;
   if (known.covers(base.origin, base.acceptTime)) {
     // What is claimed here nobody sends again.
-    if (log.seen.covers(base.origin, base.acceptTime)) log.insert(base, 0);
+    if (log.seen.covers(base.origin, base.acceptTime))
+      log.insert(base, positionOf(storage.history(key), base, log.order));
     return;
   }
   const above = history.filter(({ origin, acceptTime }) => known.covers(origin, acceptTime));
@@ -97,38 +125,52 @@ function dissolveKey<Op, Value>(
 /**
  * Takes up what was received of `gone`, origins that take no part any more, and that nobody claims: a transfer that was cut
  * brought it, and who could have given the rest has lost it. What nothing overwrites, and it nothing that others hold, is
- * accepted anew, as it would be lost otherwise; the rest leaves the log. Only once every member was heard from since they are gone: then nobody
- * claims it who could still hand it on. True if there was some.
+ * accepted anew, as it would be lost otherwise; the rest leaves the log. Of a batch, what nothing overwrites, if all of that may
+ * be; under one stamp. Only once every member was heard from since they are gone: then nobody claims it who could still hand it
+ * on. True if there was some.
  */
 export function adoptOrphans<Op, Value>(
   log: WriteLog<Op, Value>,
   gone: Iterable<Origin>,
-  adopt: (write: Write<Op>) => void,
+  adopt: (writes: readonly Write<Op>[]) => void,
 ): boolean {
-  const orphans: Write<Op>[] = [];
-  for (const origin of gone) {
-    const run = log.storage.run(origin, log.seen.get(origin), Number.POSITIVE_INFINITY);
-    for (let next = run.next(); next.done !== true; next = run.next()) orphans.push(next.value);
+  const merge = new RunMerge<Op>(log.order);
+  for (const origin of gone) merge.add(log.storage.run(origin, log.seen.get(origin), Number.POSITIVE_INFINITY));
+  const batches = takeBatches(merge, Number.POSITIVE_INFINITY);
+  const leaving = new Set(batches.flat().map(nameWrite));
+  const lost = new Set<string>();
+  // What becomes of one depends on those that stand after it.
+  const left = batches.toReversed().map((batch) => {
+    const fates = batch.map((orphan) => fateOf(log, orphan, leaving, lost));
+    const isAdopted = !fates.includes('lost');
+    if (!isAdopted) for (const orphan of batch) lost.add(nameWrite(orphan));
+    return isAdopted ? batch.filter((_, i) => fates[i] === 'left') : [];
+  });
+  for (const batch of batches) {
+    const adopted = left.pop() ?? [];
+    for (const orphan of batch) log.drop(orphan);
+    if (adopted.length > 0) adopt(adopted);
   }
-  orphans.sort(log.order);
-  const names = new Set(orphans.map(nameStamp));
-  const left = new Set(orphans.filter((orphan) => isLeft(log, orphan, names)));
-  for (const orphan of orphans) {
-    log.drop(orphan);
-    if (left.has(orphan)) adopt(orphan);
-  }
-  return orphans.length > 0;
+  return batches.length > 0;
 }
 
-/** True if nothing that stays overwrites the orphan, would be overwritten by it, or is the same operation; and it takes effect. */
-function isLeft<Op, Value>(log: WriteLog<Op, Value>, orphan: Write<Op>, orphans: ReadonlySet<string>): boolean {
+/**
+ * What is to become of an orphan: it is `left`, and accepted anew; or `settled`, since something that stays overwrites it, or is
+ * the same operation, or it takes no effect; or `lost`, since it would overwrite what others hold. `lost`: those that are.
+ */
+function fateOf<Op, Value>(
+  log: WriteLog<Op, Value>,
+  orphan: Write<Op>,
+  leaving: ReadonlySet<string>,
+  lost: ReadonlySet<string>,
+): 'left' | 'settled' | 'lost' {
   const { isBlind } = log.rules.machine;
-  const history = log.storage.history(orphan.key);
+  const history = log.storage.history(orphan.key).filter((write) => !lost.has(nameWrite(write)));
   const later = history.filter((write) => log.order(write, orphan) > 0);
-  if (later.some(({ operation }) => isBlind(operation))) return false;
-  const isLeaving = (write: Write<Op>): boolean => orphans.has(nameStamp(write));
-  if (isBlind(orphan.operation)) return later.every(isLeaving);
+  if (later.some(({ operation }) => isBlind(operation))) return 'settled';
+  const isLeaving = (write: Write<Op>): boolean => leaving.has(nameWrite(write));
+  if (isBlind(orphan.operation)) return later.every(isLeaving) ? 'left' : 'lost';
   const { client, clientTime } = orphan;
   const copies = history.filter((write) => write.client === client && write.clientTime === clientTime);
-  return copies.every(isLeaving) && worthAnew([orphan], history, log.rules).length > 0;
+  return copies.every(isLeaving) && worthAnew([orphan], history, log.rules).length > 0 ? 'left' : 'settled';
 }

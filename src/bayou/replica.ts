@@ -19,13 +19,13 @@ import {
   refused,
   type Standing,
   type WriteReply,
-  type WriteRequest,
 } from './messages.js';
 import { ObservedStorage } from './observed-storage.js';
 import type { ReplicaStorage } from './ports.js';
 import { Reader } from './reader.js';
 import { checkRequest } from './refusals.js';
 import { answerRetry } from './retries.js';
+import { partsOf, type Submission, writesOf } from './submission.js';
 import { Transfers } from './transfers.js';
 import type { VersionVector } from './version-vector.js';
 import { type AcceptStamp, stampOrder, type Write } from './write.js';
@@ -155,15 +155,15 @@ export class Replica<Op, Value> {
     if (this.#floor <= 0) this.#letIn(member);
   }
 
-  /** A client's write. `now` is the wall clock in milliseconds. */
-  accept(request: WriteRequest<Op>, now: number): WriteReply | Refused {
+  /** A client's write, or batch. `now` is the wall clock in milliseconds. */
+  accept(request: Submission<Op>, now: number): WriteReply | Refused {
     if (this.#lives.copied !== null) return refused('ERR_COPIED', this.#lives.copied);
     const missing = this.reader.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
     const again = answerRetry(this.#log, request);
     if (again !== null) return again;
-    const lacks = this.#log.rules.machine.lacks(request.operation);
-    if (lacks !== null) return refused('ERR_PROCEDURE', `replica ${this.id} has no merge procedure ${lacks}`);
+    const [lacks] = this.#log.lackedBy(partsOf(request));
+    if (lacks !== undefined) return refused('ERR_PROCEDURE', `replica ${this.id} has no merge procedure ${lacks}`);
 
     if (request.after > this.#clock.limit(now) && request.after > this.#clock.latest) {
       const ahead = this.#clock.aheadMs(request.after, now);
@@ -172,9 +172,9 @@ export class Replica<Op, Value> {
     }
     const acceptTime = this.#clock.next(request.after, now);
     if (acceptTime === null) return refused('ERR_CLOCK_EXHAUSTED', `replica ${this.id} has no accept time left`);
-    const { client, clientTime, key, operation } = request;
-    this.#log.append({ origin: this.origin, acceptTime, client, clientTime, key, operation });
-    return { kind: 'accepted', stamp: { origin: this.origin, acceptTime } };
+    const stamp = { origin: this.origin, acceptTime };
+    this.#log.append(writesOf(request, stamp));
+    return { kind: 'accepted', stamp };
   }
 
   /** A client's read. Dependency is tested before presence. */

@@ -1,5 +1,5 @@
 import type { ClientId } from '../base/ids.js';
-import type { ReadRequest, WriteRequest } from './messages.js';
+import type { BatchPart, BatchRequest, ReadRequest, WriteRequest } from './messages.js';
 import { VersionVector } from './version-vector.js';
 import type { AcceptStamp } from './write.js';
 
@@ -88,6 +88,12 @@ export class Session<Op> {
       after: this.#highest,
       needs: this.#allNeeds(),
     };
+  }
+
+  /** Several keys as one write. When it is accepted, each of them `wrote`. */
+  batch(parts: readonly BatchPart<Op>[]): BatchRequest<Op> {
+    this.#clientTime += 1;
+    return { client: this.client, clientTime: this.#clientTime, parts, after: this.#highest, needs: this.#allNeeds() };
   }
 
   read(key: string): ReadRequest {

@@ -2,6 +2,7 @@ import { compareKeys, compareKeysDown } from '../base/ids.js';
 import { isRefused, type Refused, refused } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
 import type { KeyRange, ScanEntry, ScanReply, ScanRequest } from './read-messages.js';
+import type { VersionVector } from './version-vector.js';
 
 /** Entries of one page, whatever is asked for; */
 const PAGE_ENTRIES_MAX = 4_096;
@@ -26,6 +27,8 @@ type Kept<Value> = Omit<ScanEntry<Value>, 'key'> | Refused | null;
 interface Snapshot<Value> {
   readonly range: KeyRange;
   readonly reverse: boolean;
+  /** What could be claimed in it: of batches, nothing else is shown. */
+  readonly seen: VersionVector;
   /** Keys up to here are not asked for any more. */
   position: string;
   readonly kept: Map<string, Kept<Value>>;
@@ -34,8 +37,10 @@ interface Snapshot<Value> {
 }
 
 export interface SnapshotParts<Value> {
-  /** What is under the key now. */
-  readonly read: (key: string) => Kept<Value>;
+  /** What is under the key now, of batches as far as `seen` covers them. */
+  readonly read: (key: string, seen: VersionVector) => Kept<Value>;
+  /** What can be claimed now. */
+  readonly seen: () => VersionVector;
   readonly keys: () => Pick<ReplicaStorage<never>, 'keys' | 'keysDown'>;
   /** A number for a new state that was never given before. */
   readonly name: (now: number) => number;
@@ -58,10 +63,9 @@ export class Snapshots<Value> {
   /** What is under `key` is about to change. */
   changing(key: string): void {
     if (this.#open.size === 0) return;
-    let now: Kept<Value> | undefined;
     for (const snapshot of this.#open.values()) {
       if (snapshot.kept.has(key) || !isToCome(snapshot, snapshot.position, key)) continue;
-      if (now === undefined) now = this.#parts.read(key);
+      const now = this.#parts.read(key, snapshot.seen);
       snapshot.kept.set(key, now);
       const bytes = bytesOf(key, now);
       snapshot.bytes += bytes;
@@ -76,7 +80,7 @@ export class Snapshots<Value> {
     const { snapshot: number, hold } = request;
     const held = number === null ? null : this.#find(number, request);
     if (held === undefined) return refused('ERR_SNAPSHOT', 'the state that the scan began in is not held any more');
-    const page = this.#cut(request, held?.kept ?? new Map());
+    const page = this.#cut(request, held?.seen ?? this.#parts.seen(), held?.kept ?? new Map());
     if (isRefused(page)) return page;
     if (!hold || page.upTo === null) {
       if (number !== null) this.#letGo(number);
@@ -89,7 +93,8 @@ export class Snapshots<Value> {
   #hold({ range, reverse }: ScanRequest, position: string, now: number): number {
     if (this.#open.size >= SNAPSHOTS_MAX) this.#letGoOfOldest();
     const number = this.#parts.name(now);
-    this.#open.set(number, { range, reverse, position, kept: new Map(), bytes: 0, usedAt: now });
+    const seen = this.#parts.seen().clone();
+    this.#open.set(number, { range, reverse, seen, position, kept: new Map(), bytes: 0, usedAt: now });
     return number;
   }
 
@@ -116,6 +121,7 @@ export class Snapshots<Value> {
 
   #cut(
     request: ScanRequest,
+    seen: VersionVector,
     kept: ReadonlyMap<string, Kept<Value>>,
   ): { readonly entries: readonly ScanEntry<Value>[]; readonly upTo: string | null } | Refused {
     const entriesMax = Math.min(request.entriesMax, PAGE_ENTRIES_MAX);
@@ -126,7 +132,7 @@ export class Snapshots<Value> {
     for (const key of this.#keysOf(request, kept)) {
       if (entries.length >= entriesMax || looked >= PAGE_KEYS_MAX || bytes >= PAGE_BYTES_MAX) return { entries, upTo };
       const known = kept.get(key);
-      const found = known === undefined ? this.#parts.read(key) : known;
+      const found = known === undefined ? this.#parts.read(key, seen) : known;
       // What is before it is given first.
       if (found !== null && isRefused(found)) return looked === 0 ? found : { entries, upTo };
       looked += 1;

@@ -1,7 +1,7 @@
 import type { ClientId } from '../base/ids.js';
 import type { StoreCursor } from './messages.js';
 import { VersionVector } from './version-vector.js';
-import type { AcceptStamp } from './write.js';
+import { type AcceptStamp, hasSameStamp } from './write.js';
 
 /**
  * Where a watch stands. It is held by who watches, and says all that a replica needs to go on: so a cut, a restart or another
@@ -33,7 +33,7 @@ export interface WatchRequest {
   readonly from: WatchFrom;
   /** What the replica must hold before it serves; null if nothing. */
   readonly needs: VersionVector | null;
-  /** At most so many changes, from 1. */
+  /** At most so many changes, from 1; and what more a batch makes, which is told whole. */
   readonly changesMax: number;
   /** How long the answer may wait for a change, if the watch goes on from a cursor; 0 to be told at once. */
   readonly budgetMs: number;
@@ -75,14 +75,19 @@ export type WatchReply<Value> =
     }
   | { readonly kind: 'missing'; readonly missing: VersionVector };
 
-/** Where a watch stands behind one of the changes of a reply: it was at `before`, and is at `after` behind all of them. */
+/**
+ * Where a watch stands behind one of the changes of a reply: it was at `before`, and is at `after` behind all of them. `next` is
+ * the change after it: among those of a batch the watch stands before all of them, since a cursor tells only whole stamps apart.
+ */
 export function cursorBehind<Value>(
   before: WatchCursor,
   after: WatchCursor,
   { key, stamp }: Change<Value>,
+  next: Change<Value> | undefined,
 ): WatchCursor {
   const { target, store } = after;
   if (store !== null) return { told: after.told, target, store: { time: store.time, after: key } };
+  if (next !== undefined && hasSameStamp(stamp, next.stamp)) return before;
   const told = before.told.clone();
   told.raise(stamp.origin, stamp.acceptTime);
   return { told, target, store: null };

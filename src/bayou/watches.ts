@@ -4,7 +4,7 @@ import type { LogWalk } from './log-walk.js';
 import { isRefused, type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
 import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from './watch-messages.js';
-import type { Write } from './write.js';
+import { hasSameStamp, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /** Changes of one reply, whatever is asked for; */
@@ -95,15 +95,23 @@ export class Watches<Op, Value> {
     const { seen } = log;
     const merge = walk.beyond(before, seen);
     const page = new Page<Value>(limits);
+    // Up to the stamp that is looked at: its writes are told together, or not yet.
     const told = before.clone();
+    const soFar = (): WatchReply<Value> => replyOf(page.changes, { told, target: seen.clone(), store: null }, true);
+    let last: Write<Op> | null = null;
     for (let write = merge.peek(); write !== undefined; merge.advance(), write = merge.peek()) {
-      if (page.isFull) return replyOf(page.changes, { told, target: seen.clone(), store: null }, true);
+      if (last !== null && !hasSameStamp(last, write)) {
+        told.raise(last.origin, last.acceptTime);
+        if (page.isFull) return soFar();
+        page.mark();
+      }
+      last = write;
       const change = write.key.startsWith(prefix) ? this.#changeOf(write, before) : null;
       if (change !== null && isRefused(change)) {
-        return page.looked === 0 ? change : replyOf(page.changes, { told, target: seen.clone(), store: null }, true);
+        page.backToMark();
+        return page.looked === 0 ? change : soFar();
       }
       page.look(change, change === null ? 0 : log.bytesOf(write));
-      told.raise(write.origin, write.acceptTime);
     }
     return replyOf(page.changes, this.standing, false);
   }
@@ -211,6 +219,7 @@ class Page<Value> {
   looked = 0;
   readonly #limits: BatchLimits;
   #bytes = 0;
+  #marked = { changes: 0, looked: 0 };
 
   constructor(limits: BatchLimits) {
     this.#limits = limits;
@@ -219,6 +228,16 @@ class Page<Value> {
   get isFull(): boolean {
     const { writesMax, bytesMax } = this.#limits;
     return this.changes.length >= writesMax || this.#bytes >= bytesMax || this.looked >= LOOKED_AT_MAX;
+  }
+
+  /** What is looked at from here on may be taken back. */
+  mark(): void {
+    this.#marked = { changes: this.changes.length, looked: this.looked };
+  }
+
+  backToMark(): void {
+    this.changes.length = this.#marked.changes;
+    this.looked = this.#marked.looked;
   }
 
   /** Takes note of one more that was looked at: the change it makes, if it makes one, of about so many bytes. */

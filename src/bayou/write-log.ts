@@ -4,6 +4,7 @@ import { type BatchLimits, cutBatch, RunMerge } from './batch.js';
 import { foldKey } from './folding.js';
 import {
   type Folded,
+  foldHistory,
   isPrunedOnArrival,
   type KeyRules,
   positionOf,
@@ -14,7 +15,7 @@ import { LongHistories } from './long-histories.js';
 import type { PullBatch } from './messages.js';
 import type { ReplicaStorage } from './ports.js';
 import { VersionVector } from './version-vector.js';
-import { type AcceptStamp, nameStamp, type StampOrder, type Write } from './write.js';
+import { type AcceptStamp, areOneBatch, nameWrite, type StampOrder, type Write } from './write.js';
 
 /** About what a write takes in a batch beside its key and operation. */
 const STAMP_BYTES = 16;
@@ -84,6 +85,19 @@ export class WriteLog<Op, Value> {
     return this.#long.read(key);
   }
 
+  /**
+   * The key as reads of several keys show it: without the parts of batches that `seen` does not cover. All parts of a batch are
+   * covered at once, and of what is covered each write is here, or what replaced it is; so one part shows with the others, or
+   * with what came after them. A batch that a transfer has brought need not be here in that sense before it is claimed: with
+   * what is still to come of the transfer some of its parts may have been replaced.
+   */
+  readTogether(key: string, seen: VersionVector): Folded<Op, Value> | Unknown | null {
+    const history = this.storage.history(key);
+    const isShown = (write: Write<Op>): boolean => write.part !== true || seen.covers(write.origin, write.acceptTime);
+    if (history.every(isShown)) return this.#long.read(key);
+    return foldHistory(this.storage.base(key), history.filter(isShown), this.rules);
+  }
+
   /** The client's writes on the key under that client time, in order; `isPast`: it may have some under a later one. */
   named(
     key: string,
@@ -113,6 +127,11 @@ export class WriteLog<Op, Value> {
       if (this.rules.machine.lacks(operation) === null) this.#lacking.delete(name);
     }
     return [...this.#lacking.keys()].sort();
+  }
+
+  /** What these operations need that is not here. */
+  lackedBy(parts: readonly { readonly operation: Op }[]): readonly string[] {
+    return parts.map(({ operation }) => this.rules.machine.lacks(operation)).filter((lacks) => lacks !== null);
   }
 
   #noteLack(operation: Op): boolean {
@@ -165,14 +184,18 @@ export class WriteLog<Op, Value> {
     if (!this.rules.machine.isBlind(write.operation)) this.lowerSeen(write.origin, write.acceptTime - 1, answered);
   }
 
-  /** Adds a write of this replica, which stands after all that is here. */
-  append(write: Write<Op>): void {
-    const history = this.storage.history(write.key);
-    const last = history.at(-1);
-    assert(last === undefined || this.order(last, write) < 0, 'an accepted write stands after all that is here');
-    this.insert(write, history.length);
-    this.raiseSeen(write.origin, write.acceptTime);
-    this.#pruneBehind(write);
+  /** Adds writes of this replica under one stamp, which stands after all that is here. */
+  append(writes: readonly Write<Op>[]): void {
+    for (const write of writes) {
+      const history = this.storage.history(write.key);
+      const last = history.at(-1);
+      assert(last === undefined || this.order(last, write) < 0, 'an accepted write stands after all that is here');
+      this.insert(write, history.length);
+    }
+    for (const write of writes) {
+      this.raiseSeen(write.origin, write.acceptTime);
+      this.#pruneBehind(write);
+    }
   }
 
   /**
@@ -193,16 +216,17 @@ export class WriteLog<Op, Value> {
   }
 
   /**
-   * True if the stamp stands here on another key: it was given twice, or a peer lies. A run has one write for a stamp, so
-   * the first stays. Looks only where a transfer comes again that was cut.
+   * True if the stamp stands here on another key, and not for another part of the same batch: it was given twice, or a peer
+   * lies. The first stays. Looks only where a transfer comes again that was cut, or among parts.
    */
-  #isTaken({ origin, acceptTime }: AcceptStamp): boolean {
+  #isTaken(write: Write<Op>): boolean {
+    const { origin, acceptTime } = write;
     const reached = this.#reached.get(origin);
     const isBeyond = reached !== undefined && acceptTime > reached;
     const upTo = reached === undefined ? Number.POSITIVE_INFINITY : acceptTime;
     const there = isBeyond ? undefined : this.storage.run(origin, acceptTime - 1, upTo).next().value;
     if (isBeyond || (reached === undefined && there === undefined)) this.#reached.set(origin, acceptTime);
-    return there?.acceptTime === acceptTime;
+    return there?.acceptTime === acceptTime && !areOneBatch(there, write);
   }
 
   /** Claims what a transfer brought, as `target` has it. True if the vector now covers writes that it did not. */
@@ -313,13 +337,13 @@ export class WriteLog<Op, Value> {
     const last = more ? writes.at(-1) : undefined;
     const end = Math.min(upTo, last?.acceptTime ?? upTo);
     const sent = new Set<string>();
-    for (const write of writes) if (write.acceptTime <= end) sent.add(nameStamp(write));
+    for (const write of writes) if (write.acceptTime <= end) sent.add(nameWrite(write));
     for (const origin of this.storage.origins()) {
       const run = this.storage.run(origin, base.get(origin), Math.min(end, seen.get(origin)));
       const due: Write<Op>[] = [];
       for (let next = run.next(); next.done !== true; next = run.next()) {
         const isPast = last !== undefined && this.order(next.value, last) > 0;
-        if (!isPast && !sent.has(nameStamp(next.value))) due.push(next.value);
+        if (!isPast && !sent.has(nameWrite(next.value))) due.push(next.value);
       }
       for (const write of due) this.drop(write);
     }

@@ -1,6 +1,6 @@
 import { type ClientId, compareOrigins, type Origin } from '../base/ids.js';
 
-/** Orders a write the same everywhere: by accept time, then by origin. */
+/** Orders a write the same everywhere: by accept time, then by origin. The parts of a batch share one. */
 export interface AcceptStamp {
   readonly origin: Origin;
   /** The origin's clock reading given to the write: strictly increasing per origin, from 1. */
@@ -18,6 +18,31 @@ export interface Write<Op> extends AcceptStamp {
    * stamp turns up somewhere after all: so a replica that has seen that and one that never will agree.
    */
   readonly resubmitted?: true;
+  /**
+   * Set if it is a part of a batch: writes on other keys may have the same stamp, client and client time. They come with it in
+   * every transfer, and reads of several keys show all of them or none.
+   */
+  readonly part?: true;
+}
+
+/** The write with these marks. */
+export function marked<Op>(write: Write<Op>, resubmitted: boolean, part: boolean): Write<Op> {
+  return { ...write, ...(resubmitted ? { resubmitted } : {}), ...(part ? { part } : {}) };
+}
+
+export function hasSameStamp(a: AcceptStamp, b: AcceptStamp): boolean {
+  return a.acceptTime === b.acceptTime && a.origin === b.origin;
+}
+
+/** True if both are parts of one batch, under one stamp. */
+export function areOneBatch<Op>(a: Write<Op>, b: Write<Op>): boolean {
+  const isPart = a.part === true && b.part === true && hasSameStamp(a, b);
+  return isPart && a.client === b.client && a.clientTime === b.clientTime && a.resubmitted === b.resubmitted;
+}
+
+/** Names a write among all: parts of a batch have one stamp, and each a key of its own. */
+export function nameWrite<Op>(write: Write<Op>): string {
+  return `${nameStamp(write)} ${write.key}`;
 }
 
 /** A stamp in words. */

@@ -1,6 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import { compareKeys, compareOrigins, type Origin, replicaIdOf } from '../base/ids.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
+import { firstWhole } from '../bayou/batch.js';
 import type { News, PullBatch, PullRequest, StorePage } from '../bayou/messages.js';
 import type { PeerConnection } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
@@ -117,7 +118,7 @@ export class BundlePeer implements PeerConnection<KvOperation> {
   #writesOf(question: Question, { writes }: Part): Batch | null {
     const { base, request } = question;
     const asked = writes.filter(({ origin, acceptTime }) => !base.covers(origin, acceptTime));
-    return asked.length === 0 ? null : this.#batch(question, asked.slice(0, request.writesMax), null, true);
+    return asked.length === 0 ? null : this.#batch(question, firstWhole(asked, request.writesMax), null, true);
   }
 
   #pageOf(question: Question, page: StorePage<KvOperation>): Batch | null {

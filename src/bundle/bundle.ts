@@ -4,6 +4,7 @@ import { type Done, fail, succeed } from '../base/outcome.js';
 import type { BundleEnd, BundleHead, BundlePart } from '../bayou/bundle-messages.js';
 import { PROTOCOL_VERSION, type StorePage } from '../bayou/messages.js';
 import { VersionVector } from '../bayou/version-vector.js';
+import { areOneBatch } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { bundleEnd, bundleHead, bundlePart, decoded } from '../rpc/bundle-codec.js';
 import type { Codec } from '../rpc/schema.js';
@@ -108,7 +109,10 @@ class Inspection {
     if (this.#upTo !== null) return 'the base store ends too early';
     this.#hasWrites = true;
     this.#entries += writes.length;
-    for (const { origin, acceptTime } of writes) {
+    for (const [i, write] of writes.entries()) {
+      const before = writes[i - 1];
+      if (before !== undefined && areOneBatch(before, write)) continue;
+      const { origin, acceptTime } = write;
       if (this.#head.since.covers(origin, acceptTime) || !this.#brought.raise(origin, acceptTime)) {
         return 'a write does not go on from those before';
       }

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { OPERATION_USAGES } from '../../master/operation-words.js';
 import { addBundleCommands } from './bundle-commands.js';
 import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
 import type { ValueOrigin } from './client-request.js';
@@ -116,6 +117,29 @@ Examples:
   onAction(setRemove, 'first', run, ([key = '', member = '']) => ({ kind: 'set-remove', key, member }));
 }
 
+function addBatch(program: Command, run: Run): void {
+  const batch = addWriteCommand(program, 'batch')
+    .summary('write several keys at once')
+    .description(
+      'Writes several keys at a replica as one atomic write: whoever reads them in one state sees all of it or nothing.',
+    )
+    .argument('[OPERATION...]', 'what is written; without any, each line of standard input is one')
+    .addHelpText(
+      'after',
+      `
+An operation is written as in a script of barista master, without its client:
+  ${OPERATION_USAGES.join('\n  ')}
+Values and members are the rest of the line; words with spaces, and values that begin or end with one, stand in quotes: a
+JSON string in "", anything in ''. Blank lines, and lines that begin with #, are passed over. A batch writes 1 to 128 keys, each
+once, and takes at most 1 MiB.
+${WRITES_HELP}${SILENT_HELP}
+Examples:
+  barista batch 'put order/7 two espressos' 'increment stock/espresso -2' --at 127.0.0.1:7070
+  barista batch --replicated 2 < order.txt`,
+    );
+  onAction<readonly [readonly string[]]>(batch, 'first', run, ([operations]) => ({ kind: 'batch', operations }));
+}
+
 function addDataCommands(program: Command, run: Run): void {
   const put = addWriteCommand(program, 'put')
     .summary('write a value')
@@ -168,6 +192,7 @@ Examples:
     .addHelpText('after', WRITES_HELP + SILENT_HELP)
     .addHelpText('after', '\nExample:\n  barista delete table-4 --at 127.0.0.1:7070');
   onAction(remove, 'first', run, ([key = '']) => ({ kind: 'delete', key }));
+  addBatch(program, run);
   addWatch(program, run);
 }
 

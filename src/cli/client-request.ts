@@ -22,6 +22,8 @@ export type ClientTask =
     }
   | { readonly kind: 'set-add'; readonly key: string; readonly member: string }
   | { readonly kind: 'set-remove'; readonly key: string; readonly member: string }
+  /** Lines of standard input if there are no operations. */
+  | { readonly kind: 'batch'; readonly operations: readonly string[] }
   | { readonly kind: 'get'; readonly key: string; readonly raw: boolean }
   | { readonly kind: 'delete'; readonly key: string }
   /** `from`: now, start, or a cursor. */

@@ -1,15 +1,17 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import { formatEntry, formatWrite, quoted } from '../../master/format.js';
+import { partFrom } from '../../master/operation-words.js';
 import { logPages, storePages } from '../../master/pages.js';
 import type { Address } from '../base/address.js';
 import { assert } from '../base/assert.js';
 import { BaristaError, messageOf, toBaristaError } from '../base/errors.js';
 import type { ClientId, ReplicaId } from '../base/ids.js';
-import { DEFAULT_LIMITS } from '../base/limits.js';
+import { BATCH_BYTES_MAX, DEFAULT_LIMITS } from '../base/limits.js';
 import { promised } from '../base/outcome.js';
 import type { LogReply, StabilizeReply, Status, StoreReply } from '../bayou/admin-messages.js';
-import type { WriteReply } from '../bayou/messages.js';
+import type { BatchPart, WriteReply } from '../bayou/messages.js';
 import { Session } from '../bayou/session.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import { Client } from '../client/client.js';
@@ -22,6 +24,9 @@ import type { ClientRequest, ClientTask, ValueOrigin } from './client-request.js
 import { conflictLines, historyLines, restore } from './conflict-run.js';
 import { describeFailure, PIPE_CLOSED_STATUS } from './failure.js';
 import { watchLines } from './watch-run.js';
+
+/** What is read of operations: quoted, they may be longer than what a batch holds. */
+const BATCH_INPUT_BYTES_MAX = 8 * BATCH_BYTES_MAX;
 
 /** Does what a command asks of replicas, and closes its connections. The exit status; rejects with a coded error. */
 export async function runClient(request: ClientRequest): Promise<number> {
@@ -49,6 +54,12 @@ async function runTask(request: ClientRequest): Promise<number> {
       const operation = await operationOf(task);
       return withClient(request, async (client) => {
         return accepted(request, await promised<WriteReply>((done) => client.write(task.key, operation, done)));
+      });
+    }
+    case 'batch': {
+      const parts = await partsFrom(task.operations);
+      return withClient(request, async (client) => {
+        return accepted(request, await promised<WriteReply>((done) => client.batch(parts, done)));
       });
     }
     case 'get':
@@ -130,6 +141,25 @@ async function operationOf(task: WriteTask): Promise<KvOperation> {
       return { kind: 'merge', procedure, expects: expected, value: await valueFrom(task.value) };
     }
   }
+}
+
+/** The operations of a batch, each on a line; ERR_SYNTAX says which is none. */
+async function partsFrom(operations: readonly string[]): Promise<BatchPart<KvOperation>[]> {
+  const lines = operations.length > 0 ? operations : (await readLines()).split('\n');
+  return lines.flatMap((line, i) => {
+    try {
+      return partFrom(line) ?? [];
+    } catch (thrown) {
+      const { code, message } = toBaristaError(thrown);
+      throw new BaristaError(code, `operation ${i + 1}: ${message}`, { cause: thrown });
+    }
+  });
+}
+
+async function readLines(): Promise<string> {
+  const bytes = await readStandardInput(BATCH_INPUT_BYTES_MAX);
+  if (isUtf8(bytes)) return new TextDecoder().decode(bytes);
+  throw new BaristaError('ERR_SYNTAX', 'standard input is not UTF-8');
 }
 
 async function withClient(request: ClientRequest, work: (client: Client) => Promise<number>): Promise<number> {
@@ -228,13 +258,14 @@ async function showEachStatus({ at, timeoutMs }: ClientRequest, json: boolean): 
 }
 
 async function valueFrom(origin: ValueOrigin): Promise<Uint8Array> {
-  return origin.kind === 'word' ? new TextEncoder().encode(origin.text) : readStandardInput();
+  return origin.kind === 'word'
+    ? new TextEncoder().encode(origin.text)
+    : readStandardInput(DEFAULT_LIMITS.valueBytesMax);
 }
 
-async function readStandardInput(): Promise<Uint8Array> {
+async function readStandardInput(bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  const { valueBytesMax } = DEFAULT_LIMITS;
   try {
     // Node takes a directory for an empty stream.
     if (fstatSync(process.stdin.fd).isDirectory()) throw new Error('it is a directory');
@@ -242,14 +273,14 @@ async function readStandardInput(): Promise<Uint8Array> {
       chunks.push(chunk);
       bytes += chunk.length;
       // The rest is not read: it may have no end.
-      if (bytes > valueBytesMax) break;
+      if (bytes > bytesMax) break;
     }
   } catch (thrown) {
     const reason = messageOf(thrown);
     throw new BaristaError('ERR_OPTION', `the value cannot be read from standard input: ${reason}`, { cause: thrown });
   }
-  if (bytes <= valueBytesMax) return Buffer.concat(chunks);
-  throw new BaristaError('ERR_INVALID_VALUE', `standard input has more than ${valueBytesMax} bytes`);
+  if (bytes <= bytesMax) return Buffer.concat(chunks);
+  throw new BaristaError('ERR_INVALID_VALUE', `standard input has more than ${bytesMax} bytes`);
 }
 
 function lacking(missing: VersionVector): BaristaError {

@@ -2,10 +2,12 @@ import { checkKey } from '../base/checks.js';
 import { BaristaError, type ErrorCode } from '../base/errors.js';
 import { compareIds, type ReplicaId } from '../base/ids.js';
 import { type Done, fail, type Outcome, promised, succeed } from '../base/outcome.js';
-import type { ReadReply, WriteReply } from '../bayou/messages.js';
+import type { BatchPart, ReadReply, WriteReply } from '../bayou/messages.js';
 import type { ClientConnection } from '../bayou/ports.js';
 import type { Session } from '../bayou/session.js';
+import { partsOf, type Submission } from '../bayou/submission.js';
 import { checkOperation, type KvOperation, kvMachine } from '../machine/kv.js';
+import { checkParts } from '../machine/kv-batch.js';
 
 type Connection = ClientConnection<KvOperation, Uint8Array>;
 
@@ -98,12 +100,29 @@ export class Client {
   write(key: string, operation: KvOperation, done: Done<WriteReply>): void {
     const wrong = checkKey(key) ?? checkOperation(operation);
     if (wrong !== null) return done(fail(wrong));
-    const request = this.session.write(key, operation);
+    this.#submit(this.session.write(key, operation), done);
+  }
+
+  /** Several keys as one atomic write. */
+  batch(parts: readonly BatchPart<KvOperation>[], done: Done<WriteReply>): void {
+    for (const { key, operation } of parts) {
+      const wrong = checkKey(key) ?? checkOperation(operation);
+      if (wrong !== null) return done(fail(wrong));
+    }
+    const wrong = checkParts(parts);
+    if (wrong !== null) return done(fail(wrong));
+    this.#submit(this.session.batch(parts), done);
+  }
+
+  #submit(request: Submission<KvOperation>, done: Done<WriteReply>): void {
     this.#tryEach<WriteReply>(
       (connection, answer) => connection.write(request, this.#timeoutMs, answer),
       (outcome) => {
         if (outcome.ok && outcome.value.kind === 'accepted') {
-          this.session.wrote(key, outcome.value.stamp, kvMachine.isBlind(operation));
+          const { stamp } = outcome.value;
+          for (const { key, operation } of partsOf(request)) {
+            this.session.wrote(key, stamp, kvMachine.isBlind(operation));
+          }
         }
         done(outcome);
       },

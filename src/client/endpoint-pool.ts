@@ -16,6 +16,8 @@ const TRY_NEXT: ReadonlySet<ErrorCode> = new Set([
   'ERR_STORAGE',
   'ERR_COPIED',
   'ERR_CLOCK_DRIFT',
+  // It shows no several keys while it takes over what it missed.
+  'ERR_BEHIND',
 ]);
 
 /** What asking each replica once came to. */

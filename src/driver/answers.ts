@@ -17,6 +17,7 @@ import type { FoundValue, ReadManyReply, ReadManyRequest, ScanReply, ScanRequest
 import type { Replica } from '../bayou/replica.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
+import { hasSameStamp, type Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { FlushGate } from './flush-gate.js';
 import { HistoryDesk } from './history-desk.js';
@@ -188,9 +189,9 @@ export class Answers {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
     const replica = this.#core;
-    const page = takePage(replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, (write) =>
-      replica.bytesOf(write),
-    );
+    const bytesOfWrite = (write: Write<KvOperation>): number => replica.bytesOf(write);
+    // The next page begins behind a stamp.
+    const page = takePage(replica.log(request.after), request.writesMax, PAGE_BYTES_MAX, bytesOfWrite, hasSameStamp);
     const bytes = page.items.reduce((sum, write) => sum + replica.bytesOf(write), 0);
     this.#gate.answer(done, succeed({ entries: page.items, more: page.more }), 'anything', bytes);
   }

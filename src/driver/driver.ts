@@ -26,11 +26,11 @@ import {
   type ReadRequest,
   type Refused,
   type WriteReply,
-  type WriteRequest,
 } from '../bayou/messages.js';
 import type { HistoryService, PeerDialer, ReplicaService, ReplicaStorage } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import type { Held, Integrated, Rejoin, Replica } from '../bayou/replica.js';
+import type { Submission } from '../bayou/submission.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { Write } from '../bayou/write.js';
@@ -145,7 +145,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
     for (const link of links) link.close();
   }
 
-  write(request: WriteRequest<KvOperation>, done: Done<WriteReply>): void {
+  write(request: Submission<KvOperation>, done: Done<WriteReply>): void {
     const refusal = this.#writeOutage ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
     const reply = this.#replica.accept(request, this.#config.clock.now());

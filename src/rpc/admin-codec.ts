@@ -14,7 +14,7 @@ import type {
   UnlinkRequest,
 } from '../bayou/admin-messages.js';
 import type { Drift } from '../bayou/messages.js';
-import type { Write } from '../bayou/write.js';
+import { marked, type Write } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { operation } from './operation-codec.js';
 import { clusterTerms } from './pull-codec.js';
@@ -156,9 +156,10 @@ const logEntry: Codec<Write<KvOperation>> = structOf<Write<KvOperation>>('LogEnt
   .required(4, 'key', key, (write) => write.key)
   .required(5, 'operation', operation, (write) => write.operation)
   .optional(6, 'resubmitted', bool, (write) => write.resubmitted ?? null)
-  .build(({ origin, acceptTime }, client, clientTime, key, operation, resubmitted) => {
+  .optional(7, 'part', bool, (write) => write.part ?? null)
+  .build(({ origin, acceptTime }, client, clientTime, key, operation, resubmitted, part) => {
     const write = { origin, acceptTime, client, clientTime, key, operation };
-    return resubmitted === true ? { ...write, resubmitted } : write;
+    return marked(write, resubmitted === true, part === true);
   });
 
 export const logReply: Codec<LogReply<KvOperation>> = structOf<LogReply<KvOperation>>('LogReply')

@@ -1,8 +1,10 @@
 import { assert } from '../base/assert.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
-import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
+import type { BatchPart, BatchRequest, ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
 import type { VersionVector } from '../bayou/version-vector.js';
 import type { KvOperation } from '../machine/kv.js';
+import { checkParts } from '../machine/kv-batch.js';
+import { FieldError } from './field-error.js';
 import { sentOperation } from './operation-codec.js';
 import { clientId, count, key, milliseconds, time, value } from './scalars.js';
 import { bool, type Codec, list, structOf, unionOf } from './schema.js';
@@ -62,7 +64,34 @@ export const writeRequest: Codec<KvWrite> = structOf<KvWrite>('WriteRequest')
     needs,
   }));
 
-function afterOf(request: KvWrite): number | null {
+type KvBatch = BatchRequest<KvOperation>;
+type KvPart = BatchPart<KvOperation>;
+
+const batchPart: Codec<KvPart> = structOf<KvPart>('BatchPart')
+  .required(1, 'key', key, (part) => part.key)
+  .required(2, 'operation', sentOperation, (part) => part.operation)
+  .build((key, operation) => ({ key, operation }));
+
+const batchMessage: Codec<KvBatch> = structOf<KvBatch>('BatchRequest')
+  .required(1, 'client', clientId, (request) => request.client)
+  .required(2, 'clientTime', time, (request) => request.clientTime)
+  .required(3, 'parts', list(batchPart), (request) => request.parts)
+  .optional(4, 'after', time, afterOf)
+  .optional(5, 'needs', versionVector, (request) => request.needs)
+  .build((client, clientTime, parts, after, needs) => ({ client, clientTime, parts, after: after ?? 0, needs }));
+
+/** As a client may send it. */
+export const batchRequest: Codec<KvBatch> = {
+  ...batchMessage,
+  read: (reader) => {
+    const request = batchMessage.read(reader);
+    const wrong = checkParts(request.parts);
+    if (wrong !== null) throw new FieldError(wrong.code, wrong.message);
+    return request;
+  },
+};
+
+function afterOf(request: Pick<KvWrite, 'after'>): number | null {
   return request.after === 0 ? null : request.after;
 }
 

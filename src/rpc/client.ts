@@ -17,17 +17,10 @@ import type { BundleOffer, ExportReply, ExportRequest, ImportBatch, ImportReply 
 import type { ConflictsReply, ConflictsRequest } from '../bayou/conflict-messages.js';
 import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
-import type {
-  News,
-  PullBatch,
-  PullRequest,
-  ReadReply,
-  ReadRequest,
-  WriteReply,
-  WriteRequest,
-} from '../bayou/messages.js';
+import type { News, PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply } from '../bayou/messages.js';
 import type { AdminConnection, BundleConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
+import { isBatch, type Submission } from '../bayou/submission.js';
 import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { BinaryReader } from './binary-reader.js';
@@ -85,7 +78,8 @@ export class ReplicaConnection
     });
   }
 
-  write(request: WriteRequest<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
+  write(request: Submission<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
+    if (isBatch(request)) return this.#call(METHODS.batch, request, timeoutMs, done);
     const { kind } = request.operation;
     // What older replicas know too goes as they know it.
     const method = kind === 'put' ? METHODS.put : kind === 'delete' ? METHODS.remove : METHODS.write;

@@ -35,6 +35,7 @@ export function servedMethods(service: KvService): readonly ServedMethod[] {
     served(METHODS.put, (request, done) => service.write(request, done)),
     served(METHODS.remove, (request, done) => service.write(request, done)),
     served(METHODS.write, (request, done) => service.write(request, done)),
+    served(METHODS.batch, (request, done) => service.write(request, done)),
     served(METHODS.getMany, (request, done) => service.readMany(request, done)),
     served(METHODS.scan, (request, done) => service.scan(request, done)),
     served(METHODS.holds, (request, done) => service.holds(request, done)),

@@ -1,6 +1,11 @@
 /* Numbers of the format that PackedWrites of barista.thrift describes. */
 
-export const PACKED_FORMAT = 2;
+export const PACKED_FORMAT = 3;
+
+/* What is added to four times the origin's place. */
+
+export const PACKED_RESUBMITTED = 1;
+export const PACKED_PART = 2;
 
 /* What the number before an operation says; that of a put is its length and this. */
 

@@ -2,11 +2,18 @@ import { isUtf8 } from 'node:buffer';
 import { checkId } from '../base/checks.js';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../base/ids.js';
 import { DEFAULT_LIMITS } from '../base/limits.js';
-import type { Write } from '../bayou/write.js';
+import { marked, type Write } from '../bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
 import { FRAME_BYTES_MAX, LIST_SIZE_MAX } from './limits.js';
-import { NUMBER_BYTES_MAX, PACKED_DELETE, PACKED_FORMAT, PACKED_PUT, WRITE_BYTES_MIN } from './packed-format.js';
+import {
+  NUMBER_BYTES_MAX,
+  PACKED_DELETE,
+  PACKED_FORMAT,
+  PACKED_PART,
+  PACKED_PUT,
+  WRITE_BYTES_MIN,
+} from './packed-format.js';
 
 const { idBytesMax, keyBytesMax, valueBytesMax } = DEFAULT_LIMITS;
 const PUT = kvOperationCodec.kindOf({ kind: 'put', value: new Uint8Array() });
@@ -80,8 +87,8 @@ class PackedReader {
     let field = 'origin';
     try {
       const word = this.#number();
-      const isResubmitted = word % 2 === 1;
-      const origin = this.#origin(Math.floor(word / 2));
+      const marks = word % 4;
+      const origin = this.#origin(Math.floor(word / 4));
       field = 'client';
       const place = this.#client();
       const client = this.#clients[place] as ClientId;
@@ -94,8 +101,8 @@ class PackedReader {
       const key = this.#key();
       field = 'operation';
       const operation = this.#operation();
-      if (isResubmitted) return { origin, acceptTime, client, clientTime, key, operation, resubmitted: true };
-      return { origin, acceptTime, client, clientTime, key, operation };
+      const write: Write<KvOperation> = { origin, acceptTime, client, clientTime, key, operation };
+      return marks === 0 ? write : marked(write, marks % 2 === 1, marks >= PACKED_PART);
     } catch (thrown) {
       throw located(thrown, `.${field}`);
     }

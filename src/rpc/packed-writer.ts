@@ -6,7 +6,15 @@ import type { Write } from '../bayou/write.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
 import { FRAME_BYTES_MAX, LIST_SIZE_MAX } from './limits.js';
-import { NUMBER_BYTES_MAX, PACKED_DELETE, PACKED_FORMAT, PACKED_OTHER, PACKED_PUT } from './packed-format.js';
+import {
+  NUMBER_BYTES_MAX,
+  PACKED_DELETE,
+  PACKED_FORMAT,
+  PACKED_OTHER,
+  PACKED_PART,
+  PACKED_PUT,
+  PACKED_RESUBMITTED,
+} from './packed-format.js';
 
 const { idBytesMax, keyBytesMax, valueBytesMax } = DEFAULT_LIMITS;
 const { bodyOf, kindOf } = kvOperationCodec;
@@ -63,11 +71,11 @@ class PackedWriter {
     this.#number(count);
   }
 
-  write({ origin, acceptTime, client, clientTime, key, operation, resubmitted }: Write<KvOperation>): void {
+  write({ origin, acceptTime, client, clientTime, key, operation, resubmitted, part }: Write<KvOperation>): void {
     this.#reserve(operation);
     let field = 'origin';
     try {
-      this.#origin(origin, resubmitted === true ? 1 : 0);
+      this.#origin(origin, (resubmitted === true ? PACKED_RESUBMITTED : 0) + (part === true ? PACKED_PART : 0));
       field = 'client';
       const place = this.#client(client);
       field = 'acceptTime';
@@ -99,17 +107,17 @@ class PackedWriter {
     return bytes;
   }
 
-  #origin(origin: Origin, resubmitted: 0 | 1): void {
+  #origin(origin: Origin, marks: number): void {
     const place = this.#origins.get(origin);
     if (place !== undefined) {
-      this.#number(2 * place + resubmitted);
+      this.#number(4 * place + marks);
       return;
     }
     const incarnation = incarnationOf(origin);
     if (!Number.isSafeInteger(incarnation) || incarnation < 1) {
       throw new FieldError('ERR_INVALID_TIME', `${incarnation} is not an incarnation`);
     }
-    this.#number(2 * this.#origins.size + resubmitted);
+    this.#number(4 * this.#origins.size + marks);
     this.#origins.set(origin, this.#origins.size);
     this.#id(replicaIdOf(origin));
     this.#number(incarnation);

@@ -14,6 +14,7 @@ import {
 } from './admin-codec.js';
 import { exportReply, exportRequest, importBatch, importReply, importRequest } from './bundle-codec.js';
 import {
+  batchRequest,
   deleteRequest,
   getReply,
   getRequest,
@@ -59,6 +60,7 @@ export const METHODS = {
   put: method('KeyValue', 'put', putRequest, writeReply),
   remove: method('KeyValue', 'remove', deleteRequest, writeReply),
   write: method('KeyValue', 'write', writeRequest, writeReply),
+  batch: method('KeyValue', 'batch', batchRequest, writeReply),
   get: method('KeyValue', 'get', getRequest, getReply),
   getMany: method('KeyValue', 'getMany', getManyRequest, getManyReply),
   scan: method('KeyValue', 'scan', scanRequest, scanReply),

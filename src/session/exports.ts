@@ -8,8 +8,11 @@ export type { Guarantee } from '../bayou/session.js';
 export type { AcceptStamp } from '../bayou/write.js';
 export type { AnyProcedure, Conflict, MergeProcedure, ProcedureRegistry } from './procedures.js';
 export type {
+  AcceptedBatch,
   AcceptedWrite,
   Author,
+  Batch,
+  BatchPart,
   CallOptions,
   Change,
   Conflicts,
@@ -26,6 +29,7 @@ export type {
   PastWrite,
   Read,
   ReadMany,
+  RefusedBatch,
   RefusedWrite,
   Scan,
   ScanEntry,

@@ -1,12 +1,29 @@
 import { BaristaError } from '../base/errors.js';
+import { BATCH_PARTS_MAX } from '../base/limits.js';
+import type { BatchPart as CorePart } from '../bayou/messages.js';
 import { checkOperation, type KvOperation } from '../machine/kv.js';
-import type { Operation } from './session.js';
+import { checkParts } from '../machine/kv-batch.js';
+import { checkText } from './check-text.js';
+import type { BatchPart, Operation } from './session.js';
 import { decodeValue, encodeValue, type ValueCodec } from './value-codec.js';
 
 /** A program's operation as the replicas know it; ERR_INVALID_VALUE if what it carries is not one, ERR_OPTION if there is no such. */
 export function encodeOperation<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
   const encoded = encode(codec, operation);
   const wrong = checkOperation(encoded);
+  if (wrong !== null) throw wrong;
+  return encoded;
+}
+
+/** A program's batch likewise; ERR_BATCH if it is none. */
+export function encodeParts<V>(codec: ValueCodec<V>, parts: readonly BatchPart<V>[]): readonly CorePart<KvOperation>[] {
+  if (!Array.isArray(parts)) throw new BaristaError('ERR_BATCH', 'a batch is not an array of operations');
+  // Of more it would be in vain to look at each.
+  const encoded = parts.slice(0, BATCH_PARTS_MAX + 1).map((part: BatchPart<V>) => {
+    checkText(part?.key);
+    return { key: part.key, operation: encodeOperation(codec, part) };
+  });
+  const wrong = checkParts(encoded);
   if (wrong !== null) throw wrong;
   return encoded;
 }

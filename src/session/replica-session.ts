@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import type { ClientId } from '../base/ids.js';
 import type { ConflictsFrom, ConflictsReply, Conflict as CoreConflict } from '../bayou/conflict-messages.js';
@@ -13,9 +12,11 @@ import {
   type ScanRequest,
 } from '../bayou/read-messages.js';
 import { DEFAULT_GUARANTEES, GUARANTEES, type Guarantee, Session as Needs } from '../bayou/session.js';
+import { partsOf, type Submission } from '../bayou/submission.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Change as CoreChange, WatchFrom, WatchReply } from '../bayou/watch-messages.js';
 import { type KvOperation, kvMachine } from '../machine/kv.js';
+import { checkText } from './check-text.js';
 import { conflictsFrom } from './conflict-cursor.js';
 import { checkedMs, Deadline } from './deadline.js';
 import {
@@ -27,10 +28,12 @@ import {
   WATCH_CHANGES,
   WATCH_TIMEOUT_MS,
 } from './limits.js';
-import { decodeOperation, encodeOperation } from './operations.js';
+import { decodeOperation, encodeOperation, encodeParts } from './operations.js';
 import type { Ask, AskOptions, Pin, Route } from './route.js';
 import { isInRange, positionOf } from './scan-range.js';
 import type {
+  Batch,
+  BatchPart,
   CallOptions,
   Change,
   Conflicts,
@@ -62,7 +65,7 @@ import { checkedStamp } from './stamp.js';
 import { decodeToken, encodeToken } from './token.js';
 import { decodeValue, utf8, type ValueCodec } from './value-codec.js';
 import { watchBeginning } from './watch-beginning.js';
-import { acceptedWrite, refusedWrite } from './write-progress.js';
+import { accepted, refusedFor } from './write-progress.js';
 
 const ON_MISSING: readonly OnMissing[] = ['wait', 'try-another', 'report'];
 
@@ -230,17 +233,29 @@ class ReplicaSession<V> implements Session<V> {
   }
 
   async #write(key: string, encoded: KvOperation, options: CallOptions): Promise<Write> {
-    const before = this.#needs.needsOf(key);
-    const request = this.#needs.write(key, encoded);
+    const submitted = await this.#submit(encoded.kind, this.#needs.write(key, encoded), options);
+    return { ...submitted, key };
+  }
+
+  async batch(parts: readonly BatchPart<V>[], options: CallOptions = {}): Promise<Batch> {
+    const encoded = encodeParts(this.#codec, parts);
+    const submitted = await this.#submit('batch', this.#needs.batch(encoded), options);
+    return { ...submitted, keys: encoded.map(({ key }) => key) };
+  }
+
+  async #submit(what: string, request: Submission<KvOperation>, options: CallOptions) {
+    const parts = partsOf(request).map((part) => ({ ...part, before: this.#needs.needsOf(part.key) }));
     const reply = await this.#serve<WriteReply>(
-      encoded.kind,
+      what,
       options,
       (connection, timeoutMs, done) => connection.write(request, timeoutMs, done),
       { isWrite: true },
     );
-    if (reply.kind === 'missing') return refusedWrite(key, missingOf(reply.missing));
-    this.#needs.wrote(key, reply.stamp, kvMachine.isBlind(encoded), before);
-    return acceptedWrite(this.#route, key, reply.stamp);
+    if (reply.kind === 'missing') return refusedFor(missingOf(reply.missing));
+    for (const { key, operation, before } of parts) {
+      this.#needs.wrote(key, reply.stamp, kvMachine.isBlind(operation), before);
+    }
+    return accepted(this.#route, reply.stamp);
   }
 
   watch(prefix: string, options: WatchOptions = {}): Watch<V> {
@@ -316,7 +331,7 @@ class ReplicaSession<V> implements Session<V> {
     const reply = await this.#serve<HistoryReply<KvOperation>>('restore', options, (connection, ms, done) =>
       connection.history(request, ms, done),
     );
-    if (reply.kind === 'missing') return refusedWrite(key, missingOf(reply.missing));
+    if (reply.kind === 'missing') return { ...refusedFor(missingOf(reply.missing)), key };
     const operation = restoring(reply, key, only);
     const fate = (reply.writes[0] ?? reply.base)?.fate;
     // It is to stand after what it lost to, wherever it is accepted.
@@ -425,10 +440,4 @@ function guaranteesOf(asked: SessionOptions['guarantees']): readonly Guarantee[]
 function checkedOnMissing(onMissing: OnMissing): OnMissing {
   if (ON_MISSING.includes(onMissing)) return onMissing;
   throw new BaristaError('ERR_OPTION', `onMissing is ${onMissing}, where ${ON_MISSING.join(', ')} are allowed`);
-}
-
-function checkText(key: string): void {
-  const wrong =
-    typeof key === 'string' ? checkKey(key) : new BaristaError('ERR_INVALID_KEY', 'the key is not a string');
-  if (wrong !== null) throw wrong;
 }

@@ -77,9 +77,9 @@ export class SessionWatch<V> implements Watch<V> {
         const position = this.#position as WatchCursor;
         const { changes, cursor } = await this.#ask({ kind: 'cursor', cursor: position }, WATCH_SLICE_MS);
         let before = position;
-        for (const change of changes) {
+        for (const [i, change] of changes.entries()) {
           const given = this.#steps.read(change);
-          before = cursorBehind(before, cursor, change);
+          before = cursorBehind(before, cursor, change, changes[i + 1]);
           this.#position = before;
           yield given;
           if (this.#isClosed) return undefined;

@@ -191,6 +191,21 @@ export interface RefusedWrite extends WriteProgress, Missing {
 
 export type Write = AcceptedWrite | RefusedWrite;
 
+/** A batch that a replica has accepted: all of it is on disk there. */
+export interface AcceptedBatch extends WriteProgress {
+  readonly kind: 'accepted';
+  readonly keys: readonly string[];
+  /** Of all its writes. */
+  readonly stamp: Stamp;
+}
+
+/** A batch of which nothing was written, as of a `RefusedWrite`. */
+export interface RefusedBatch extends WriteProgress, Missing {
+  readonly keys: readonly string[];
+}
+
+export type Batch = AcceptedBatch | RefusedBatch;
+
 /**
  * What a write does to its key. All but `put` and `delete` read the value that stands where the write has its place in the order
  * of all writes, so that each counts once, and the same everywhere; where it cannot it takes no effect, and is accepted all the
@@ -316,6 +331,9 @@ export interface Conflicts<V> extends AsyncIterable<Loss<V>> {
   readonly cursor: string | null;
 }
 
+/** One operation of a batch, and its key. */
+export type BatchPart<V> = Operation<V> & { readonly key: string };
+
 /**
  * A program's view of the store: it sees its own writes, and never sees time run backwards, whichever replica serves it, as
  * far as its guarantees say. The same in the process of a replica and over the wire.
@@ -326,9 +344,12 @@ export interface Conflicts<V> extends AsyncIterable<Loss<V>> {
 export interface Session<V = string> {
   readonly guarantees: readonly Guarantee[];
   get(key: string, options?: CallOptions): Promise<Read<V>>;
-  /** Several keys as they are in one state; at most 1,024, and 8 MiB of values. */
+  /**
+   * Several keys as they are in one state, which has all of a batch or nothing of it; at most 1,024, and 8 MiB of values. Fails with
+   * ERR_BEHIND at a replica that takes over what it missed; over the wire others are asked first.
+   */
   getMany(keys: readonly string[], options?: CallOptions): Promise<ReadMany<V>>;
-  /** A range of keys. `missing` if the replica lacks what the session needs for any key of the range. */
+  /** A range of keys. `missing` if the replica lacks what the session needs for any key of the range; ERR_BEHIND as `getMany`. */
   scan(options?: ScanOptions): Promise<Scan<V> | Missing>;
   put(key: string, value: V, options?: CallOptions): Promise<Write>;
   /** Makes the key absent. */
@@ -351,6 +372,11 @@ export interface Session<V = string> {
   merge(key: string, value: V, procedure: string, options?: MergeOptions<V>): Promise<Write>;
   /** A write of any kind. */
   write(key: string, operation: Operation<V>, options?: CallOptions): Promise<Write>;
+  /**
+   * Several keys as one atomic write: 1 to 128 operations, each on a key of its own, of 1 MiB with their keys; else it fails with
+   * ERR_BATCH. `getMany` and `scan` show all of it or nothing, at every replica.
+   */
+  batch(parts: readonly BatchPart<V>[], options?: CallOptions): Promise<Batch>;
   /**
    * Tells of changes to keys that begin with `prefix`, from now on or as `from` says. What it tells was then read by the session.
    */

@@ -4,7 +4,7 @@ import { nameStamp } from '../bayou/write.js';
 import { checkedMs, Deadline } from './deadline.js';
 import { GRACE_MS, SLICE_MS, STATE_TIMEOUT_MS, TIMEOUT_MS_MAX } from './limits.js';
 import type { Route } from './route.js';
-import type { AcceptedWrite, Missing, RefusedWrite, Stamp, StateOptions } from './session.js';
+import type { Missing, Stamp, StateOptions, WriteProgress } from './session.js';
 
 /** On so many replicas, and stable or not. */
 export interface Wanted {
@@ -12,11 +12,14 @@ export interface Wanted {
   readonly stable: boolean;
 }
 
-export function acceptedWrite(route: Route, key: string, stamp: Stamp): AcceptedWrite {
+/** What was accepted under a stamp, and can be waited for. */
+export function accepted(
+  route: Route,
+  stamp: Stamp,
+): WriteProgress & { readonly kind: 'accepted'; readonly stamp: Stamp } {
   const until = (wanted: Wanted, options: StateOptions = {}) => waitUntil(route, stamp, wanted, options);
   return {
     kind: 'accepted',
-    key,
     stamp,
     replicated: async (replicas, options) => {
       if (!Number.isInteger(replicas) || replicas < 1 || replicas > 0x7fff_ffff) {
@@ -32,12 +35,12 @@ export function acceptedWrite(route: Route, key: string, stamp: Stamp): Accepted
   };
 }
 
-export function refusedWrite(key: string, missing: Missing): RefusedWrite {
+export function refusedFor(missing: Missing): WriteProgress & Missing {
   const fail = async (): Promise<never> => {
     const lacking = missing.missing.map(nameStamp).join(', ');
     throw new BaristaError('ERR_DEP', `the write was not made: the replica lacks ${lacking}`);
   };
-  return { ...missing, key, replicated: fail, stable: fail, state: fail };
+  return { ...missing, replicated: fail, stable: fail, state: fail };
 }
 
 /** Waits until a write is known to have come so far. Rejects with ERR_TIMEOUT, which says how far it has. */

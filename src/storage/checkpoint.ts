@@ -5,14 +5,14 @@ import { type Entry, isEmpty } from './entry.js';
 import type { Layer } from './layer.js';
 import type { Places } from './places.js';
 import type { RecordFormat } from './record-format.js';
-import type { Table, TableChanges } from './table.js';
+import type { RunChange, Table, TableChanges } from './table.js';
 
 /** Writes of runs, and entries, that one commit of the table takes: it keeps the caller waiting while it takes them. */
 const RUN_PART = 16_384;
 const ENTRY_PART = 8_192;
 
 type KeyedEntry<Op> = readonly [key: string, entry: Entry<Op>];
-type RunChanges = readonly [place: number, changes: readonly (readonly [acceptTime: number, key: string | null])[]];
+type RunChanges = readonly [place: number, changes: readonly RunChange[]];
 
 /**
  * Commits a layer to the table in parts, each of its own range of keys: so that none keeps the caller waiting for long, and
@@ -77,15 +77,15 @@ function divideRuns<Op>(layer: Layer<Op>, places: Places): RunChanges[][] {
   let left = 0;
   for (const [origin, run] of layer.runs) {
     const place = places.placeOf(origin);
-    let changes: (readonly [number, string | null])[] = [];
-    for (const [time, write] of run.writes.entries()) {
+    let changes: RunChange[] = [];
+    for (const [{ acceptTime, key }, write] of run.writes.entries()) {
       if (left === 0) {
         parts.push([]);
         left = RUN_PART;
         changes = [];
       }
       if (changes.length === 0) parts.at(-1)?.push([place, changes]);
-      changes.push([time, write?.key ?? null]);
+      changes.push([acceptTime, key ?? '', write !== null]);
       left -= 1;
     }
   }

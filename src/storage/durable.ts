@@ -15,6 +15,7 @@ import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
 import { readable } from './readable.js';
 import { type Change, keyOf, RecordFormat } from './record-format.js';
+import { behindTime, compareRunPlaces, firstPlace, placesBehind, RUN_END, type RunPlace } from './run-place.js';
 import type { Table } from './table.js';
 import { FIRST_SEGMENT, WriteAheadLog, type WriteAheadLogOptions } from './write-ahead-log.js';
 
@@ -169,31 +170,35 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   *run(origin: Origin, after: number, upTo: number): Generator<Write<Op>, undefined> {
     const place = this.#places.find(origin);
     if (place === undefined) return undefined;
-    let time = after;
+    let passed = behindTime(after);
     for (;;) {
       const generation = this.#generation;
-      const stored = this.#config.table.run(place, time, upTo);
-      const live = this.#live.run(origin).writes.cursor(time);
-      const frozen = this.#frozen?.run(origin).writes.cursor(time);
+      const stored = placesBehind(passed, (from) => this.#config.table.run(place, from, upTo));
+      const live = this.#live.run(origin).writes.cursor(passed);
+      const frozen = this.#frozen?.run(origin).writes.cursor(passed);
       let head = stored.next();
       while (generation === this.#generation) {
-        const storedTime = head.done === true ? Number.POSITIVE_INFINITY : head.value[0];
-        const liveTime = live.key() ?? Number.POSITIVE_INFINITY;
-        const frozenTime = frozen?.key() ?? Number.POSITIVE_INFINITY;
-        const next = Math.min(storedTime, frozenTime, liveTime);
-        if (next > upTo || next === Number.POSITIVE_INFINITY) return undefined;
-        time = next;
+        const storedAt = head.done === true ? RUN_END : head.value;
+        const layersAt = firstPlace(frozen?.key() ?? RUN_END, live.key() ?? RUN_END);
+        const next = firstPlace(storedAt, layersAt);
+        if (next.acceptTime > upTo || next === RUN_END) return undefined;
+        passed = next;
         let write: Write<Op> | null = null;
-        if (head.done !== true && storedTime === next) {
-          if (next < Math.min(frozenTime, liveTime))
-            write = this.history(head.value[1]).find((it) => it.acceptTime === next && it.origin === origin) ?? null;
+        const inLayers = compareRunPlaces(layersAt, next) === 0;
+        if (compareRunPlaces(storedAt, next) === 0) {
+          if (!inLayers) write = this.#writeAt(origin, next);
           head = stored.next();
         }
-        if (frozenTime === next) write = frozen?.take() ?? null;
-        if (liveTime === next) write = live.take() ?? null;
+        for (const layer of inLayers ? [frozen, live] : []) {
+          if (compareRunPlaces(layer?.key() ?? RUN_END, next) === 0) write = layer?.take() ?? null;
+        }
         if (write !== null) yield write;
       }
     }
+  }
+
+  #writeAt(origin: Origin, { acceptTime, key }: RunPlace): Write<Op> | null {
+    return this.history(key ?? '').find((it) => it.acceptTime === acceptTime && it.origin === origin) ?? null;
   }
 
   count(origin: Origin, after: number, upTo: number): number {
@@ -392,7 +397,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #take(entry: Entry<Op>, position: number): Write<Op> {
     const [write] = entry.history.splice(position, 1);
     if (write === undefined) throw new RangeError(`no write at position ${position}`);
-    this.#live.run(write.origin).remove(write.acceptTime);
+    this.#live.run(write.origin).remove(write);
     this.#size -= 1;
     return write;
   }

@@ -2,16 +2,17 @@ import { compareKeys, compareKeysDown, type Origin } from '../base/ids.js';
 import type { Write } from '../bayou/write.js';
 import { type Entry, isEmpty } from './entry.js';
 import { mergeByRank } from './merge.js';
+import { behindTime, compareRunPlaces, type RunPlace } from './run-place.js';
 import { SortedKeys } from './sorted-keys.js';
-import { byNumber, SortedMap } from './sorted-map.js';
+import { SortedMap } from './sorted-map.js';
 import type { KeySource } from './table.js';
 
 /** One origin's changes in a layer. */
 export class LayerRun<Op> {
-  /** By accept time; null: the write that what is below the layer has there is gone. */
-  readonly writes = new SortedMap<number, Write<Op> | null>(byNumber);
-  /** The times of the writes here that stand in the place of one below. */
-  readonly #replacing = new Set<number>();
+  /** By accept time and key; null: the write that what is below the layer has there is gone. */
+  readonly writes = new SortedMap<RunPlace, Write<Op> | null>(compareRunPlaces);
+  /** The names of the places where a write here stands in the place of one below. */
+  readonly #replacing = new Set<string>();
   /** True if what is below may have some of these writes already. */
   isOverPart: boolean;
 
@@ -20,24 +21,27 @@ export class LayerRun<Op> {
   }
 
   insert(write: Write<Op>): void {
-    if (this.writes.get(write.acceptTime) === null) this.#replacing.add(write.acceptTime);
-    this.writes.set(write.acceptTime, write);
+    // Not the write itself: its value must not be kept when it is gone.
+    const place = { acceptTime: write.acceptTime, key: write.key };
+    if (this.writes.get(place) === null) this.#replacing.add(nameOf(place));
+    this.writes.set(place, write);
   }
 
-  remove(acceptTime: number): void {
-    const write = this.writes.get(acceptTime);
-    const isBelow = write === undefined || this.#replacing.delete(acceptTime);
-    if (isBelow || this.isOverPart) this.writes.set(acceptTime, null);
-    else if (write !== null) this.writes.delete(acceptTime);
+  remove(place: RunPlace): void {
+    const write = this.writes.get(place);
+    const isBelow = write === undefined || (this.#replacing.size > 0 && this.#replacing.delete(nameOf(place)));
+    if (isBelow || this.isOverPart) this.writes.set({ acceptTime: place.acceptTime, key: place.key }, null);
+    else if (write !== null) this.writes.delete(place);
   }
 
   /** Makes the changes of the layer above in this one. */
   absorb(above: LayerRun<Op>): void {
-    for (const [time, write] of above.writes.entries()) {
+    for (const [place, write] of above.writes.entries()) {
       if (write === null) {
-        this.remove(time);
+        this.remove(place);
       } else {
-        if (above.#replacing.has(time) && this.writes.get(time) === undefined) this.#replacing.add(time);
+        const isReplacing = above.#replacing.size > 0 && above.#replacing.has(nameOf(place));
+        if (isReplacing && this.writes.get(place) === undefined) this.#replacing.add(nameOf(place));
         this.insert(write);
       }
     }
@@ -46,13 +50,17 @@ export class LayerRun<Op> {
   /** How many writes above `after`, up to `upTo`, this adds to what is below it; less than 0 if it takes some away. */
   added(after: number, upTo: number): number {
     let added = 0;
-    const cursor = this.writes.cursor(after);
-    for (let time = cursor.key(); time !== undefined && time <= upTo; time = cursor.key()) {
+    const cursor = this.writes.cursor(behindTime(after));
+    for (let place = cursor.key(); place !== undefined && place.acceptTime <= upTo; place = cursor.key()) {
       if (cursor.take() === null) added -= 1;
-      else if (!this.#replacing.has(time)) added += 1;
+      else if (this.#replacing.size === 0 || !this.#replacing.has(nameOf(place))) added += 1;
     }
     return added;
   }
+}
+
+function nameOf({ acceptTime, key }: RunPlace): string {
+  return `${acceptTime} ${key}`;
 }
 
 /** What changed since a checkpoint: whole entries by key, and what came and went of each origin. */

@@ -4,15 +4,16 @@ import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { type Entry, isEmpty } from './entry.js';
+import { behindTime, compareRunPlaces, type RunPlace } from './run-place.js';
 import { SortedKeys } from './sorted-keys.js';
-import { byNumber, SortedMap } from './sorted-map.js';
+import { SortedMap } from './sorted-map.js';
 
 /** Keeps everything in this process's memory: nothing survives its end, so every change is at once as durable as it gets. */
 export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   readonly #entries = new Map<string, Entry<Op>>();
   readonly #sortedKeys = new SortedKeys(this.#entries);
-  /** By accept time. */
-  readonly #runs = new Map<Origin, SortedMap<number, Write<Op>>>();
+  /** By accept time and key: each write is its own place. */
+  readonly #runs = new Map<Origin, SortedMap<RunPlace, Write<Op>>>();
   readonly #seen = new VersionVector();
   #state: ReplicaState | null = null;
   #size = 0;
@@ -46,13 +47,13 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     this.#entry(write.key).history.splice(position, 0, write);
     let run = this.#runs.get(write.origin);
     if (run === undefined) {
-      run = new SortedMap(byNumber);
+      run = new SortedMap(compareRunPlaces);
       this.#runs.set(write.origin, run);
     }
-    if (run.get(write.acceptTime) !== undefined) {
-      throw new RangeError(`two writes of ${write.origin} at ${write.acceptTime}`);
+    if (run.get(write) !== undefined) {
+      throw new RangeError(`two writes of ${write.origin} at ${write.acceptTime} on ${JSON.stringify(write.key)}`);
     }
-    run.set(write.acceptTime, write);
+    run.set(write, write);
     this.#size += 1;
     this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
   }
@@ -78,17 +79,15 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   }
 
   *run(origin: Origin, after: number, upTo: number): Generator<Write<Op>, undefined> {
-    const cursor = this.#runs.get(origin)?.cursor(after);
-    while (cursor !== undefined && (cursor.key() ?? Number.POSITIVE_INFINITY) <= upTo) {
-      const write = cursor.take();
-      if (write === undefined) return undefined;
-      yield write;
+    const cursor = this.#runs.get(origin)?.cursor(behindTime(after));
+    for (let place = cursor?.key(); place !== undefined && place.acceptTime <= upTo; place = cursor?.key()) {
+      yield cursor?.take() as Write<Op>;
     }
     return undefined;
   }
 
   count(origin: Origin, after: number, upTo: number): number {
-    return this.#runs.get(origin)?.count(after, upTo) ?? 0;
+    return this.#runs.get(origin)?.count(behindTime(after), behindTime(upTo)) ?? 0;
   }
 
   keys(after?: string): Generator<string> {
@@ -145,7 +144,7 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   #take(key: string, position: number): Write<Op> {
     const [write] = this.#entries.get(key)?.history.splice(position, 1) ?? [];
     if (write === undefined) throw new RangeError(`no write at position ${position} of key ${JSON.stringify(key)}`);
-    this.#runs.get(write.origin)?.delete(write.acceptTime);
+    this.#runs.get(write.origin)?.delete(write);
     this.#size -= 1;
     return write;
   }

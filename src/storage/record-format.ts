@@ -1,7 +1,7 @@
 import type { ClientId, Origin, ReplicaId } from '../base/ids.js';
 import type { ReplicaState } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
-import type { Write } from '../bayou/write.js';
+import { marked, type Write } from '../bayou/write.js';
 import { ByteReader, ByteWriter } from './bytes.js';
 import type { Entry } from './entry.js';
 import type { OperationCodec } from './operation-codec.js';
@@ -36,6 +36,11 @@ const BASE = 7;
 const NO_BASE = 8;
 const STATE = 9;
 const UNSEEN = 10;
+
+/** A write's kind is doubled, and has these added: the second stands above all kinds there may be, since it came later. */
+const RESUBMITTED = 1;
+const PART = 64;
+const KIND_WORD_MAX = 127;
 
 /** So many bytes of entries are encoded into one buffer. */
 const ENTRIES_BYTES = 64 * 1024;
@@ -207,7 +212,8 @@ export class RecordFormat<Op> {
     writer.time(write.acceptTime);
     writer.text(write.client);
     writer.time(write.clientTime);
-    writer.number(2 * this.#codec.kindOf(write.operation) + (write.resubmitted === true ? 1 : 0));
+    const marks = (write.resubmitted === true ? RESUBMITTED : 0) + (write.part === true ? PART : 0);
+    writer.number(2 * this.#codec.kindOf(write.operation) + marks);
     writer.bytes(this.#codec.bodyOf(write.operation));
   }
 
@@ -216,10 +222,11 @@ export class RecordFormat<Op> {
     const acceptTime = reader.time();
     const client = reader.text() as ClientId;
     const clientTime = reader.time();
-    const kind = reader.number();
-    const operation = this.#codec.decode(kind >>> 1, reader.bytes());
-    if (kind % 2 === 1) return { origin, acceptTime, client, clientTime, key, operation, resubmitted: true };
-    return { origin, acceptTime, client, clientTime, key, operation };
+    const word = reader.number();
+    if (word > KIND_WORD_MAX) throw new RangeError(`no write is marked ${word}`);
+    const operation = this.#codec.decode((word % PART) >>> 1, reader.bytes());
+    const write: Write<Op> = { origin, acceptTime, client, clientTime, key, operation };
+    return word < PART && word % 2 === 0 ? write : marked(write, word % 2 === 1, word >= PART);
   }
 
   #writeVector(vector: VersionVector): void {

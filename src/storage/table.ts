@@ -8,7 +8,10 @@ import { type Done, succeed } from '../base/outcome.js';
 export interface Table extends KeySource {
   /** What was committed for `key`, good until the next read; undefined if nothing is. */
   entry(key: string): FoundEntry | undefined;
-  /** The accept times and keys of the live writes of the origin at `place`, above `after` and up to `upTo`, ascending. */
+  /**
+   * The accept times and keys of the live writes of the origin at `place`, above `after` and up to `upTo`, ascending; those of
+   * one accept time by key.
+   */
   run(place: number, after: number, upTo: number): Iterator<readonly [acceptTime: number, key: string]>;
   /** About how many `run` would give. */
   count(place: number, after: number, upTo: number): number;
@@ -48,9 +51,10 @@ export interface FoundEntry {
 export interface TableChanges {
   /** Null: there is nothing for the key any more. Each entry is good until the commit has answered. */
   readonly entries: Iterable<readonly [key: string, entry: Uint8Array | null]>;
-  /** For each place, what its accept times came to, ascending: the key written; null if the write is gone. */
-  readonly runs: Iterable<
-    readonly [place: number, changes: readonly (readonly [acceptTime: number, key: string | null])[]]
-  >;
+  /** For each place of an origin, what became of its writes, ascending by accept time and key. */
+  readonly runs: Iterable<readonly [place: number, changes: readonly RunChange[]]>;
   readonly meta: Uint8Array;
 }
+
+/** The write at this accept time, on this key, is there; or it is gone. */
+export type RunChange = readonly [acceptTime: number, key: string, isThere: boolean];

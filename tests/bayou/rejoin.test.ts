@@ -111,7 +111,13 @@ test('what operations came to is accepted anew though the one that it is named a
   for (const origin of [ended, operation]) log.raiseSeen(origin, 20);
   const adopted: string[] = [];
   const known = new VersionVector([[operation, 20]]);
-  resubmit(log, new Set([ended]), known, 10, ({ operation: { kind } }) => adopted.push(kind));
+  resubmit(
+    log,
+    (origin) => (origin === ended ? 10 : 20),
+    known,
+    10,
+    (writes) => adopted.push(...writes.map(({ operation }) => operation.kind)),
+  );
   expect(adopted).toEqual(['total']);
 });
 

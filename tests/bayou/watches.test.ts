@@ -156,7 +156,7 @@ describe('a watch', () => {
     const begun = now(a);
     for (let i = 1; i <= 4; i++) a.accept(put('c', i, `k/${i}`, 'v'), 0);
     const reply = ask(a, on(begun), 'k', 3);
-    const left = cursorBehind(begun, reply.cursor, reply.changes[0] as Change<Uint8Array>);
+    const left = cursorBehind(begun, reply.cursor, reply.changes[0] as Change<Uint8Array>, reply.changes[1]);
     expect(code(() => ask(b, on(left)))).toBe('ERR_DEP');
     pull(b, a);
     expect(drain(b, left, 'k').told).toEqual(['k/2=v', 'k/3=v', 'k/4=v']);
@@ -192,7 +192,7 @@ describe('a watch of what is folded', () => {
     a.accept(put('d', 1, 'k/2', 'new'), 0);
     const reply = ask(a, on(START), 'k/', 3);
     expect(reply.changes.map(nameOf)).toEqual(['k/1=1', 'k/2=new(2)', 'k/3=3']);
-    const left = cursorBehind(START, reply.cursor, reply.changes[1] as Change<Uint8Array>);
+    const left = cursorBehind(START, reply.cursor, reply.changes[1] as Change<Uint8Array>, reply.changes[2]);
     expect(left.store).toEqual({ time: a.base, after: 'k/2' });
     pull(b, a);
     expect(drain(b, left, 'k/').told).toEqual(['k/3=3', 'k/4=4', 'k/5=5', 'k/2=new']);

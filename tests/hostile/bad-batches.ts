@@ -127,7 +127,7 @@ const write = (
   parts: Partial<Record<'origin' | 'client' | 'time' | 'clientTime' | 'key' | 'operation', Uint8Array>>,
 ): Buffer =>
   Buffer.concat([
-    number(2),
+    number(3),
     number(1),
     parts.origin ?? Buffer.concat([number(0), string('o'), number(1)]),
     parts.client ?? Buffer.concat([number(0), string('c')]),
@@ -155,16 +155,16 @@ function keyBomb(): Buffer {
     number(0),
   ]);
   const rest = Array.from({ length: 65_535 }, () => again);
-  return Buffer.concat([number(2), number(65_536), first.subarray(2), ...rest]);
+  return Buffer.concat([number(3), number(65_536), first.subarray(2), ...rest]);
 }
 
 export const PACKED: readonly BadBatch[] = [
   withWrites('no bytes', () => Buffer.alloc(0)),
-  ...[0, 1, 3, 127].map((format) => withWrites(`format ${format}`, () => Buffer.from([format, 0]))),
-  withWrites('one write that is not there', () => Buffer.concat([number(2), number(1)])),
-  withWrites('65,537 writes', () => Buffer.concat([number(2), number(65_537), Buffer.alloc(600_000)])),
-  withWrites('2^53 - 1 writes', () => Buffer.concat([number(2), number(Number.MAX_SAFE_INTEGER)])),
-  withWrites('2^60 writes', () => Buffer.concat([number(2), number(2n ** 60n)])),
+  ...[0, 1, 2, 4, 127].map((format) => withWrites(`format ${format}`, () => Buffer.from([format, 0]))),
+  withWrites('one write that is not there', () => Buffer.concat([number(3), number(1)])),
+  withWrites('65,537 writes', () => Buffer.concat([number(3), number(65_537), Buffer.alloc(600_000)])),
+  withWrites('2^53 - 1 writes', () => Buffer.concat([number(3), number(Number.MAX_SAFE_INTEGER)])),
+  withWrites('2^60 writes', () => Buffer.concat([number(3), number(2n ** 60n)])),
   withWrites('a write fewer than there are', (peer) => {
     const bytes = packed(plain(peer, 1), plain(peer, 2));
     bytes[1] = 1;
@@ -249,6 +249,14 @@ export const PACKED: readonly BadBatch[] = [
 ];
 
 const writesOf = (...writes: readonly PackedWrite[]): Fields => ({ 3: packedWrites(packed(...writes)) });
+/** A batch of writes under one stamp. */
+const partsOf = (name: string, keys: readonly string[], value = 'v'): readonly BadBatch[] => [
+  batchWith(`with parts ${name}`, 'ERR_PROTOCOL', (peer) => ({
+    ...writesOf(...keys.map((key) => ({ ...plain(peer, 2, key), part: true, value }))),
+    4: vector(entry(peer, 2)),
+  })),
+];
+const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k${String(i).padStart(3, '0')}`);
 const T = (): number => timeIn(-60_000);
 const pageOf = (peer: string, fields: Partial<Parameters<typeof page>[0]>): Fields => ({
   4: vector(entry(peer, timeIn(0))),
@@ -269,6 +277,18 @@ export const LIES: readonly BadBatch[] = [
   })),
   batchWith('with a stamp twice', 'ERR_PROTOCOL', (peer) => ({
     ...writesOf(plain(peer, 2, 'a'), plain(peer, 2, 'b')),
+    4: vector(entry(peer, 2)),
+  })),
+  ...partsOf('that are not in order', ['b', 'a']),
+  ...partsOf('on one key twice', ['a', 'a']),
+  ...partsOf('on 129 keys', keysOf(129)),
+  ...partsOf('of more than a mebibyte', keysOf(20), 'v'.repeat(60_000)),
+  batchWith('with a part and a write that is none under one stamp', 'ERR_PROTOCOL', (peer) => ({
+    ...writesOf({ ...plain(peer, 2, 'a'), part: true }, plain(peer, 2, 'b')),
+    4: vector(entry(peer, 2)),
+  })),
+  batchWith('with parts of two operations under one stamp', 'ERR_PROTOCOL', (peer) => ({
+    ...writesOf({ ...plain(peer, 2, 'a'), part: true }, { ...plain(peer, 2, 'b'), part: true, clientTime: 2 }),
     4: vector(entry(peer, 2)),
   })),
   batchWith('with a write beyond its vector', 'ERR_PROTOCOL', (peer) => ({

@@ -41,6 +41,7 @@ const SERVICES: Readonly<Record<MethodName, ServiceName>> = {
   put: 'client',
   remove: 'client',
   write: 'client',
+  batch: 'client',
   get: 'client',
   getMany: 'client',
   scan: 'client',

@@ -15,6 +15,8 @@ export interface PackedWrite {
   readonly key: string | Uint8Array;
   /** Null makes the key absent. */
   readonly value?: string | null;
+  /** True for a part of a batch. */
+  readonly part?: boolean;
 }
 
 /** One write as it stands first in a PackedWrites: with its origin, its client and its whole key. */
@@ -23,7 +25,7 @@ function firstWrite(write: PackedWrite): Buffer {
   const keyBytes = Buffer.from(key);
   const valueBytes = value === null ? number(0) : Buffer.concat([number(value.length + 2), Buffer.from(value)]);
   return Buffer.concat([
-    number(0),
+    number(write.part === true ? 2 : 0),
     string(write.origin),
     number(incarnation),
     number(0),
@@ -43,7 +45,7 @@ function nextWrite(write: PackedWrite, before: PackedWrite): Buffer {
   const keyBytes = Buffer.from(key);
   const valueBytes = value === null ? number(0) : Buffer.concat([number(value.length + 2), Buffer.from(value)]);
   return Buffer.concat([
-    number(0),
+    number(write.part === true ? 2 : 0),
     number(0),
     difference(BigInt(write.time) - BigInt(before.time)),
     difference(clientTime - (before.clientTime ?? 1)),
@@ -60,7 +62,7 @@ export function packed(...writes: readonly PackedWrite[]): Buffer {
     const before = writes[i - 1];
     return before === undefined ? firstWrite(write) : nextWrite(write, before);
   });
-  return Buffer.concat([number(2), number(writes.length), ...parts]);
+  return Buffer.concat([number(3), number(writes.length), ...parts]);
 }
 
 export const packedWrites = (bytes: Uint8Array, compression = 1): Value =>

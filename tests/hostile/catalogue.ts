@@ -1,4 +1,5 @@
 import type { BadInput } from './bad-input.js';
+import { BAD_PARTS } from './bad-parts.js';
 import { COLLECTIONS, UNKNOWN_FIELDS } from './collections.js';
 import { BROKEN_FIELDS, NUMBER_EDGES, SPECIAL, STRANGERS, TEXTS } from './fields.js';
 import { EVERY_METHOD, FRAMING } from './framing.js';
@@ -12,6 +13,7 @@ export const CATALOGUE: readonly (readonly [family: string, inputs: readonly Bad
   ['numbers', NUMBER_EDGES],
   ['names that mean something to the language', SPECIAL],
   ['strangers', STRANGERS],
+  ['batches that are none', BAD_PARTS],
   ['collections', COLLECTIONS],
   ['fields that nobody knows', UNKNOWN_FIELDS],
 ];

@@ -82,9 +82,11 @@ const terms = (changes: Readonly<Record<number, Value>>): Value => struct({ ...T
 const from = (arm: number, value: Value): Value => struct({ [arm]: value });
 const cursorOf = (changes: Readonly<Record<number, Value>>): Value => struct({ 1: vector(), 2: vector(), ...changes });
 
+const increment = (by: number): Value => struct({ 3: struct({ 1: i64(by) }) });
 const KEYS: readonly Place[] = [
   place('put', 'key', (value) => ({ 3: value })),
   place('remove', 'key', (value) => ({ 3: value })),
+  place('batch', 'parts[0].key', (value) => ({ 3: list(WireType.struct, [struct({ 1: value, 2: increment(1) })]) })),
   place('get', 'key', (value) => ({ 1: value })),
   place('pull', 'store.after', (value) => ({ 6: struct({ 1: i64(1), 2: value }) })),
   place('store', 'after', (value) => ({ 1: value })),
@@ -103,6 +105,8 @@ const IDS: readonly Place[] = [
   place('put', 'client', (value) => ({ 1: value })),
   place('put', 'needs[0].origin.id', (value) => ({ 6: vector(entryOf(value)) })),
   place('remove', 'client', (value) => ({ 1: value })),
+  place('batch', 'client', (value) => ({ 1: value })),
+  place('batch', 'needs[0].origin.id', (value) => ({ 5: vector(entryOf(value)) })),
   place('get', 'needs[0].origin.id', (value) => ({ 2: vector(entryOf(value)) })),
   place('getMany', 'needs[0].origin.id', (value) => ({ 2: vector(entryOf(value)) })),
   place('scan', 'needs[0].origin.id', (value) => ({ 8: vector(entryOf(value)) })),

@@ -71,6 +71,13 @@ export const REQUESTS: Readonly<Record<MethodName, Fields>> = {
     5: i64(1),
     6: vector(entry('nobody', 1)),
   },
+  batch: {
+    1: text('c'),
+    2: i64(1),
+    3: list(WireType.struct, [struct({ 1: text('k'), 2: struct({ 3: struct({ 1: i64(1) }) }) })]),
+    4: i64(1),
+    5: vector(entry('nobody', 1)),
+  },
   get: { 1: text('k'), 2: vector(entry('nobody', 1)) },
   getMany: { 1: list(WireType.string, [text('k')]), 2: vector(entry('nobody', 1)) },
   scan: {

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { BaristaError } from '../../src/base/errors.js';
 import { fail, promised, succeed } from '../../src/base/outcome.js';
-import type { ReadReply, WriteRequest } from '../../src/bayou/messages.js';
+import type { ReadReply } from '../../src/bayou/messages.js';
+import type { Submission } from '../../src/bayou/submission.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { type Client, type ConnectOptions, connect } from '../../src/client/library.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -31,7 +32,7 @@ const found: ReadReply<Uint8Array> = {
 
 /** A replica that counts what it is asked, and answers as `respond` says. */
 function counting(respond: Partial<KvService> = {}) {
-  const asked = { reads: 0, writes: [] as WriteRequest<KvOperation>[] };
+  const asked = { reads: 0, writes: [] as Submission<KvOperation>[] };
   const inner = memoryService(respond);
   const service: KvService = {
     ...inner,

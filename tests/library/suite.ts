@@ -1,7 +1,15 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { binary, inspectBundle, json, type Session, utf8, type ValueCodec } from '../../src/server/library.js';
+import {
+  binary,
+  inspectBundle,
+  json,
+  type Session,
+  type Stamp,
+  utf8,
+  type ValueCodec,
+} from '../../src/server/library.js';
 import { errorOf, type LibraryReplica, type LibraryWorld, useTwoReplicas } from './world.js';
 
 interface Order {
@@ -278,6 +286,89 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       const longest = `${'x'.repeat(4_095)}\x7f`;
       await session.put(longest, 'v');
       expect(await keysOf(await session.scan({ prefix: longest }))).toEqual([longest]);
+    });
+  });
+
+  describe('a batch', () => {
+    test('writes several keys at once, and each is what its key needs from then on', async () => {
+      const session = a.sessions.session({ codec: json<number | string[]>() });
+      await session.put('batch/gone', 1);
+      const batch = await session.batch([
+        { key: 'batch/put', kind: 'put', value: 7 },
+        { key: 'batch/gone', kind: 'delete' },
+        { key: 'batch/number', kind: 'increment', by: 3 },
+        { key: 'batch/set', kind: 'setAdd', member: 'x' },
+        { key: 'batch/none', kind: 'setRemove', member: 'x' },
+        { key: 'batch/first', kind: 'putIfAbsent', value: 8 },
+        { key: 'batch/merged', kind: 'merge', procedure: 'highest@1', value: 9 },
+      ]);
+      if (batch.kind !== 'accepted') throw new Error(batch.kind);
+      const keys = ['put', 'gone', 'number', 'set', 'none', 'first', 'merged'].map((name) => `batch/${name}`);
+      expect(batch).toMatchObject({ kind: 'accepted', keys });
+      expect((await batch.state()).holders).toEqual([batch.stamp.origin]);
+      const read = await session.getMany(keys);
+      if (read.kind !== 'found') throw new Error(read.kind);
+      expect([...read.values].map(([key, { value, stamp }]) => [key, value, stamp])).toEqual([
+        ['batch/put', 7, batch.stamp],
+        ['batch/number', 3, batch.stamp],
+        ['batch/set', ['x'], batch.stamp],
+        ['batch/first', 8, batch.stamp],
+        ['batch/merged', 9, batch.stamp],
+      ]);
+      const there = b.sessions.session({ token: session.token(), onMissing: 'report' });
+      for (const key of keys) expect(await there.get(key)).toMatchObject({ kind: 'missing', missing: [batch.stamp] });
+      await world.sync(a, b);
+      expect(await there.getMany(keys)).toMatchObject({ kind: 'found' });
+    });
+
+    test('is refused as a whole where the session wants its writes to follow what the replica lacks', async () => {
+      const session = a.sessions.session({ guarantees: ['monotonic-writes'] });
+      const { stamp } = (await session.put('batch/before', 'v')) as { stamp: Stamp };
+      const there = b.sessions.session({ token: session.token(), onMissing: 'report' });
+      const batch = await there.batch([
+        { key: 'batch/follows', kind: 'put', value: 'v' },
+        { key: 'batch/too', kind: 'put', value: 'v' },
+      ]);
+      expect(batch).toMatchObject({ kind: 'missing', missing: [stamp], keys: ['batch/follows', 'batch/too'] });
+      expect(await errorOf(batch.stable())).toMatchObject({ code: 'ERR_DEP' });
+      expect(await b.sessions.session().get('batch/follows')).toEqual({ kind: 'absent' });
+    });
+
+    test('is told to who watches in one piece', async () => {
+      const watch = a.sessions.watch('batch-watched/');
+      await watch.begun();
+      const part = (key: string) => ({ key: `batch-watched/${key}`, kind: 'put', value: key }) as const;
+      await a.sessions.session().batch([part('c'), part('a'), part('b')]);
+      const told: string[] = [];
+      const cursors = new Set<string | null>();
+      for await (const { key } of watch) {
+        told.push(key.slice(-1));
+        if (told.length < 3) cursors.add(watch.cursor);
+        else break;
+      }
+      expect([told, cursors.size]).toEqual([['a', 'b', 'c'], 1]);
+    });
+
+    test('that is none is refused where it enters', async () => {
+      const session = a.sessions.session();
+      const put = (key: string, value = 'v') => ({ key, kind: 'put', value }) as const;
+      const many = Array.from({ length: 129 }, (_, i) => put(`k${i}`));
+      const large = [put('k', 'v'.repeat(600_000)), put('l', 'v'.repeat(600_000))];
+      for (const parts of [[], many, large, [put('k'), put('l'), put('k')], 'none' as never, null as never]) {
+        expect(await errorOf(session.batch(parts))).toMatchObject({ code: 'ERR_BATCH' });
+      }
+      const wrong = [
+        ['ERR_INVALID_KEY', put('')],
+        ['ERR_INVALID_KEY', { ...put('k'), key: 7 as never }],
+        ['ERR_INVALID_KEY', null as never],
+        ['ERR_INVALID_VALUE', put('k', 'v'.repeat(1024 * 1024 + 1))],
+        ['ERR_INVALID_VALUE', { key: 'k', kind: 'increment', by: 0.5 }],
+        ['ERR_OPTION', { key: 'k', kind: 'explode' } as never],
+      ] as const;
+      for (const [code, part] of wrong) {
+        expect(await errorOf(session.batch([put('batch/refused'), part]))).toMatchObject({ code });
+      }
+      expect(await session.get('batch/refused')).toEqual({ kind: 'absent' });
     });
   });
 

@@ -2,6 +2,7 @@ import type { Cluster, GetResult } from '../../master/cluster.js';
 import { Simulation } from '../../master/simulation.js';
 import type { BaristaError } from '../../src/base/errors.js';
 import { originOf, type ReplicaId } from '../../src/base/ids.js';
+import type { BatchPart } from '../../src/bayou/messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 import type { Plan } from '../../src/sim/plan.js';
@@ -53,6 +54,9 @@ export class RecordingCluster implements Cluster {
   }
   async retireServer(id: string): Promise<void> {
     this.#note(`retireServer ${id}`);
+  }
+  async batch(client: string, parts: readonly BatchPart<KvOperation>[]): Promise<void> {
+    for (const { key, operation } of parts) await this.write(client, key, operation);
   }
   async write(client: string, key: string, operation: KvOperation): Promise<void> {
     const { kind } = operation;

@@ -13,7 +13,7 @@ function search(clock: 'logical' | 'hybrid', exchange: keyof typeof SEEDS): void
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS[exchange]; seed++) {
     let wrong: string | null;
     try {
-      wrong = runMembership(seed, clock, exchange);
+      wrong = runMembership(seed, clock, { exchange });
     } catch (thrown) {
       throw new Error(`seed ${seed}`, { cause: thrown });
     }

@@ -1,3 +1,4 @@
+import { groupBy, intersection, map } from 'lodash';
 import type { ClientId } from '../../src/base/ids.js';
 import { type AcceptStamp, stampOrder, type Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -38,7 +39,7 @@ export class Judge {
   }
 
   stamped({ key, client, clientTime, origin, acceptTime, operation }: Write<KvOperation>): void {
-    const name = `${client}:${clientTime}`;
+    const name = `${client}:${clientTime} ${key}`;
     const isDelete = operation.kind === 'delete';
     const known = this.#operations.get(name) ?? { key, client, clientTime, isDelete, operation, stamps: [] };
     if (operation.kind === 'total') this.#put.add(key);
@@ -52,6 +53,40 @@ export class Judge {
     return order(shown, this.#effective(last)) < 0;
   }
 
+  /**
+   * What is wrong with keys that were read in one state: `shown` has the stamp of each, null where there is nothing. A key that
+   * shows a part of a batch goes with the others only if they show the batch, or what was accepted after its first stamp. Null if
+   * nothing is wrong.
+   */
+  judgeTogether(shown: ReadonlyMap<string, AcceptStamp | null>): string | null {
+    for (const [key, stamp] of shown) {
+      if (stamp === null) continue;
+      const part = [...this.#operations.values()].find(
+        (other) => other.key === key && other.stamps.some((own) => order(own, stamp) === 0),
+      );
+      if (part === undefined) continue;
+      const batch = [...this.#operations.values()].filter(
+        ({ client, clientTime }) => client === part.client && clientTime === part.clientTime,
+      );
+      const first = firstOf(batch.flatMap(({ stamps }) => stamps));
+      for (const { key: other } of batch) {
+        const beside = shown.get(other);
+        if (beside === undefined || useOf(other) === 'any' || this.#put.has(other)) continue;
+        const isThere = beside === null ? this.#isDeletedSince(other, first) : order(beside, first) >= 0;
+        if (isThere) continue;
+        const what = beside === null ? 'nothing' : nameOf(beside);
+        return `${key} shows ${nameOf(stamp)} of ${part.client}:${part.clientTime}, and beside it ${other} shows ${what}`;
+      }
+    }
+    return null;
+  }
+
+  #isDeletedSince(key: string, stamp: AcceptStamp): boolean {
+    return [...this.#operations.values()].some(
+      (other) => other.key === key && other.isDelete && order(lastOf(other.stamps), stamp) >= 0,
+    );
+  }
+
   /** What is wrong with what the replicas show; null if nothing is. */
   judge(nodes: readonly Node[], keys: readonly string[]): string | null {
     const [first] = nodes as readonly [Node];
@@ -59,11 +94,29 @@ export class Judge {
       if (valuesOf(node) !== valuesOf(first)) return `the stores of ${node.id} and ${first.id} differ`;
       if (!node.replica.seen().equals(first.replica.seen())) return `the vectors of ${node.id} and ${first.id} differ`;
     }
+    const divided = this.#divided();
+    if (divided !== null) return divided;
     for (const key of keys) {
       const use = useOf(key);
       if (use === 'any' || this.#put.has(key)) continue;
       const wrong = use === 'put' ? this.#judgeKey(first, key) : this.#judgeSum(first, key);
       if (wrong !== null) return `${key}: ${wrong}`;
+    }
+    return null;
+  }
+
+  /** A replica that gave parts of a batch stamps with no key in common; null if none did. */
+  #divided(): string | null {
+    for (const parts of Object.values(groupBy([...this.#operations.values()], nameOfBatch))) {
+      // What was folded apart is put key by key.
+      if (parts.some(({ key }) => this.#put.has(key))) continue;
+      const given = parts.flatMap(({ key, stamps }) => stamps.map((stamp) => ({ key, stamp })));
+      for (const [origin, own] of Object.entries(groupBy(given, ({ stamp }) => stamp.origin))) {
+        const keys = Object.values(groupBy(own, ({ stamp }) => stamp.acceptTime)).map((same) => map(same, 'key'));
+        if (keys.some((some) => keys.some((others) => some !== others && intersection(some, others).length === 0))) {
+          return `${origin} divided ${nameOfBatch(parts[0] as Operation)}: ${own.map(({ key, stamp }) => `${key} ${nameOf(stamp)}`)}`;
+        }
+      }
     }
     return null;
   }
@@ -136,6 +189,10 @@ export function stateOf({ replica, storage }: Node): string {
   });
   const { base, retired } = replica;
   return `${store.join(' ')} | seen ${replica.seen()} | base ${base} retired ${retired} | log ${storage.size}: ${log}`;
+}
+
+function nameOfBatch({ client, clientTime }: Operation): string {
+  return `${client}:${clientTime}`;
 }
 
 export function nameOf({ origin, acceptTime }: AcceptStamp): string {

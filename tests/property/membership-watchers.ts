@@ -87,13 +87,23 @@ class Watcher {
     const taken = this.#random.below(4) === 0 ? this.#random.below(reply.changes.length + 1) : reply.changes.length;
     const before = new Map([...this.#told].map(([key, stamps]) => [key, new Map(stamps)]));
     let position = this.#cursor;
-    for (const change of reply.changes.slice(0, taken)) {
+    for (const [i, change] of reply.changes.slice(0, taken).entries()) {
       const wrong = this.#check(node, change, [...(before.get(change.key)?.values() ?? [])]);
       if (wrong !== null) return wrong;
-      position = cursorBehind(position, reply.cursor, change);
+      position = cursorBehind(position, reply.cursor, change, reply.changes[i + 1]);
     }
     this.#cursor = taken === reply.changes.length ? reply.cursor : position;
+    this.#forgetPart(reply, taken);
     return null;
+  }
+
+  /** Who stopped within a batch is told it again from its first part. */
+  #forgetPart({ changes, cursor }: Extract<WatchReply<Uint8Array>, { kind: 'changes' }>, taken: number): void {
+    const next = changes[taken];
+    if (next === undefined || cursor.store !== null) return;
+    for (const { key, stamp } of changes.slice(0, taken)) {
+      if (order(stamp, next.stamp) === 0) this.#told.get(key)?.delete(nameOf(stamp));
+    }
   }
 
   #check(node: Node, change: Change<Uint8Array>, before: readonly AcceptStamp[]): string | null {

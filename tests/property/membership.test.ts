@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { runMembership } from './membership.js';
+import { type HistoryOptions, runMembership } from './membership.js';
 
 const SEEDS = Number(process.env['BARISTA_HISTORIES'] ?? 2_000);
 const FIRST_SEED = Number(process.env['BARISTA_FIRST_SEED'] ?? 1);
 
-function tryMembership(seed: number, clock: 'logical' | 'hybrid', operations = false): string | null {
+function tryMembership(seed: number, clock: 'logical' | 'hybrid', options: HistoryOptions = {}): string | null {
   try {
-    return runMembership(seed, clock, 'pulls', null, operations);
+    return runMembership(seed, clock, options);
   } catch (thrown) {
     throw new Error(`seed ${seed}`, { cause: thrown });
   }
@@ -27,10 +27,21 @@ for (const clock of ['logical', 'hybrid'] as const) {
   test(`nor counts an operation twice that reads what it changes, with ${clock} clocks`, { timeout: 600_000 }, () => {
     // What is never pruned makes long logs: each takes as long as ten of the others.
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS / 20; seed++) {
-      const wrong = tryMembership(seed, clock, true);
+      const wrong = tryMembership(seed, clock, { operations: true });
       if (wrong !== null) expect.fail(`seed ${seed}: ${wrong}`);
     }
   });
+}
+
+for (const clock of ['logical', 'hybrid'] as const) {
+  for (const exchange of ['pulls', 'both'] as const) {
+    test(`nor shows a batch in halves, with ${clock} clocks and ${exchange}`, { timeout: 600_000 }, () => {
+      for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+        const wrong = tryMembership(seed, clock, { batches: true, exchange, operations: seed % 20 === 0 });
+        if (wrong !== null) expect.fail(`seed ${seed}: ${wrong}`);
+      }
+    });
+  }
 }
 
 /** What each of these showed first. */
@@ -47,5 +58,5 @@ test.each(ONCE_FAILED)('nor does the history of %s clocks and seed %i: %s', (clo
 });
 
 test('nor one of operations, of which a replica that is asked for its base store has a part that nobody claims', () => {
-  expect(tryMembership(425, 'hybrid', true)).toBeNull();
+  expect(tryMembership(425, 'hybrid', { operations: true })).toBeNull();
 });

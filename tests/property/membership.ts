@@ -2,7 +2,9 @@ import type { ClientId, ReplicaId } from '../../src/base/ids.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
 import { acceptTimeSpan } from '../../src/bayou/clock.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Refused } from '../../src/bayou/messages.js';
+import type { ScanRequest } from '../../src/bayou/read-messages.js';
 import { Session } from '../../src/bayou/session.js';
+import { partsOf, type Submission } from '../../src/bayou/submission.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { AcceptStamp } from '../../src/bayou/write.js';
 import type { BundlePeer } from '../../src/bundle/bundle-peer.js';
@@ -31,6 +33,12 @@ interface Reader {
   readonly last: Map<string, AcceptStamp>;
 }
 
+interface Scan {
+  readonly shown: Map<string, AcceptStamp>;
+  readonly after: string | null;
+  readonly snapshot: number | null;
+}
+
 /** How writes travel: by pulls from each other, by bundles too, or by bundles alone. */
 export type Exchange = 'pulls' | 'both' | 'bundles';
 
@@ -45,16 +53,18 @@ export type Exchange = 'pulls' | 'both' | 'bundles';
  *
  * With `watchers` some ask now this replica, now that one for what has changed; at the end each has been told all, once.
  *
- * What clients write are puts and deletes; with `operations`, on each key either increments, appends, or any operation.
+ * What clients write are puts and deletes; with `operations`, on each key either increments, appends, or any operation. With
+ * `batches` they write several keys at once too, and read all keys in one state: nobody is ever shown a part of a batch alone.
  */
-export function runMembership(
-  seed: number,
-  clock: 'logical' | 'hybrid',
-  exchange: Exchange = 'pulls',
-  watchers: Watchers | null = null,
-  operations = false,
-): string | null {
-  return new History(seed, clock, exchange, watchers, operations).play();
+export function runMembership(seed: number, clock: 'logical' | 'hybrid', options: HistoryOptions = {}): string | null {
+  return new History(seed, clock, options).play();
+}
+
+export interface HistoryOptions {
+  readonly exchange?: Exchange;
+  readonly watchers?: Watchers;
+  readonly operations?: boolean;
+  readonly batches?: boolean;
 }
 
 class History {
@@ -76,19 +86,20 @@ class History {
   readonly #exchange: Exchange;
   readonly #bundles: Bundles;
   readonly #watchers: Watchers | null;
+  /** Of all keys of a node, page by page. */
+  readonly #scans = new Map<Node, Scan>();
+  readonly #batches: boolean;
   #healing = false;
+  /** What was wrong while all pulled from all. */
+  #wrong: string | null = null;
 
-  constructor(
-    seed: number,
-    clock: 'logical' | 'hybrid',
-    exchange: Exchange,
-    watchers: Watchers | null,
-    operations: boolean,
-  ) {
+  constructor(seed: number, clock: 'logical' | 'hybrid', options: HistoryOptions) {
+    const { exchange = 'pulls', watchers = null, operations = false, batches = false } = options;
     this.#watchers = watchers;
     this.#random = seededRandom(seed);
     this.#merging = seededRandom(seed ^ 0x3e26e);
     this.#exchange = exchange;
+    this.#batches = batches;
     this.#bundles = new Bundles(this.#random);
     this.#onDisk = seed % 2 === 0;
     const retryWindowMs = clock === 'hybrid' ? this.#pick([300, 1_000, 3_000]) : this.#pick([20, 60, 200]);
@@ -139,14 +150,15 @@ class History {
       dice = this.#random.below(100 - this.#mix.restart);
     }
     if (falls(this.#mix.accept)) return this.#accept(node);
-    if (falls(this.#mix.read)) return this.#read(node);
+    if (falls(this.#mix.read)) return this.#read(node) ?? (this.#batches ? this.#readTogether(node) : null);
     if (falls(this.#mix.compact)) this.#compact(node);
     else if (falls(this.#mix.cut)) this.#cut(node);
     else if (falls(this.#mix.join)) {
       if (this.#nodes.length < 7) this.#join();
     } else if (falls(this.#mix.leave)) this.#leaveOrReturn(node);
     else this.#pullStep(node, this.#pick(this.#nodes), 1 + this.#random.below(3));
-    return null;
+    // While transfers are under way.
+    return this.#batches && this.#random.below(2) === 0 ? this.#readTogether(node) : null;
   }
 
   #join(): Node {
@@ -171,9 +183,7 @@ class History {
 
   #accept(node: Node): string | null {
     const reader = this.#pick(this.#readers);
-    const key = this.#pick(this.#keys);
-    const operation = this.#merged(key) ?? this.#operation(useOf(key));
-    const request = reader.session.write(key, operation);
+    const request = this.#batches ? this.#submission(reader) : this.#write(reader);
     // If no answer comes, or it is lost, the client asks again, elsewhere.
     for (let asked = node, isLost = this.#random.below(10) === 0; ; isLost = false) {
       const reply = asked.replica.accept(request, this.#now);
@@ -185,12 +195,33 @@ class History {
       }
       if (reply.kind !== 'accepted') return `a write was answered ${JSON.stringify(reply)}`;
       if (this.#keeps(asked) && !isLost) {
-        reader.session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
-        reader.last.set(key, reply.stamp);
+        for (const { key, operation } of partsOf(request)) {
+          reader.session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
+          reader.last.set(key, reply.stamp);
+        }
         return null;
       }
       asked = this.#pick(this.#nodes);
     }
+  }
+
+  #write({ session }: Reader): Submission<KvOperation> {
+    const key = this.#pick(this.#keys);
+    return session.write(key, this.#drawn(key));
+  }
+
+  #submission({ session }: Reader): Submission<KvOperation> {
+    const first = this.#random.below(this.#keys.length);
+    const count = this.#random.below(3) === 0 ? 2 + this.#random.below(3) : 1;
+    const keys = [...this.#keys.slice(first), ...this.#keys.slice(0, first)].slice(0, count);
+    const parts = keys.map((key) => ({ key, operation: this.#drawn(key) }));
+    const [only] = parts;
+    if (only === undefined || parts.length > 1) return session.batch(parts);
+    return session.write(only.key, only.operation);
+  }
+
+  #drawn(key: string): KvOperation {
+    return this.#merged(key) ?? this.#operation(useOf(key));
   }
 
   /** Now and then, where anything is written, a merge; by a procedure that some have not yet, too. */
@@ -240,6 +271,42 @@ class History {
     reader.session.found(key, reply.stamp, undefined, reply.basis);
     reader.last.set(key, reply.stamp);
     return null;
+  }
+
+  /** All keys in one state: at once, or page by page while other things happen. */
+  #readTogether(node: Node): string | null {
+    if (this.#random.below(3) === 0) return this.#scanOn(node);
+    const reply = node.replica.reader.readMany({ keys: this.#keys, needs: null });
+    if (reply.kind !== 'values') return null;
+    const shown = new Map(this.#keys.map((key, i) => [key, reply.values[i]?.stamp ?? null]));
+    return this.#judged(node, shown);
+  }
+
+  #scanOn(node: Node): string | null {
+    const scan = this.#scans.get(node) ?? { shown: new Map(), after: null, snapshot: null };
+    this.#scans.delete(node);
+    const request: ScanRequest = {
+      range: { from: null, before: null },
+      reverse: false,
+      after: scan.after,
+      entriesMax: 1,
+      hold: true,
+      snapshot: scan.snapshot,
+      needs: null,
+    };
+    const reply = node.replica.reader.scan(request, this.#now);
+    if (reply.kind !== 'page') return null;
+    for (const { key, stamp } of reply.entries) scan.shown.set(key, stamp);
+    if (reply.upTo !== null) this.#scans.set(node, { ...scan, after: reply.upTo, snapshot: reply.snapshot });
+    if (reply.upTo !== null) return null;
+    return this.#judged(node, new Map(this.#keys.map((key) => [key, scan.shown.get(key) ?? null])));
+  }
+
+  #judged(node: Node, shown: ReadonlyMap<string, AcceptStamp | null>): string | null {
+    // What it has stamped, and what is not durable, the judge does not know of yet.
+    if (node.storage.dirty) return null;
+    const wrong = this.#judge.judgeTogether(shown);
+    return wrong === null ? null : `${node.id} shows a batch in halves: ${wrong}`;
   }
 
   #compact(node: Node): void {
@@ -322,6 +389,7 @@ class History {
   }
 
   #restart(node: Node): void {
+    this.#scans.delete(node);
     node.restart();
     for (const peer of this.#nodes) {
       // What it had answered may still arrive.
@@ -368,7 +436,8 @@ class History {
       if (round > 24 && state === before) break;
       before = state;
     }
-    const wrong = this.#judge.judge(this.#nodes, this.#keys);
+    let wrong = this.#wrong ?? this.#judge.judge(this.#nodes, this.#keys);
+    for (const node of this.#nodes) wrong ??= this.#readTogether(node);
     if (wrong === null) return null;
     const states = this.#nodes.map((node) => `${node.replica.origin} ${stateOf(node)}`.slice(0, 4_000));
     return `${wrong}\n${this.#failures.join('\n')}\n${states.join('\n')}`;
@@ -391,6 +460,8 @@ class History {
     for (let steps = 0; steps < 3 || node.pulls.has(peer); steps++) {
       if (steps > 3_000) throw new Error(`the pull of ${node.id} from ${peer.id} does not end`);
       this.#pullStep(node, peer, 3);
+      // A base store that is taken over is of two states.
+      if (this.#batches && node.replica.isBehind) this.#wrong ??= this.#readTogether(node);
       if (steps >= 2 && !node.pulls.has(peer)) return;
     }
   }

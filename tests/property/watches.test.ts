@@ -22,7 +22,7 @@ test.each(MIXES)(
     const total = { changes: 0, reordered: 0, restarts: 0 };
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const watchers = new Watchers(seededRandom(seed + 7));
-      const wrong = runMembership(seed, clock, 'pulls', watchers, operations);
+      const wrong = runMembership(seed, clock, { watchers, operations });
       if (wrong !== null) expect.fail(`seed ${seed}: ${wrong}`);
       const { changes, reordered, restarts } = watchers.tally;
       total.changes += changes;

@@ -74,6 +74,17 @@ const writeRequestOf = <Op>(op: fc.Arbitrary<Op>) =>
 export const putRequest = writeRequestOf(put);
 export const deleteRequest = writeRequestOf(remove);
 export const writeRequest = writeRequestOf(sent);
+export const batchRequest = fc.record({
+  client: clientId,
+  clientTime: time,
+  parts: fc.uniqueArray(fc.record({ key, operation: sent }), {
+    minLength: 1,
+    maxLength: 5,
+    selector: (part) => part.key,
+  }),
+  after: time,
+  needs: orNull(vector),
+});
 export const getRequest = fc.record({ key, needs: orNull(vector) });
 
 const missing = fc.record({ kind: fc.constant('missing' as const), missing: vector });
@@ -271,6 +282,7 @@ export const writes = (maxLength: number): fc.Arbitrary<readonly Write<KvOperati
             ),
             operation,
             resubmitted: fc.constant(true as const),
+            part: fc.constant(true as const),
           },
           { requiredKeys: ['origin', 'acceptTime', 'client', 'clientTime', 'key', 'operation'] },
         ),

@@ -7,6 +7,7 @@ import type { PastWrite } from '../../src/bayou/history-messages.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Standing } from '../../src/bayou/messages.js';
 import type { ReplicaService } from '../../src/bayou/ports.js';
 import type { FoundValue } from '../../src/bayou/read-messages.js';
+import { writesOf } from '../../src/bayou/submission.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import type { Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -71,11 +72,11 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
         done(succeed({ kind: 'conflicts', conflicts, cursor, more: from.kind !== 'cursor' }));
       },
     },
-    write: ({ client, clientTime, key, operation, needs }, done) => {
-      const missing = needs && seen().missing(needs);
+    write: (request, done) => {
+      const missing = request.needs && seen().missing(request.needs);
       if (missing !== null) return done(succeed({ kind: 'missing', missing }));
-      const stamp = { origin: ORIGIN, acceptTime: writes.length + 1 };
-      writes.push({ ...stamp, client, clientTime, key, operation });
+      const stamp = { origin: ORIGIN, acceptTime: (writes.at(-1)?.acceptTime ?? 0) + 1 };
+      writes.push(...writesOf(request, stamp));
       done(succeed({ kind: 'accepted', stamp }));
     },
     read: ({ key, needs }, done) => {

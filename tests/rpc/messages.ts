@@ -30,6 +30,7 @@ export const MESSAGES: readonly MessageCase[] = [
   messageCase(client.deleteRequest, arbitrary.deleteRequest),
   messageCase(client.writeRequest, arbitrary.writeRequest),
   messageCase(client.writeReply, arbitrary.writeReply),
+  messageCase(client.batchRequest, arbitrary.batchRequest),
   messageCase(client.getRequest, arbitrary.getRequest),
   messageCase(client.getReply, arbitrary.getReply),
   messageCase(read.getManyRequest, arbitrary.getManyRequest),

@@ -39,6 +39,20 @@ export const CALLS = [
     method: METHODS.write,
     frame: callFrame(METHODS.write, { ...putRequest('k', ''), operation: { kind: 'increment', by: -1 }, needs }),
   },
+  {
+    name: 'batch',
+    method: METHODS.batch,
+    frame: callFrame(METHODS.batch, {
+      client: 'c' as ClientId,
+      clientTime: 3,
+      parts: [
+        { key: 'k', operation: { kind: 'increment', by: -1 } },
+        { key: 'l', operation: { kind: 'delete' } },
+      ],
+      after: 1,
+      needs,
+    }),
+  },
   { name: 'get', method: METHODS.get, frame: callFrame(METHODS.get, { key: '__proto__', needs }) },
   { name: 'getMany', method: METHODS.getMany, frame: callFrame(METHODS.getMany, { keys: ['k', 'l'], needs }) },
   {

@@ -25,8 +25,9 @@ function encodeDeflated(writes: readonly KvWrite[]): Buffer {
   return Buffer.from(writer.frames());
 }
 
-const plain = ({ origin, acceptTime, client, clientTime, key, operation, resubmitted }: KvWrite): PlainWrite => ({
+const plain = ({ origin, acceptTime, client, clientTime, key, operation, resubmitted, part }: KvWrite): PlainWrite => ({
   isResubmitted: resubmitted === true,
+  isPart: part === true,
   origin: { id: replicaIdOf(origin), incarnation: incarnationOf(origin) },
   acceptTime,
   client,
@@ -134,7 +135,7 @@ describe('packed writes that were harmed', () => {
   test('that are noise are read or refused', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
-        verdictOf(() => readPackedWrites(Buffer.concat([number(2), number(3), noise])));
+        verdictOf(() => readPackedWrites(Buffer.concat([number(3), number(3), noise])));
       }),
       { numRuns: 1000 },
     );
@@ -150,7 +151,7 @@ const SECOND = Buffer.concat([number(0), number(0), difference(1), difference(1)
 const MAX = 2n ** 53n - 1n;
 
 const verdict = (count: number | bigint, ...parts: readonly Uint8Array[]): string =>
-  verdictOf(() => readPackedWrites(Buffer.concat([number(2), number(count), ...parts])));
+  verdictOf(() => readPackedWrites(Buffer.concat([number(3), number(count), ...parts])));
 
 describe('packed writes that cannot be', () => {
   test('a write by hand is as it should be', () => {
@@ -159,7 +160,7 @@ describe('packed writes that cannot be', () => {
     expect(verdict(0)).toBe('ok');
   });
 
-  test.each([0, 1, 3, 2 ** 40])('of format %d', (format) => {
+  test.each([0, 1, 2, 4, 2 ** 40])('of format %d', (format) => {
     const bytes = Buffer.concat([number(format), number(0)]);
     expect(verdictOf(() => readPackedWrites(bytes))).toBe('ERR_PROTOCOL at ');
   });
@@ -170,7 +171,7 @@ describe('packed writes that cannot be', () => {
 
   const long = Buffer.alloc(257, 0x61);
   test.each([
-    ['an origin beyond the next place', 'ERR_PROTOCOL at [0].origin', [number(2), string('r'), number(1)]],
+    ['an origin beyond the next place', 'ERR_PROTOCOL at [0].origin', [number(4), string('r'), number(1)]],
     ['no incarnation', 'ERR_INVALID_TIME at [0].origin', [number(0), string('r'), number(0)]],
     ['an incarnation of 2^53', 'ERR_PROTOCOL at [0].origin', [number(0), string('r'), number(MAX + 1n)]],
     ['an empty id', 'ERR_INVALID_ID at [0].origin', [number(0), string(''), number(1)]],
@@ -218,7 +219,7 @@ describe('packed writes that cannot be', () => {
   const first = [STAMPS, KEY, DELETE];
   const FIRST_AT_MAX = [ORIGIN, CLIENT, difference(MAX), difference(MAX), KEY, DELETE];
   test.each([
-    ['an origin beyond the next place', 'ERR_PROTOCOL at [1].origin', [...first, number(4)]],
+    ['an origin beyond the next place', 'ERR_PROTOCOL at [1].origin', [...first, number(8)]],
     ['a client beyond the next place', 'ERR_PROTOCOL at [1].client', [...first, number(0), number(2)]],
     ['an accept time of 0', 'ERR_INVALID_TIME at [1].acceptTime', [...first, number(0), number(0), difference(-1)]],
     ['times beyond 2^53 - 1', 'ERR_INVALID_TIME at [1].acceptTime', [...FIRST_AT_MAX, SECOND]],
@@ -245,7 +246,7 @@ describe('what is deflated', () => {
   const structOf = (bytes: Uint8Array): Buffer =>
     stockEncode(stock('PackedWrites', { compression: 2, bytes: Buffer.from(bytes) }));
   const verdictOnDeflated = (bytes: Uint8Array): string => verdictOf(() => decode(packedWrites, structOf(bytes)));
-  const whole = deflateRawSync(Buffer.concat([number(2), number(1), STAMPS, KEY, DELETE]));
+  const whole = deflateRawSync(Buffer.concat([number(3), number(1), STAMPS, KEY, DELETE]));
 
   test('is read', () => expect(verdictOnDeflated(whole)).toBe('ok'));
 

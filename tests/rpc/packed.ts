@@ -6,6 +6,7 @@
 export interface PlainWrite {
   readonly origin: { readonly id: string; readonly incarnation: number };
   readonly isResubmitted: boolean;
+  readonly isPart: boolean;
   readonly acceptTime: number;
   readonly client: string;
   readonly clientTime: number;
@@ -60,14 +61,14 @@ export function unpack(bytes: Buffer): PlainWrite[] {
     return entry;
   };
 
-  if (readNumber() !== 2) throw new Error('another format');
+  if (readNumber() !== 3) throw new Error('another format');
   const origins: PlainWrite['origin'][] = [];
   const clients: { readonly id: string; time: number }[] = [];
   let acceptTime = 0;
   let keyBytes: Buffer = Buffer.alloc(0);
   const writes = Array.from({ length: readNumber() }, (): PlainWrite => {
     const word = readNumber();
-    const origin = readEntry(Math.floor(word / 2), origins, () => ({ id: readString(), incarnation: readNumber() }));
+    const origin = readEntry(Math.floor(word / 4), origins, () => ({ id: readString(), incarnation: readNumber() }));
     const client = readEntry(readNumber(), clients, () => ({ id: readString(), time: 0 }));
     acceptTime += readDifference();
     client.time += readDifference();
@@ -79,6 +80,7 @@ export function unpack(bytes: Buffer): PlainWrite[] {
     const body = take(length).toString('latin1');
     return {
       isResubmitted: word % 2 === 1,
+      isPart: word % 4 >= 2,
       origin,
       acceptTime,
       client: client.id,

@@ -46,7 +46,7 @@ const get = (key: string, more: StockFields = {}): Promise<unknown> =>
   call('KeyValue', 'get', stock('GetRequest', { key, ...more }));
 
 const origin = { id: 'r1', incarnation: 1 };
-const WIRE_TERMS = { protocol: 3, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
+const WIRE_TERMS = { protocol: 4, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
 const vectorOf = (acceptTime: number): object[] => [{ origin, acceptTime }];
 
 const PULL = {
@@ -71,6 +71,19 @@ describe('a stock client', () => {
     const request = stock('DeleteRequest', { client: 'c1', clientTime: 8, key: 'k' });
     expect(await call('KeyValue', 'remove', request)).toEqual({ accepted: { acceptTime: 2, origin } });
     expect(await get('k')).toEqual({ absent: {} });
+  });
+
+  test('writes several keys at once', async () => {
+    const part = (key: string, operation: Readonly<Record<string, unknown>>) =>
+      stock('BatchPart', { key, operation: stock('Operation', operation) });
+    const parts = [
+      part('l', { put: stock('PutOperation', { value: Buffer.from('1') }) }),
+      part('k', { increment: stock('IncrementOperation', { by: 2 }) }),
+    ];
+    const request = stock('BatchRequest', { client: 'c1', clientTime: 1, parts });
+    expect(await call('KeyValue', 'batch', request)).toEqual({ accepted: { acceptTime: 1, origin } });
+    const twice = stock('BatchRequest', { client: 'c1', clientTime: 2, parts: [parts[0], parts[0]] });
+    await expect(call('KeyValue', 'batch', twice)).rejects.toMatchObject({ code: 'ERR_BATCH' });
   });
 
   test('is told what a replica lacks', async () => {
@@ -181,9 +194,39 @@ describe('a stock client', () => {
     const { compression, bytes } = writes as { compression: number; bytes: Buffer };
     expect(compression).toBe(1);
     expect(unpack(bytes)).toEqual([
-      { isResubmitted: false, origin, acceptTime: 1, client: 'c1', clientTime: 7, key: 'a', kind: 1, body: '1' },
-      { isResubmitted: false, origin, acceptTime: 2, client: 'c2', clientTime: 7, key: 'ab', kind: 1, body: '2' },
-      { isResubmitted: false, origin, acceptTime: 3, client: 'c1', clientTime: 8, key: 'ab', kind: 2, body: '' },
+      {
+        isResubmitted: false,
+        isPart: false,
+        origin,
+        acceptTime: 1,
+        client: 'c1',
+        clientTime: 7,
+        key: 'a',
+        kind: 1,
+        body: '1',
+      },
+      {
+        isResubmitted: false,
+        isPart: false,
+        origin,
+        acceptTime: 2,
+        client: 'c2',
+        clientTime: 7,
+        key: 'ab',
+        kind: 1,
+        body: '2',
+      },
+      {
+        isResubmitted: false,
+        isPart: false,
+        origin,
+        acceptTime: 3,
+        client: 'c1',
+        clientTime: 8,
+        key: 'ab',
+        kind: 2,
+        body: '',
+      },
     ]);
     expect(plain(rest)).toEqual({
       sender: origin,

@@ -128,6 +128,37 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
       expect(storage.size).toBe(0);
     });
 
+    test('the parts of a batch share a stamp, stand in their run by key, and come and go one by one', () => {
+      const keys = Array.from({ length: 128 }, (_, i) => `k${i}`);
+      const sorted = [...keys].sort();
+      for (const key of keys) storage.insert({ ...write(A, 5, key), part: true }, 0);
+      storage.insert(write(A, 4, 'k7'), 0);
+      storage.insert(write(A, 6, 'a'), 0);
+      const parts = all(storage.run(A, 4, 5));
+      expect(parts.map(({ key }) => key)).toEqual(sorted);
+      expect(parts.every(({ acceptTime, part }) => acceptTime === 5 && part === true)).toBe(true);
+      expect(all(storage.run(A, 0, 100)).map(({ key }) => key)).toEqual(['k7', ...sorted, 'a']);
+      expect([storage.size, storage.count(A, 4, 5), storage.count(A, 5, 9)]).toEqual([130, 128, 1]);
+      storage.remove('k7', 1);
+      storage.settle('k8', true);
+      expect(storage.base('k8')).toEqual({ ...write(A, 5, 'k8'), part: true });
+      expect(all(storage.run(A, 4, 5)).map(({ key }) => key)).toEqual(
+        sorted.filter((key) => key !== 'k7' && key !== 'k8'),
+      );
+      storage.insert({ ...write(A, 5, 'k7'), part: true }, 1);
+      const run = storage.run(A, 4, 5);
+      const seen: string[] = [];
+      for (let next = run.next(); next.done !== true; next = run.next()) {
+        const { key } = next.value;
+        seen.push(key);
+        storage.remove(key, key === 'k7' ? 1 : 0);
+        // What comes to stand before it is passed.
+        if (key === 'k50') storage.insert({ ...write(A, 5, 'k0'), part: true }, 0);
+      }
+      expect(seen).toEqual(sorted.filter((key) => key !== 'k8'));
+      expect(all(storage.run(A, 0, 100)).map(({ key }) => key)).toEqual(['k7', 'k0', 'a']);
+    });
+
     test('the vector is what was saved last, and never goes back', () => {
       storage.saveSeen(A, 0);
       storage.saveSeen(B, 5);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Optional, Union
+from typing import Any, Mapping, Optional, Union
 
 from .errors import BaristaError
 
@@ -11,8 +11,14 @@ ID_BYTES_MAX = 256
 KEY_BYTES_MAX = 4 * 1024
 VALUE_BYTES_MAX = 1024 * 1024
 MEMBER_BYTES_MAX = 4 * 1024
+BATCH_PARTS_MAX = 128
+BATCH_BYTES_MAX = 1024 * 1024
 #: Times are exact integers in every language that speaks the protocol.
 TIME_MAX = 2**53 - 1
+
+
+#: What an operation carries.
+Operand = Union[bytes, int, str, None, Mapping[str, Any]]
 
 
 def check_id(text: str) -> str:
@@ -56,6 +62,24 @@ def check_number(number: int) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not -TIME_MAX <= number <= TIME_MAX:
         raise BaristaError("ERR_INVALID_VALUE", f"{number!r} is no whole number within 2^53 - 1")
     return number
+
+
+def check_batch(operands: Mapping[str, Operand]) -> None:
+    """What each key of a batch is to get, each good by itself; raises ERR_BATCH if together they are none."""
+    if not 1 <= len(operands) <= BATCH_PARTS_MAX:
+        raise BaristaError("ERR_BATCH", f"a batch of {len(operands)} writes, where 1 to {BATCH_PARTS_MAX} are allowed")
+    size = sum(len(key.encode("utf-8")) + _size_of(operand) for key, operand in operands.items())
+    if size > BATCH_BYTES_MAX:
+        message = f"the keys and operations of a batch take {size} bytes, the limit is {BATCH_BYTES_MAX}"
+        raise BaristaError("ERR_BATCH", message)
+
+
+def _size_of(operand: Operand) -> int:
+    if operand is None or operand is True:
+        return 0
+    if isinstance(operand, Mapping):
+        return sum(_size_of(part) for part in operand.values())
+    return len(operand) if isinstance(operand, bytes) else len(str(operand).encode("utf-8"))
 
 
 def _wrong_text(text: str, bytes_max: int) -> Optional[str]:

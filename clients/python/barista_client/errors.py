@@ -19,6 +19,10 @@ ADVICE: Mapping[str, str] = {
     "ERR_INVALID_KEY": "Keys are 1 to 4,096 bytes of UTF-8.",
     "ERR_INVALID_VALUE": "Values are at most 1,048,576 bytes, and what the codec of the session takes; members of a set"
     " 4,096 bytes of UTF-8; increments whole numbers within 2^53 - 1; merge procedures are named as keep-both@1.",
+    "ERR_BATCH": (
+        "A batch writes 1 to 128 keys, each once; keys and operations take at most 1,048,576 bytes. Divide it, or write key "
+        "by key."
+    ),
     "ERR_PROTOCOL": (
         "The bytes are not what barista.thrift describes: framed, binary, multiplexed. Compare the versions on both "
         "sides."

@@ -43,8 +43,16 @@ class SessionState:
 
     def next_write(self, key: str, operation: Operation) -> Write:
         """A new operation, under a client time of its own."""
+        return self._next({key: operation}, False)
+
+    def next_batch(self, operations: Mapping[str, Operation]) -> Write:
+        """Several as one, likewise."""
+        return self._next(operations, True)
+
+    def _next(self, operations: Mapping[str, Operation], is_batch: bool) -> Write:
         self._client_time += 1
-        return Write(self.client, self._client_time, key, operation, self._highest, dict(self._write_needs))
+        needs = dict(self._write_needs)
+        return Write(self.client, self._client_time, dict(operations), is_batch, self._highest, needs)
 
     def needs_of(self, key: str) -> Mapping[Origin, int]:
         """What a replica must hold to answer a read of the key."""
@@ -56,11 +64,11 @@ class SessionState:
         """What a replica must hold to answer for every key that begins so."""
         if len(self.guarantees) == len(GUARANTEES):
             return dict(self._write_needs)
-        together: Dict[Origin, int] = {}
-        for key, needs in self._needs.items():
-            for origin, time in needs.items() if key.startswith(prefix) else ():
-                together[origin] = max(together.get(origin, 0), time)
-        return together
+        return _together(needs for key, needs in self._needs.items() if key.startswith(prefix))
+
+    def needs_of_all(self, keys: Iterable[str]) -> Mapping[Origin, int]:
+        """What a replica must hold to answer for all of these keys."""
+        return _together(self.needs_of(key) for key in keys)
 
     def wrote(self, key: str, stamp: Stamp, is_blind: bool = True) -> None:
         """A write was accepted. A blind one replaces what its key needs; one that reads what it changes adds to it."""
@@ -87,3 +95,11 @@ class SessionState:
         if guarantee in self.guarantees:
             known = self._write_needs.get(stamp.origin, 0)
             self._write_needs[stamp.origin] = max(known, stamp.accept_time)
+
+
+def _together(all_needs: Iterable[Mapping[Origin, int]]) -> Mapping[Origin, int]:
+    together: Dict[Origin, int] = {}
+    for needs in all_needs:
+        for origin, time in needs.items():
+            together[origin] = max(together.get(origin, 0), time)
+    return together

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from ._generated.barista import KeyValue
 from ._generated.barista import ttypes
-from .checks import check_id, check_key, check_member, check_number, check_value
+from .checks import check_batch, check_id, check_key
 from .connection import Connection, Endpoint
 from .errors import BaristaError, MissingError, UnreachableError
 from .guarantees import DEFAULT_GUARANTEES, SessionState
@@ -32,10 +32,10 @@ _Answer = TypeVar("_Answer")
 
 # After these the next replica may still serve the request; a write then goes there under the same client time.
 _TRY_NEXT = frozenset(
-    ["ERR_CONN", "ERR_TIMEOUT", "ERR_CLOSED", "ERR_OVERLOADED", "ERR_STORAGE", "ERR_PROCEDURE"]
+    ["ERR_CONN", "ERR_TIMEOUT", "ERR_CLOSED", "ERR_OVERLOADED", "ERR_STORAGE", "ERR_PROCEDURE", "ERR_BEHIND"]
 )
 # A replica that answers so is there, and says more than that none could be reached.
-_REFUSALS = frozenset(["ERR_OVERLOADED", "ERR_STORAGE", "ERR_PROCEDURE"])
+_REFUSALS = frozenset(["ERR_OVERLOADED", "ERR_STORAGE", "ERR_PROCEDURE", "ERR_BEHIND"])
 
 
 def connect(
@@ -105,34 +105,57 @@ class Session:
 
     def put(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
         """Sets the key. The replica whose stamp it has keeps the write: on its disk, flushed, if it has one."""
-        return self._write(key, Operation("put", check_value(value)))
+        return self._write(key, Operation.put(value))
 
     def delete(self, key: str) -> Stamp:
         """Makes the key absent. Deleting what is absent is a write like any other."""
-        return self._write(key, Operation("remove", None))
+        return self._write(key, Operation.delete())
 
     # What follows reads the value that stands where the write has its place in the order of all writes. Each counts once; where
     # it cannot it takes no effect, and is accepted all the same.
 
     def increment(self, key: str, by: int = 1) -> Stamp:
         """Adds to a number, in decimal digits; what is absent counts as 0."""
-        return self._write(key, Operation("increment", check_number(by)))
+        return self._write(key, Operation.increment(by))
 
     def append(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
         """Puts bytes after those of the value."""
-        return self._write(key, Operation("append", check_value(value)))
+        return self._write(key, Operation.append(value))
 
     def add_to_set(self, key: str, member: str) -> Stamp:
         """Adds to a set, which is a JSON array of strings: ascending, each once."""
-        return self._write(key, Operation("setAdd", check_member(member)))
+        return self._write(key, Operation.add_to_set(member))
 
     def remove_from_set(self, key: str, member: str) -> Stamp:
         """Removes from a set."""
-        return self._write(key, Operation("setRemove", check_member(member)))
+        return self._write(key, Operation.remove_from_set(member))
 
     def put_if_absent(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
         """Sets the key if it is absent. Which of several takes effect only their order decides."""
-        return self._write(key, Operation("putIfAbsent", check_value(value)))
+        return self._write(key, Operation.put_if_absent(value))
+
+    def batch(self, operations: Mapping[str, Operation]) -> Stamp:
+        """Several keys as one atomic write, each with its operation: who reads them in one state sees all of it or nothing.
+
+        Of 1 to 128 keys, and 1 MiB together; raises ERR_BATCH.
+        """
+        check_batch({check_key(key): operation.operand for key, operation in operations.items()})
+        with self._lock:
+            return self._send(self._state.next_batch(operations))
+
+    def get_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
+        """The values of several keys as they are in one state, by key; what is absent is not in it. At most 1,024 keys.
+
+        Raises ERR_BEHIND if no replica can, since each that answers takes over what it missed.
+        """
+        asked = [check_key(key) for key in keys]
+        with self._lock:
+            needs = vector_of(self._state.needs_of_all(asked))
+            request = ttypes.GetManyRequest(keys=asked, needs=needs)
+            found = self._first(lambda connection: _read_many(connection, request))
+            for key, (_, stamp, basis) in found.items():
+                self._state.found(key, stamp, basis)
+            return {key: value for key, (value, _, _) in found.items()}
 
     def merge(
         self,
@@ -148,22 +171,8 @@ class Session:
         ``procedure`` is one that the replica has, as ``"keep-both@1"``. With nothing expected it decides always. Raises
         ERR_PROCEDURE if no replica that was reached has it.
         """
-        if expects is not None and expects_absent:
-            raise ValueError("a merge expects a value or an absent key, not both")
-        if not isinstance(procedure, str):
-            raise TypeError(f"a merge procedure is named by a str, not a {type(procedure).__name__}")
-        return self._write(
-            key,
-            Operation(
-                "merge",
-                {
-                    "procedure": procedure,
-                    "value": check_value(value),
-                    "expected": None if expects is None else check_value(expects),
-                    "expectsAbsent": True if expects_absent else None,
-                },
-            ),
-        )
+        operation = Operation.merge(value, procedure, expects=expects, expects_absent=expects_absent)
+        return self._write(key, operation)
 
     def send(self, write: Write) -> Stamp:
         """Sends a write of this session again, under its own client time: it takes effect once.
@@ -281,25 +290,24 @@ class Session:
         return [Connection(endpoint, self._timeout) for endpoint in parsed]
 
     def _write(self, key: str, operation: Operation) -> Stamp:
-        check_key(key)
         with self._lock:
-            return self._send(self._state.next_write(key, operation))
+            return self._send(self._state.next_write(check_key(key), operation))
 
     def _send(self, write: Write) -> Stamp:
         common = {
             "client": write.client,
             "clientTime": write.client_time,
-            "key": write.key,
             "after": write.after,
             "needs": vector_of(write.needs),
         }
-        method, request = _request(write.operation, common)
+        method, request = _request(write, common)
         try:
             stamp = self._first(lambda connection: _accepted(connection, method, request))
         except BaristaError as error:
             error.write = write
             raise
-        self._state.wrote(write.key, stamp, write.operation.is_blind)
+        for key, operation in write.operations.items():
+            self._state.wrote(key, stamp, operation.is_blind)
         return stamp
 
     def _first(self, ask: Callable[[Connection], _Answer]) -> _Answer:
@@ -329,8 +337,10 @@ class Session:
         raise UnreachableError(f"no replica could be reached: {last.message}") from last
 
 
-# Of each kind that has no method of its own: its struct, and the field of that.
-_OPERATIONS: Mapping[str, tuple[Any, str]] = {
+# Of each kind: its struct, and the field of that.
+_OPERATIONS: Mapping[str, tuple[Any, Optional[str]]] = {
+    "put": (ttypes.PutOperation, "value"),
+    "remove": (ttypes.DeleteOperation, None),
     "increment": (ttypes.IncrementOperation, "by"),
     "append": (ttypes.AppendOperation, "bytes"),
     "setAdd": (ttypes.SetAddOperation, "member"),
@@ -339,18 +349,42 @@ _OPERATIONS: Mapping[str, tuple[Any, str]] = {
 }
 
 
-def _request(operation: Operation, common: Mapping[str, Any]) -> tuple[str, Any]:
+def _request(write: Write, common: Mapping[str, Any]) -> tuple[str, Any]:
     """The method that makes the write, and what it takes."""
+    if write.is_batch:
+        parts = [ttypes.BatchPart(key=key, operation=_union(operation)) for key, operation in write.operations.items()]
+        return "batch", ttypes.BatchRequest(parts=parts, **common)
+    ((key, operation),) = write.operations.items()
+    if operation.kind == "put":
+        return "put", ttypes.PutRequest(key=key, value=operation.operand, **common)
+    if operation.kind == "remove":
+        return "remove", ttypes.DeleteRequest(key=key, **common)
+    return "write", ttypes.WriteRequest(key=key, operation=_union(operation), **common)
+
+
+def _union(operation: Operation) -> Any:
     kind, operand = operation
-    if kind == "put":
-        return "put", ttypes.PutRequest(value=operand, **common)
-    if kind == "remove":
-        return "remove", ttypes.DeleteRequest(**common)
     if kind == "merge":
-        merge = ttypes.Operation(merge=ttypes.MergeOperation(**operand))
-        return "write", ttypes.WriteRequest(operation=merge, **common)
+        return ttypes.Operation(merge=ttypes.MergeOperation(**operand))
     struct, field = _OPERATIONS[kind]
-    return "write", ttypes.WriteRequest(operation=ttypes.Operation(**{kind: struct(**{field: operand})}), **common)
+    return ttypes.Operation(**{kind: struct() if field is None else struct(**{field: operand})})
+
+
+def _read_many(
+    connection: Connection, request: ttypes.GetManyRequest
+) -> Dict[str, tuple[bytes, Stamp, Dict[Origin, int]]]:
+    reply = one_of(connection.call(KeyValue, "getMany", request), "values", "missing")
+    if isinstance(reply, ttypes.MissingReply):
+        raise missing_of(connection, reply)
+    lookups = reply.lookups
+    if not isinstance(lookups, list) or len(lookups) != len(request.keys):
+        raise malformed("there is not one answer for each key")
+    found = {}
+    for key, lookup in zip(request.keys, lookups):
+        one = one_of(lookup, "found", "absent")
+        if not isinstance(one, ttypes.AbsentReply):
+            found[key] = _found(one)
+    return found
 
 
 def _read(
@@ -361,6 +395,10 @@ def _read(
         raise missing_of(connection, reply)
     if isinstance(reply, ttypes.AbsentReply):
         return None
+    return _found(reply)
+
+
+def _found(reply: ttypes.FoundReply) -> tuple[bytes, Stamp, Dict[Origin, int]]:
     if not isinstance(reply.value, bytes):
         raise malformed("a value is missing")
     return reply.value, stamp_of(reply.stamp), times_of(reply.basis or [])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping, NamedTuple, Union
 
+from .checks import Operand, check_member, check_number, check_value
+
 
 class Origin(NamedTuple):
     """A replica in one life of its storage."""
@@ -33,8 +35,58 @@ class Operation(NamedTuple):
 
     #: The name of its field of ``Operation`` in barista.thrift: "put", "remove", "increment" and so on.
     kind: str
-    #: The value or bytes, the number, the member; None for "remove".
-    operand: Union[bytes, int, str, None]
+    #: The value or bytes, the number, the member, the fields of a merge; None for "remove".
+    operand: Operand
+
+    @classmethod
+    def put(cls, value: Union[bytes, bytearray, memoryview]) -> Operation:
+        return cls("put", check_value(value))
+
+    @classmethod
+    def delete(cls) -> Operation:
+        return cls("remove", None)
+
+    @classmethod
+    def increment(cls, by: int = 1) -> Operation:
+        return cls("increment", check_number(by))
+
+    @classmethod
+    def append(cls, value: Union[bytes, bytearray, memoryview]) -> Operation:
+        return cls("append", check_value(value))
+
+    @classmethod
+    def add_to_set(cls, member: str) -> Operation:
+        return cls("setAdd", check_member(member))
+
+    @classmethod
+    def remove_from_set(cls, member: str) -> Operation:
+        return cls("setRemove", check_member(member))
+
+    @classmethod
+    def put_if_absent(cls, value: Union[bytes, bytearray, memoryview]) -> Operation:
+        return cls("putIfAbsent", check_value(value))
+
+    @classmethod
+    def merge(
+        cls,
+        value: Union[bytes, bytearray, memoryview],
+        procedure: str,
+        *,
+        expects: Union[bytes, bytearray, memoryview, None] = None,
+        expects_absent: bool = False,
+    ) -> Operation:
+        """As of ``Session.merge``."""
+        if expects is not None and expects_absent:
+            raise ValueError("a merge expects a value or an absent key, not both")
+        if not isinstance(procedure, str):
+            raise TypeError(f"a merge procedure is named by a str, not a {type(procedure).__name__}")
+        operand = {
+            "procedure": procedure,
+            "value": check_value(value),
+            "expected": None if expects is None else check_value(expects),
+            "expectsAbsent": True if expects_absent else None,
+        }
+        return cls("merge", operand)
 
     @property
     def is_blind(self) -> bool:
@@ -48,8 +100,9 @@ class Write:
 
     client: str
     client_time: int
-    key: str
-    operation: Operation
+    #: By key: one for a write of one key, any number of a batch.
+    operations: Mapping[str, Operation]
+    is_batch: bool
     #: The highest accept time the session had read or written; the write is stamped after it.
     after: int
     #: What a replica must hold before it may take the write.

@@ -115,6 +115,63 @@ class OperationsTest(Pair):
                 self.assertEqual(raised.exception.code, "ERR_INVALID_VALUE")
 
 
+class BatchTest(Pair):
+    def test_writes_several_keys_at_once_and_reads_them_in_one_state(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.put("batch/gone", b"here")
+            stamp = session.batch(
+                {
+                    "batch/put": Operation.put(b"1"),
+                    "batch/gone": Operation.delete(),
+                    "batch/number": Operation.increment(-2),
+                    "batch/line": Operation.append(b"one"),
+                    "batch/set": Operation.add_to_set("b"),
+                    "batch/none": Operation.remove_from_set("b"),
+                    "batch/first": Operation.put_if_absent(b"1"),
+                    "batch/merged": Operation.merge(b"7", "highest@1", expects_absent=True),
+                }
+            )
+            self.assertEqual(stamp.origin.id, "a")
+            keys = ["put", "gone", "number", "line", "set", "first", "merged"]
+            self.assertEqual(
+                session.get_many(f"batch/{key}" for key in keys),
+                {
+                    "batch/put": b"1",
+                    "batch/number": b"-2",
+                    "batch/line": b"one",
+                    "batch/set": b'["b"]',
+                    "batch/first": b"1",
+                    "batch/merged": b"7",
+                },
+            )
+            session.roam(self.b)
+            for key in ("batch/put", "batch/number"):
+                with self.assertRaises(MissingError):
+                    session.get(key)
+            with self.assertRaises(MissingError):
+                session.get_many(["batch/put", "batch/other"])
+            self.exchange()
+            self.assertEqual(session.get_many(["batch/put", "batch/other"]), {"batch/put": b"1"})
+
+    def test_sent_again_takes_effect_once(self) -> None:
+        with connect(NOBODY, timeout=TIMEOUT) as session:
+            with self.assertRaises(UnreachableError) as raised:
+                session.batch({"batch/n": Operation.increment(5), "batch/again": Operation.put(b"v")})
+            write = raised.exception.write
+            session.roam(self.a)
+            self.assertEqual(session.send(write), session.send(write))
+            self.assertEqual(session.get("batch/n"), b"5")
+
+    def test_what_is_no_batch_never_leaves(self) -> None:
+        large = {str(i): Operation.put(bytes(600_000)) for i in range(2)}
+        wrong = [{}, {str(i): Operation.delete() for i in range(129)}, large]
+        with connect(NOBODY, timeout=TIMEOUT) as session:
+            for operations in wrong:
+                with self.assertRaises(BaristaError) as raised:
+                    session.batch(operations)
+                self.assertEqual(raised.exception.code, "ERR_BATCH")
+
+
 class SessionTest(Pair):
     def test_a_replica_that_lacks_what_the_session_wrote_says_so_until_it_has_it(self) -> None:
         with connect(self.a, timeout=TIMEOUT) as session:
@@ -289,7 +346,7 @@ class ErrorsTest(Pair):
 
     def test_the_write_of_another_is_not_sent(self) -> None:
         with connect(self.a) as session, self.assertRaisesRegex(ValueError, "client other's"):
-            session.send(Write("other", 1, "k", Operation("put", b"v"), 0, {}))
+            session.send(Write("other", 1, {"k": Operation.put(b"v")}, False, 0, {}))
 
     def test_a_replica_that_knows_no_such_method_says_so(self) -> None:
         class Later:

@@ -34,6 +34,8 @@ import Operation = ttypes.Operation
 import PutRequest = ttypes.PutRequest
 import DeleteRequest = ttypes.DeleteRequest
 import WriteRequest = ttypes.WriteRequest
+import BatchPart = ttypes.BatchPart
+import BatchRequest = ttypes.BatchRequest
 import WriteReply = ttypes.WriteReply
 import GetRequest = ttypes.GetRequest
 import FoundReply = ttypes.FoundReply
@@ -148,6 +150,16 @@ declare class Client {
      */
     write(request: WriteRequest, callback?: (error: ttypes.Failure, response: WriteReply)=>void): void;
 
+    /**
+     * Several keys as one atomic write.
+     */
+    batch(request: BatchRequest): Promise<WriteReply>;
+
+    /**
+     * Several keys as one atomic write.
+     */
+    batch(request: BatchRequest, callback?: (error: ttypes.Failure, response: WriteReply)=>void): void;
+
     get(request: GetRequest): Promise<GetReply>;
 
     get(request: GetRequest, callback?: (error: ttypes.Failure, response: GetReply)=>void): void;
@@ -213,6 +225,7 @@ declare class Processor {
     process_put(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_remove(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_write(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
+    process_batch(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_get(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_getMany(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;
     process_scan(seqid: number, input: thrift.TProtocol, output: thrift.TProtocol): void;

@@ -257,6 +257,30 @@ declare class WriteRequest {
   }
 
 /**
+ * One operation of a batch.
+ */
+declare class BatchPart {
+    public key: string;
+    public operation: Operation;
+
+      constructor(args?: { key: string; operation: Operation; });
+  }
+
+/**
+ * Several keys as one atomic write: under one stamp, so that reads of several keys show all of it or nothing, at every replica.
+ * What is no batch is refused with ERR_BATCH. The other fields are those of PutRequest.
+ */
+declare class BatchRequest {
+    public client: string;
+    public clientTime: Int64;
+    public parts: BatchPart[];
+    public after?: Int64;
+    public needs?: VectorEntry[];
+
+      constructor(args?: { client: string; clientTime: Int64; parts: BatchPart[]; after?: Int64; needs?: VectorEntry[]; });
+  }
+
+/**
  * Exactly one field is set.
  */
 declare class WriteReply {
@@ -314,7 +338,8 @@ declare class GetReply {
   }
 
 /**
- * Reads several keys as they are in one state.
+ * Reads several keys as they are in one state, with all of a batch or nothing of it. A replica that takes over another's base
+ * store, key by key, refuses with ERR_BEHIND meanwhile, unless it is one key.
  */
 declare class GetManyRequest {
     public keys: string[];
@@ -350,7 +375,7 @@ declare class GetManyReply {
   }
 
 /**
- * Asks for the next page of a range of keys, by their UTF-8 bytes.
+ * Asks for the next page of a range of keys, by their UTF-8 bytes. Refused with ERR_BEHIND as GetManyRequest is.
  */
 declare class ScanRequest {
     public atLeast?: string;
@@ -756,7 +781,7 @@ declare class PullRequest {
   }
 
 /**
- * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 2; the number of writes, at most 65,536;
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 3; the number of writes, at most 65,536;
  * the writes, one after the other; nothing more.
  * 
  * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
@@ -765,8 +790,9 @@ declare class PullRequest {
  * 
  * A write is, in this order:
  * 
- *  - a number, twice its origin's place, and 1 more if the write was accepted anew by a replica that rejoined. Places are
- *    given from 0 in the order in which origins first come. A place that no origin has yet is the next one, and its origin
+ *  - a number, four times its origin's place, 1 more if the write was accepted anew by a replica that rejoined, and 2 more if it
+ *    is a part of a batch: the parts of one have the same stamp, client and client time, and come one after the other, ascending
+ *    by the keys' UTF-8 bytes. Places are given from 0 in the order in which origins first come. A place that no origin has yet is the next one, and its origin
  *    follows: the id as a string, the incarnation as a number.
  *  - its client's place, a number, likewise among the clients; of a new one the id follows as a string.
  *  - the accept time, a difference to that of the write before; of the first write, to 0. From 1.
@@ -1023,8 +1049,9 @@ declare class LogEntry {
     public key: string;
     public operation: Operation;
     public resubmitted?: boolean;
+    public part?: boolean;
 
-      constructor(args?: { stamp: AcceptStamp; client: string; clientTime: Int64; key: string; operation: Operation; resubmitted?: boolean; });
+      constructor(args?: { stamp: AcceptStamp; client: string; clientTime: Int64; key: string; operation: Operation; resubmitted?: boolean; part?: boolean; });
   }
 
 declare class LogReply {

@@ -1495,6 +1495,227 @@ const WriteRequest = module.exports.WriteRequest = class {
   }
 
 };
+const BatchPart = module.exports.BatchPart = class {
+  constructor(args) {
+    this.key = null;
+    this.operation = null;
+    if (args) {
+      if (args.key !== undefined && args.key !== null) {
+        this.key = args.key;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field key is unset!');
+      }
+      if (args.operation !== undefined && args.operation !== null) {
+        this.operation = new ttypes.Operation(args.operation);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field operation is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.key = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.operation = new ttypes.Operation();
+          this.operation.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('BatchPart');
+    if (this.key !== null && this.key !== undefined) {
+      output.writeFieldBegin('key', Thrift.Type.STRING, 1);
+      output.writeString(this.key);
+      output.writeFieldEnd();
+    }
+    if (this.operation !== null && this.operation !== undefined) {
+      output.writeFieldBegin('operation', Thrift.Type.STRUCT, 2);
+      this.operation.write(output);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const BatchRequest = module.exports.BatchRequest = class {
+  constructor(args) {
+    this.client = null;
+    this.clientTime = null;
+    this.parts = null;
+    this.after = null;
+    this.needs = null;
+    if (args) {
+      if (args.client !== undefined && args.client !== null) {
+        this.client = args.client;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field client is unset!');
+      }
+      if (args.clientTime !== undefined && args.clientTime !== null) {
+        this.clientTime = args.clientTime;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field clientTime is unset!');
+      }
+      if (args.parts !== undefined && args.parts !== null) {
+        this.parts = Thrift.copyList(args.parts, [ttypes.BatchPart]);
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field parts is unset!');
+      }
+      if (args.after !== undefined && args.after !== null) {
+        this.after = args.after;
+      }
+      if (args.needs !== undefined && args.needs !== null) {
+        this.needs = Thrift.copyList(args.needs, [ttypes.VectorEntry]);
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.client = input.readString();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.clientTime = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.LIST) {
+          this.parts = [];
+          const _rtmp316 = input.readListBegin();
+          const _size15 = _rtmp316.size || 0;
+          for (let _i17 = 0; _i17 < _size15; ++_i17) {
+            let elem18 = null;
+            elem18 = new ttypes.BatchPart();
+            elem18.read(input);
+            this.parts.push(elem18);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 4:
+        if (ftype == Thrift.Type.I64) {
+          this.after = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 5:
+        if (ftype == Thrift.Type.LIST) {
+          this.needs = [];
+          const _rtmp320 = input.readListBegin();
+          const _size19 = _rtmp320.size || 0;
+          for (let _i21 = 0; _i21 < _size19; ++_i21) {
+            let elem22 = null;
+            elem22 = new ttypes.VectorEntry();
+            elem22.read(input);
+            this.needs.push(elem22);
+          }
+          input.readListEnd();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('BatchRequest');
+    if (this.client !== null && this.client !== undefined) {
+      output.writeFieldBegin('client', Thrift.Type.STRING, 1);
+      output.writeString(this.client);
+      output.writeFieldEnd();
+    }
+    if (this.clientTime !== null && this.clientTime !== undefined) {
+      output.writeFieldBegin('clientTime', Thrift.Type.I64, 2);
+      output.writeI64(this.clientTime);
+      output.writeFieldEnd();
+    }
+    if (this.parts !== null && this.parts !== undefined) {
+      output.writeFieldBegin('parts', Thrift.Type.LIST, 3);
+      output.writeListBegin(Thrift.Type.STRUCT, this.parts.length);
+      for (let iter23 in this.parts) {
+        if (this.parts.hasOwnProperty(iter23)) {
+          iter23 = this.parts[iter23];
+          iter23.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.after !== null && this.after !== undefined) {
+      output.writeFieldBegin('after', Thrift.Type.I64, 4);
+      output.writeI64(this.after);
+      output.writeFieldEnd();
+    }
+    if (this.needs !== null && this.needs !== undefined) {
+      output.writeFieldBegin('needs', Thrift.Type.LIST, 5);
+      output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
+      for (let iter24 in this.needs) {
+        if (this.needs.hasOwnProperty(iter24)) {
+          iter24 = this.needs[iter24];
+          iter24.write(output);
+        }
+      }
+      output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const WriteReply = module.exports.WriteReply = class {
   constructor(args) {
     this.accepted = null;
@@ -1598,13 +1819,13 @@ const GetRequest = module.exports.GetRequest = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp316 = input.readListBegin();
-          const _size15 = _rtmp316.size || 0;
-          for (let _i17 = 0; _i17 < _size15; ++_i17) {
-            let elem18 = null;
-            elem18 = new ttypes.VectorEntry();
-            elem18.read(input);
-            this.needs.push(elem18);
+          const _rtmp326 = input.readListBegin();
+          const _size25 = _rtmp326.size || 0;
+          for (let _i27 = 0; _i27 < _size25; ++_i27) {
+            let elem28 = null;
+            elem28 = new ttypes.VectorEntry();
+            elem28.read(input);
+            this.needs.push(elem28);
           }
           input.readListEnd();
         } else {
@@ -1630,10 +1851,10 @@ const GetRequest = module.exports.GetRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter19 in this.needs) {
-        if (this.needs.hasOwnProperty(iter19)) {
-          iter19 = this.needs[iter19];
-          iter19.write(output);
+      for (let iter29 in this.needs) {
+        if (this.needs.hasOwnProperty(iter29)) {
+          iter29 = this.needs[iter29];
+          iter29.write(output);
         }
       }
       output.writeListEnd();
@@ -1695,13 +1916,13 @@ const FoundReply = module.exports.FoundReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.basis = [];
-          const _rtmp321 = input.readListBegin();
-          const _size20 = _rtmp321.size || 0;
-          for (let _i22 = 0; _i22 < _size20; ++_i22) {
-            let elem23 = null;
-            elem23 = new ttypes.VectorEntry();
-            elem23.read(input);
-            this.basis.push(elem23);
+          const _rtmp331 = input.readListBegin();
+          const _size30 = _rtmp331.size || 0;
+          for (let _i32 = 0; _i32 < _size30; ++_i32) {
+            let elem33 = null;
+            elem33 = new ttypes.VectorEntry();
+            elem33.read(input);
+            this.basis.push(elem33);
           }
           input.readListEnd();
         } else {
@@ -1732,10 +1953,10 @@ const FoundReply = module.exports.FoundReply = class {
     if (this.basis !== null && this.basis !== undefined) {
       output.writeFieldBegin('basis', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.basis.length);
-      for (let iter24 in this.basis) {
-        if (this.basis.hasOwnProperty(iter24)) {
-          iter24 = this.basis[iter24];
-          iter24.write(output);
+      for (let iter34 in this.basis) {
+        if (this.basis.hasOwnProperty(iter34)) {
+          iter34 = this.basis[iter34];
+          iter34.write(output);
         }
       }
       output.writeListEnd();
@@ -1799,13 +2020,13 @@ const MissingReply = module.exports.MissingReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.missing = [];
-          const _rtmp326 = input.readListBegin();
-          const _size25 = _rtmp326.size || 0;
-          for (let _i27 = 0; _i27 < _size25; ++_i27) {
-            let elem28 = null;
-            elem28 = new ttypes.VectorEntry();
-            elem28.read(input);
-            this.missing.push(elem28);
+          const _rtmp336 = input.readListBegin();
+          const _size35 = _rtmp336.size || 0;
+          for (let _i37 = 0; _i37 < _size35; ++_i37) {
+            let elem38 = null;
+            elem38 = new ttypes.VectorEntry();
+            elem38.read(input);
+            this.missing.push(elem38);
           }
           input.readListEnd();
         } else {
@@ -1829,10 +2050,10 @@ const MissingReply = module.exports.MissingReply = class {
     if (this.missing !== null && this.missing !== undefined) {
       output.writeFieldBegin('missing', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.missing.length);
-      for (let iter29 in this.missing) {
-        if (this.missing.hasOwnProperty(iter29)) {
-          iter29 = this.missing[iter29];
-          iter29.write(output);
+      for (let iter39 in this.missing) {
+        if (this.missing.hasOwnProperty(iter39)) {
+          iter39 = this.missing[iter39];
+          iter39.write(output);
         }
       }
       output.writeListEnd();
@@ -1957,12 +2178,12 @@ const GetManyRequest = module.exports.GetManyRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.keys = [];
-          const _rtmp331 = input.readListBegin();
-          const _size30 = _rtmp331.size || 0;
-          for (let _i32 = 0; _i32 < _size30; ++_i32) {
-            let elem33 = null;
-            elem33 = input.readString();
-            this.keys.push(elem33);
+          const _rtmp341 = input.readListBegin();
+          const _size40 = _rtmp341.size || 0;
+          for (let _i42 = 0; _i42 < _size40; ++_i42) {
+            let elem43 = null;
+            elem43 = input.readString();
+            this.keys.push(elem43);
           }
           input.readListEnd();
         } else {
@@ -1972,13 +2193,13 @@ const GetManyRequest = module.exports.GetManyRequest = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp335 = input.readListBegin();
-          const _size34 = _rtmp335.size || 0;
-          for (let _i36 = 0; _i36 < _size34; ++_i36) {
-            let elem37 = null;
-            elem37 = new ttypes.VectorEntry();
-            elem37.read(input);
-            this.needs.push(elem37);
+          const _rtmp345 = input.readListBegin();
+          const _size44 = _rtmp345.size || 0;
+          for (let _i46 = 0; _i46 < _size44; ++_i46) {
+            let elem47 = null;
+            elem47 = new ttypes.VectorEntry();
+            elem47.read(input);
+            this.needs.push(elem47);
           }
           input.readListEnd();
         } else {
@@ -1999,10 +2220,10 @@ const GetManyRequest = module.exports.GetManyRequest = class {
     if (this.keys !== null && this.keys !== undefined) {
       output.writeFieldBegin('keys', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.keys.length);
-      for (let iter38 in this.keys) {
-        if (this.keys.hasOwnProperty(iter38)) {
-          iter38 = this.keys[iter38];
-          output.writeString(iter38);
+      for (let iter48 in this.keys) {
+        if (this.keys.hasOwnProperty(iter48)) {
+          iter48 = this.keys[iter48];
+          output.writeString(iter48);
         }
       }
       output.writeListEnd();
@@ -2011,10 +2232,10 @@ const GetManyRequest = module.exports.GetManyRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter39 in this.needs) {
-        if (this.needs.hasOwnProperty(iter39)) {
-          iter39 = this.needs[iter39];
-          iter39.write(output);
+      for (let iter49 in this.needs) {
+        if (this.needs.hasOwnProperty(iter49)) {
+          iter49 = this.needs[iter49];
+          iter49.write(output);
         }
       }
       output.writeListEnd();
@@ -2118,13 +2339,13 @@ const Lookups = module.exports.Lookups = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.lookups = [];
-          const _rtmp341 = input.readListBegin();
-          const _size40 = _rtmp341.size || 0;
-          for (let _i42 = 0; _i42 < _size40; ++_i42) {
-            let elem43 = null;
-            elem43 = new ttypes.Lookup();
-            elem43.read(input);
-            this.lookups.push(elem43);
+          const _rtmp351 = input.readListBegin();
+          const _size50 = _rtmp351.size || 0;
+          for (let _i52 = 0; _i52 < _size50; ++_i52) {
+            let elem53 = null;
+            elem53 = new ttypes.Lookup();
+            elem53.read(input);
+            this.lookups.push(elem53);
           }
           input.readListEnd();
         } else {
@@ -2148,10 +2369,10 @@ const Lookups = module.exports.Lookups = class {
     if (this.lookups !== null && this.lookups !== undefined) {
       output.writeFieldBegin('lookups', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.lookups.length);
-      for (let iter44 in this.lookups) {
-        if (this.lookups.hasOwnProperty(iter44)) {
-          iter44 = this.lookups[iter44];
-          iter44.write(output);
+      for (let iter54 in this.lookups) {
+        if (this.lookups.hasOwnProperty(iter54)) {
+          iter54 = this.lookups[iter54];
+          iter54.write(output);
         }
       }
       output.writeListEnd();
@@ -2336,13 +2557,13 @@ const ScanRequest = module.exports.ScanRequest = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp346 = input.readListBegin();
-          const _size45 = _rtmp346.size || 0;
-          for (let _i47 = 0; _i47 < _size45; ++_i47) {
-            let elem48 = null;
-            elem48 = new ttypes.VectorEntry();
-            elem48.read(input);
-            this.needs.push(elem48);
+          const _rtmp356 = input.readListBegin();
+          const _size55 = _rtmp356.size || 0;
+          for (let _i57 = 0; _i57 < _size55; ++_i57) {
+            let elem58 = null;
+            elem58 = new ttypes.VectorEntry();
+            elem58.read(input);
+            this.needs.push(elem58);
           }
           input.readListEnd();
         } else {
@@ -2398,10 +2619,10 @@ const ScanRequest = module.exports.ScanRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter49 in this.needs) {
-        if (this.needs.hasOwnProperty(iter49)) {
-          iter49 = this.needs[iter49];
-          iter49.write(output);
+      for (let iter59 in this.needs) {
+        if (this.needs.hasOwnProperty(iter59)) {
+          iter59 = this.needs[iter59];
+          iter59.write(output);
         }
       }
       output.writeListEnd();
@@ -2476,13 +2697,13 @@ const ScanEntry = module.exports.ScanEntry = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.basis = [];
-          const _rtmp351 = input.readListBegin();
-          const _size50 = _rtmp351.size || 0;
-          for (let _i52 = 0; _i52 < _size50; ++_i52) {
-            let elem53 = null;
-            elem53 = new ttypes.VectorEntry();
-            elem53.read(input);
-            this.basis.push(elem53);
+          const _rtmp361 = input.readListBegin();
+          const _size60 = _rtmp361.size || 0;
+          for (let _i62 = 0; _i62 < _size60; ++_i62) {
+            let elem63 = null;
+            elem63 = new ttypes.VectorEntry();
+            elem63.read(input);
+            this.basis.push(elem63);
           }
           input.readListEnd();
         } else {
@@ -2518,10 +2739,10 @@ const ScanEntry = module.exports.ScanEntry = class {
     if (this.basis !== null && this.basis !== undefined) {
       output.writeFieldBegin('basis', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.basis.length);
-      for (let iter54 in this.basis) {
-        if (this.basis.hasOwnProperty(iter54)) {
-          iter54 = this.basis[iter54];
-          iter54.write(output);
+      for (let iter64 in this.basis) {
+        if (this.basis.hasOwnProperty(iter64)) {
+          iter64 = this.basis[iter64];
+          iter64.write(output);
         }
       }
       output.writeListEnd();
@@ -2566,13 +2787,13 @@ const ScanPage = module.exports.ScanPage = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp356 = input.readListBegin();
-          const _size55 = _rtmp356.size || 0;
-          for (let _i57 = 0; _i57 < _size55; ++_i57) {
-            let elem58 = null;
-            elem58 = new ttypes.ScanEntry();
-            elem58.read(input);
-            this.entries.push(elem58);
+          const _rtmp366 = input.readListBegin();
+          const _size65 = _rtmp366.size || 0;
+          for (let _i67 = 0; _i67 < _size65; ++_i67) {
+            let elem68 = null;
+            elem68 = new ttypes.ScanEntry();
+            elem68.read(input);
+            this.entries.push(elem68);
           }
           input.readListEnd();
         } else {
@@ -2607,10 +2828,10 @@ const ScanPage = module.exports.ScanPage = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter59 in this.entries) {
-        if (this.entries.hasOwnProperty(iter59)) {
-          iter59 = this.entries[iter59];
-          iter59.write(output);
+      for (let iter69 in this.entries) {
+        if (this.entries.hasOwnProperty(iter69)) {
+          iter69 = this.entries[iter69];
+          iter69.write(output);
         }
       }
       output.writeListEnd();
@@ -2730,13 +2951,13 @@ const HoldsRequest = module.exports.HoldsRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp361 = input.readListBegin();
-          const _size60 = _rtmp361.size || 0;
-          for (let _i62 = 0; _i62 < _size60; ++_i62) {
-            let elem63 = null;
-            elem63 = new ttypes.VectorEntry();
-            elem63.read(input);
-            this.needs.push(elem63);
+          const _rtmp371 = input.readListBegin();
+          const _size70 = _rtmp371.size || 0;
+          for (let _i72 = 0; _i72 < _size70; ++_i72) {
+            let elem73 = null;
+            elem73 = new ttypes.VectorEntry();
+            elem73.read(input);
+            this.needs.push(elem73);
           }
           input.readListEnd();
         } else {
@@ -2764,10 +2985,10 @@ const HoldsRequest = module.exports.HoldsRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter64 in this.needs) {
-        if (this.needs.hasOwnProperty(iter64)) {
-          iter64 = this.needs[iter64];
-          iter64.write(output);
+      for (let iter74 in this.needs) {
+        if (this.needs.hasOwnProperty(iter74)) {
+          iter74 = this.needs[iter74];
+          iter74.write(output);
         }
       }
       output.writeListEnd();
@@ -2807,13 +3028,13 @@ const HoldsReply = module.exports.HoldsReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.missing = [];
-          const _rtmp366 = input.readListBegin();
-          const _size65 = _rtmp366.size || 0;
-          for (let _i67 = 0; _i67 < _size65; ++_i67) {
-            let elem68 = null;
-            elem68 = new ttypes.VectorEntry();
-            elem68.read(input);
-            this.missing.push(elem68);
+          const _rtmp376 = input.readListBegin();
+          const _size75 = _rtmp376.size || 0;
+          for (let _i77 = 0; _i77 < _size75; ++_i77) {
+            let elem78 = null;
+            elem78 = new ttypes.VectorEntry();
+            elem78.read(input);
+            this.missing.push(elem78);
           }
           input.readListEnd();
         } else {
@@ -2837,10 +3058,10 @@ const HoldsReply = module.exports.HoldsReply = class {
     if (this.missing !== null && this.missing !== undefined) {
       output.writeFieldBegin('missing', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.missing.length);
-      for (let iter69 in this.missing) {
-        if (this.missing.hasOwnProperty(iter69)) {
-          iter69 = this.missing[iter69];
-          iter69.write(output);
+      for (let iter79 in this.missing) {
+        if (this.missing.hasOwnProperty(iter79)) {
+          iter79 = this.missing[iter79];
+          iter79.write(output);
         }
       }
       output.writeListEnd();
@@ -2995,13 +3216,13 @@ const WriteStateReply = module.exports.WriteStateReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.holders = [];
-          const _rtmp371 = input.readListBegin();
-          const _size70 = _rtmp371.size || 0;
-          for (let _i72 = 0; _i72 < _size70; ++_i72) {
-            let elem73 = null;
-            elem73 = new ttypes.Origin();
-            elem73.read(input);
-            this.holders.push(elem73);
+          const _rtmp381 = input.readListBegin();
+          const _size80 = _rtmp381.size || 0;
+          for (let _i82 = 0; _i82 < _size80; ++_i82) {
+            let elem83 = null;
+            elem83 = new ttypes.Origin();
+            elem83.read(input);
+            this.holders.push(elem83);
           }
           input.readListEnd();
         } else {
@@ -3011,13 +3232,13 @@ const WriteStateReply = module.exports.WriteStateReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp375 = input.readListBegin();
-          const _size74 = _rtmp375.size || 0;
-          for (let _i76 = 0; _i76 < _size74; ++_i76) {
-            let elem77 = null;
-            elem77 = new ttypes.Origin();
-            elem77.read(input);
-            this.waitsFor.push(elem77);
+          const _rtmp385 = input.readListBegin();
+          const _size84 = _rtmp385.size || 0;
+          for (let _i86 = 0; _i86 < _size84; ++_i86) {
+            let elem87 = null;
+            elem87 = new ttypes.Origin();
+            elem87.read(input);
+            this.waitsFor.push(elem87);
           }
           input.readListEnd();
         } else {
@@ -3045,10 +3266,10 @@ const WriteStateReply = module.exports.WriteStateReply = class {
     if (this.holders !== null && this.holders !== undefined) {
       output.writeFieldBegin('holders', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.holders.length);
-      for (let iter78 in this.holders) {
-        if (this.holders.hasOwnProperty(iter78)) {
-          iter78 = this.holders[iter78];
-          iter78.write(output);
+      for (let iter88 in this.holders) {
+        if (this.holders.hasOwnProperty(iter88)) {
+          iter88 = this.holders[iter88];
+          iter88.write(output);
         }
       }
       output.writeListEnd();
@@ -3057,10 +3278,10 @@ const WriteStateReply = module.exports.WriteStateReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter79 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter79)) {
-          iter79 = this.waitsFor[iter79];
-          iter79.write(output);
+      for (let iter89 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter89)) {
+          iter89 = this.waitsFor[iter89];
+          iter89.write(output);
         }
       }
       output.writeListEnd();
@@ -3116,13 +3337,13 @@ const WatchCursor = module.exports.WatchCursor = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.told = [];
-          const _rtmp381 = input.readListBegin();
-          const _size80 = _rtmp381.size || 0;
-          for (let _i82 = 0; _i82 < _size80; ++_i82) {
-            let elem83 = null;
-            elem83 = new ttypes.VectorEntry();
-            elem83.read(input);
-            this.told.push(elem83);
+          const _rtmp391 = input.readListBegin();
+          const _size90 = _rtmp391.size || 0;
+          for (let _i92 = 0; _i92 < _size90; ++_i92) {
+            let elem93 = null;
+            elem93 = new ttypes.VectorEntry();
+            elem93.read(input);
+            this.told.push(elem93);
           }
           input.readListEnd();
         } else {
@@ -3132,13 +3353,13 @@ const WatchCursor = module.exports.WatchCursor = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp385 = input.readListBegin();
-          const _size84 = _rtmp385.size || 0;
-          for (let _i86 = 0; _i86 < _size84; ++_i86) {
-            let elem87 = null;
-            elem87 = new ttypes.VectorEntry();
-            elem87.read(input);
-            this.target.push(elem87);
+          const _rtmp395 = input.readListBegin();
+          const _size94 = _rtmp395.size || 0;
+          for (let _i96 = 0; _i96 < _size94; ++_i96) {
+            let elem97 = null;
+            elem97 = new ttypes.VectorEntry();
+            elem97.read(input);
+            this.target.push(elem97);
           }
           input.readListEnd();
         } else {
@@ -3173,10 +3394,10 @@ const WatchCursor = module.exports.WatchCursor = class {
     if (this.told !== null && this.told !== undefined) {
       output.writeFieldBegin('told', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.told.length);
-      for (let iter88 in this.told) {
-        if (this.told.hasOwnProperty(iter88)) {
-          iter88 = this.told[iter88];
-          iter88.write(output);
+      for (let iter98 in this.told) {
+        if (this.told.hasOwnProperty(iter98)) {
+          iter98 = this.told[iter98];
+          iter98.write(output);
         }
       }
       output.writeListEnd();
@@ -3185,10 +3406,10 @@ const WatchCursor = module.exports.WatchCursor = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter89 in this.target) {
-        if (this.target.hasOwnProperty(iter89)) {
-          iter89 = this.target[iter89];
-          iter89.write(output);
+      for (let iter99 in this.target) {
+        if (this.target.hasOwnProperty(iter99)) {
+          iter99 = this.target[iter99];
+          iter99.write(output);
         }
       }
       output.writeListEnd();
@@ -3385,13 +3606,13 @@ const WatchRequest = module.exports.WatchRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp391 = input.readListBegin();
-          const _size90 = _rtmp391.size || 0;
-          for (let _i92 = 0; _i92 < _size90; ++_i92) {
-            let elem93 = null;
-            elem93 = new ttypes.VectorEntry();
-            elem93.read(input);
-            this.needs.push(elem93);
+          const _rtmp3101 = input.readListBegin();
+          const _size100 = _rtmp3101.size || 0;
+          for (let _i102 = 0; _i102 < _size100; ++_i102) {
+            let elem103 = null;
+            elem103 = new ttypes.VectorEntry();
+            elem103.read(input);
+            this.needs.push(elem103);
           }
           input.readListEnd();
         } else {
@@ -3443,10 +3664,10 @@ const WatchRequest = module.exports.WatchRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter94 in this.needs) {
-        if (this.needs.hasOwnProperty(iter94)) {
-          iter94 = this.needs[iter94];
-          iter94.write(output);
+      for (let iter104 in this.needs) {
+        if (this.needs.hasOwnProperty(iter104)) {
+          iter104 = this.needs[iter104];
+          iter104.write(output);
         }
       }
       output.writeListEnd();
@@ -3598,13 +3819,13 @@ const WatchChange = module.exports.WatchChange = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.basis = [];
-          const _rtmp396 = input.readListBegin();
-          const _size95 = _rtmp396.size || 0;
-          for (let _i97 = 0; _i97 < _size95; ++_i97) {
-            let elem98 = null;
-            elem98 = new ttypes.VectorEntry();
-            elem98.read(input);
-            this.basis.push(elem98);
+          const _rtmp3106 = input.readListBegin();
+          const _size105 = _rtmp3106.size || 0;
+          for (let _i107 = 0; _i107 < _size105; ++_i107) {
+            let elem108 = null;
+            elem108 = new ttypes.VectorEntry();
+            elem108.read(input);
+            this.basis.push(elem108);
           }
           input.readListEnd();
         } else {
@@ -3665,10 +3886,10 @@ const WatchChange = module.exports.WatchChange = class {
     if (this.basis !== null && this.basis !== undefined) {
       output.writeFieldBegin('basis', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.basis.length);
-      for (let iter99 in this.basis) {
-        if (this.basis.hasOwnProperty(iter99)) {
-          iter99 = this.basis[iter99];
-          iter99.write(output);
+      for (let iter109 in this.basis) {
+        if (this.basis.hasOwnProperty(iter109)) {
+          iter109 = this.basis[iter109];
+          iter109.write(output);
         }
       }
       output.writeListEnd();
@@ -3717,13 +3938,13 @@ const WatchChanges = module.exports.WatchChanges = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.changes = [];
-          const _rtmp3101 = input.readListBegin();
-          const _size100 = _rtmp3101.size || 0;
-          for (let _i102 = 0; _i102 < _size100; ++_i102) {
-            let elem103 = null;
-            elem103 = new ttypes.WatchChange();
-            elem103.read(input);
-            this.changes.push(elem103);
+          const _rtmp3111 = input.readListBegin();
+          const _size110 = _rtmp3111.size || 0;
+          for (let _i112 = 0; _i112 < _size110; ++_i112) {
+            let elem113 = null;
+            elem113 = new ttypes.WatchChange();
+            elem113.read(input);
+            this.changes.push(elem113);
           }
           input.readListEnd();
         } else {
@@ -3759,10 +3980,10 @@ const WatchChanges = module.exports.WatchChanges = class {
     if (this.changes !== null && this.changes !== undefined) {
       output.writeFieldBegin('changes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.changes.length);
-      for (let iter104 in this.changes) {
-        if (this.changes.hasOwnProperty(iter104)) {
-          iter104 = this.changes[iter104];
-          iter104.write(output);
+      for (let iter114 in this.changes) {
+        if (this.changes.hasOwnProperty(iter114)) {
+          iter114 = this.changes[iter114];
+          iter114.write(output);
         }
       }
       output.writeListEnd();
@@ -3924,13 +4145,13 @@ const HistoryRequest = module.exports.HistoryRequest = class {
         case 5:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp3106 = input.readListBegin();
-          const _size105 = _rtmp3106.size || 0;
-          for (let _i107 = 0; _i107 < _size105; ++_i107) {
-            let elem108 = null;
-            elem108 = new ttypes.VectorEntry();
-            elem108.read(input);
-            this.needs.push(elem108);
+          const _rtmp3116 = input.readListBegin();
+          const _size115 = _rtmp3116.size || 0;
+          for (let _i117 = 0; _i117 < _size115; ++_i117) {
+            let elem118 = null;
+            elem118 = new ttypes.VectorEntry();
+            elem118.read(input);
+            this.needs.push(elem118);
           }
           input.readListEnd();
         } else {
@@ -3971,10 +4192,10 @@ const HistoryRequest = module.exports.HistoryRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 5);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter109 in this.needs) {
-        if (this.needs.hasOwnProperty(iter109)) {
-          iter109 = this.needs[iter109];
-          iter109.write(output);
+      for (let iter119 in this.needs) {
+        if (this.needs.hasOwnProperty(iter119)) {
+          iter119 = this.needs[iter119];
+          iter119.write(output);
         }
       }
       output.writeListEnd();
@@ -4654,13 +4875,13 @@ const HistoryPage = module.exports.HistoryPage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.writes = [];
-          const _rtmp3111 = input.readListBegin();
-          const _size110 = _rtmp3111.size || 0;
-          for (let _i112 = 0; _i112 < _size110; ++_i112) {
-            let elem113 = null;
-            elem113 = new ttypes.PastWrite();
-            elem113.read(input);
-            this.writes.push(elem113);
+          const _rtmp3121 = input.readListBegin();
+          const _size120 = _rtmp3121.size || 0;
+          for (let _i122 = 0; _i122 < _size120; ++_i122) {
+            let elem123 = null;
+            elem123 = new ttypes.PastWrite();
+            elem123.read(input);
+            this.writes.push(elem123);
           }
           input.readListEnd();
         } else {
@@ -4693,10 +4914,10 @@ const HistoryPage = module.exports.HistoryPage = class {
     if (this.writes !== null && this.writes !== undefined) {
       output.writeFieldBegin('writes', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.writes.length);
-      for (let iter114 in this.writes) {
-        if (this.writes.hasOwnProperty(iter114)) {
-          iter114 = this.writes[iter114];
-          iter114.write(output);
+      for (let iter124 in this.writes) {
+        if (this.writes.hasOwnProperty(iter124)) {
+          iter124 = this.writes[iter124];
+          iter124.write(output);
         }
       }
       output.writeListEnd();
@@ -4815,13 +5036,13 @@ const ConflictCursor = module.exports.ConflictCursor = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.told = [];
-          const _rtmp3116 = input.readListBegin();
-          const _size115 = _rtmp3116.size || 0;
-          for (let _i117 = 0; _i117 < _size115; ++_i117) {
-            let elem118 = null;
-            elem118 = new ttypes.VectorEntry();
-            elem118.read(input);
-            this.told.push(elem118);
+          const _rtmp3126 = input.readListBegin();
+          const _size125 = _rtmp3126.size || 0;
+          for (let _i127 = 0; _i127 < _size125; ++_i127) {
+            let elem128 = null;
+            elem128 = new ttypes.VectorEntry();
+            elem128.read(input);
+            this.told.push(elem128);
           }
           input.readListEnd();
         } else {
@@ -4831,13 +5052,13 @@ const ConflictCursor = module.exports.ConflictCursor = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp3120 = input.readListBegin();
-          const _size119 = _rtmp3120.size || 0;
-          for (let _i121 = 0; _i121 < _size119; ++_i121) {
-            let elem122 = null;
-            elem122 = new ttypes.VectorEntry();
-            elem122.read(input);
-            this.target.push(elem122);
+          const _rtmp3130 = input.readListBegin();
+          const _size129 = _rtmp3130.size || 0;
+          for (let _i131 = 0; _i131 < _size129; ++_i131) {
+            let elem132 = null;
+            elem132 = new ttypes.VectorEntry();
+            elem132.read(input);
+            this.target.push(elem132);
           }
           input.readListEnd();
         } else {
@@ -4866,10 +5087,10 @@ const ConflictCursor = module.exports.ConflictCursor = class {
     if (this.told !== null && this.told !== undefined) {
       output.writeFieldBegin('told', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.told.length);
-      for (let iter123 in this.told) {
-        if (this.told.hasOwnProperty(iter123)) {
-          iter123 = this.told[iter123];
-          iter123.write(output);
+      for (let iter133 in this.told) {
+        if (this.told.hasOwnProperty(iter133)) {
+          iter133 = this.told[iter133];
+          iter133.write(output);
         }
       }
       output.writeListEnd();
@@ -4878,10 +5099,10 @@ const ConflictCursor = module.exports.ConflictCursor = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter124 in this.target) {
-        if (this.target.hasOwnProperty(iter124)) {
-          iter124 = this.target[iter124];
-          iter124.write(output);
+      for (let iter134 in this.target) {
+        if (this.target.hasOwnProperty(iter134)) {
+          iter134 = this.target[iter134];
+          iter134.write(output);
         }
       }
       output.writeListEnd();
@@ -5080,13 +5301,13 @@ const ConflictsRequest = module.exports.ConflictsRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.needs = [];
-          const _rtmp3126 = input.readListBegin();
-          const _size125 = _rtmp3126.size || 0;
-          for (let _i127 = 0; _i127 < _size125; ++_i127) {
-            let elem128 = null;
-            elem128 = new ttypes.VectorEntry();
-            elem128.read(input);
-            this.needs.push(elem128);
+          const _rtmp3136 = input.readListBegin();
+          const _size135 = _rtmp3136.size || 0;
+          for (let _i137 = 0; _i137 < _size135; ++_i137) {
+            let elem138 = null;
+            elem138 = new ttypes.VectorEntry();
+            elem138.read(input);
+            this.needs.push(elem138);
           }
           input.readListEnd();
         } else {
@@ -5124,10 +5345,10 @@ const ConflictsRequest = module.exports.ConflictsRequest = class {
     if (this.needs !== null && this.needs !== undefined) {
       output.writeFieldBegin('needs', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.needs.length);
-      for (let iter129 in this.needs) {
-        if (this.needs.hasOwnProperty(iter129)) {
-          iter129 = this.needs[iter129];
-          iter129.write(output);
+      for (let iter139 in this.needs) {
+        if (this.needs.hasOwnProperty(iter139)) {
+          iter139 = this.needs[iter139];
+          iter139.write(output);
         }
       }
       output.writeListEnd();
@@ -5323,13 +5544,13 @@ const Conflicts = module.exports.Conflicts = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.conflicts = [];
-          const _rtmp3131 = input.readListBegin();
-          const _size130 = _rtmp3131.size || 0;
-          for (let _i132 = 0; _i132 < _size130; ++_i132) {
-            let elem133 = null;
-            elem133 = new ttypes.Conflict();
-            elem133.read(input);
-            this.conflicts.push(elem133);
+          const _rtmp3141 = input.readListBegin();
+          const _size140 = _rtmp3141.size || 0;
+          for (let _i142 = 0; _i142 < _size140; ++_i142) {
+            let elem143 = null;
+            elem143 = new ttypes.Conflict();
+            elem143.read(input);
+            this.conflicts.push(elem143);
           }
           input.readListEnd();
         } else {
@@ -5365,10 +5586,10 @@ const Conflicts = module.exports.Conflicts = class {
     if (this.conflicts !== null && this.conflicts !== undefined) {
       output.writeFieldBegin('conflicts', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.conflicts.length);
-      for (let iter134 in this.conflicts) {
-        if (this.conflicts.hasOwnProperty(iter134)) {
-          iter134 = this.conflicts[iter134];
-          iter134.write(output);
+      for (let iter144 in this.conflicts) {
+        if (this.conflicts.hasOwnProperty(iter144)) {
+          iter144 = this.conflicts[iter144];
+          iter144.write(output);
         }
       }
       output.writeListEnd();
@@ -5638,13 +5859,13 @@ const Resume = module.exports.Resume = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.received = [];
-          const _rtmp3136 = input.readListBegin();
-          const _size135 = _rtmp3136.size || 0;
-          for (let _i137 = 0; _i137 < _size135; ++_i137) {
-            let elem138 = null;
-            elem138 = new ttypes.VectorEntry();
-            elem138.read(input);
-            this.received.push(elem138);
+          const _rtmp3146 = input.readListBegin();
+          const _size145 = _rtmp3146.size || 0;
+          for (let _i147 = 0; _i147 < _size145; ++_i147) {
+            let elem148 = null;
+            elem148 = new ttypes.VectorEntry();
+            elem148.read(input);
+            this.received.push(elem148);
           }
           input.readListEnd();
         } else {
@@ -5654,13 +5875,13 @@ const Resume = module.exports.Resume = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.target = [];
-          const _rtmp3140 = input.readListBegin();
-          const _size139 = _rtmp3140.size || 0;
-          for (let _i141 = 0; _i141 < _size139; ++_i141) {
-            let elem142 = null;
-            elem142 = new ttypes.VectorEntry();
-            elem142.read(input);
-            this.target.push(elem142);
+          const _rtmp3150 = input.readListBegin();
+          const _size149 = _rtmp3150.size || 0;
+          for (let _i151 = 0; _i151 < _size149; ++_i151) {
+            let elem152 = null;
+            elem152 = new ttypes.VectorEntry();
+            elem152.read(input);
+            this.target.push(elem152);
           }
           input.readListEnd();
         } else {
@@ -5681,10 +5902,10 @@ const Resume = module.exports.Resume = class {
     if (this.received !== null && this.received !== undefined) {
       output.writeFieldBegin('received', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.received.length);
-      for (let iter143 in this.received) {
-        if (this.received.hasOwnProperty(iter143)) {
-          iter143 = this.received[iter143];
-          iter143.write(output);
+      for (let iter153 in this.received) {
+        if (this.received.hasOwnProperty(iter153)) {
+          iter153 = this.received[iter153];
+          iter153.write(output);
         }
       }
       output.writeListEnd();
@@ -5693,10 +5914,10 @@ const Resume = module.exports.Resume = class {
     if (this.target !== null && this.target !== undefined) {
       output.writeFieldBegin('target', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.target.length);
-      for (let iter144 in this.target) {
-        if (this.target.hasOwnProperty(iter144)) {
-          iter144 = this.target[iter144];
-          iter144.write(output);
+      for (let iter154 in this.target) {
+        if (this.target.hasOwnProperty(iter154)) {
+          iter154 = this.target[iter154];
+          iter154.write(output);
         }
       }
       output.writeListEnd();
@@ -5889,13 +6110,13 @@ const PullRequest = module.exports.PullRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3146 = input.readListBegin();
-          const _size145 = _rtmp3146.size || 0;
-          for (let _i147 = 0; _i147 < _size145; ++_i147) {
-            let elem148 = null;
-            elem148 = new ttypes.VectorEntry();
-            elem148.read(input);
-            this.seen.push(elem148);
+          const _rtmp3156 = input.readListBegin();
+          const _size155 = _rtmp3156.size || 0;
+          for (let _i157 = 0; _i157 < _size155; ++_i157) {
+            let elem158 = null;
+            elem158 = new ttypes.VectorEntry();
+            elem158.read(input);
+            this.seen.push(elem158);
           }
           input.readListEnd();
         } else {
@@ -5996,10 +6217,10 @@ const PullRequest = module.exports.PullRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter149 in this.seen) {
-        if (this.seen.hasOwnProperty(iter149)) {
-          iter149 = this.seen[iter149];
-          iter149.write(output);
+      for (let iter159 in this.seen) {
+        if (this.seen.hasOwnProperty(iter159)) {
+          iter159 = this.seen[iter159];
+          iter159.write(output);
         }
       }
       output.writeListEnd();
@@ -6282,13 +6503,13 @@ const StorePage = module.exports.StorePage = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.vector = [];
-          const _rtmp3151 = input.readListBegin();
-          const _size150 = _rtmp3151.size || 0;
-          for (let _i152 = 0; _i152 < _size150; ++_i152) {
-            let elem153 = null;
-            elem153 = new ttypes.VectorEntry();
-            elem153.read(input);
-            this.vector.push(elem153);
+          const _rtmp3161 = input.readListBegin();
+          const _size160 = _rtmp3161.size || 0;
+          for (let _i162 = 0; _i162 < _size160; ++_i162) {
+            let elem163 = null;
+            elem163 = new ttypes.VectorEntry();
+            elem163.read(input);
+            this.vector.push(elem163);
           }
           input.readListEnd();
         } else {
@@ -6336,10 +6557,10 @@ const StorePage = module.exports.StorePage = class {
     if (this.vector !== null && this.vector !== undefined) {
       output.writeFieldBegin('vector', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.vector.length);
-      for (let iter154 in this.vector) {
-        if (this.vector.hasOwnProperty(iter154)) {
-          iter154 = this.vector[iter154];
-          iter154.write(output);
+      for (let iter164 in this.vector) {
+        if (this.vector.hasOwnProperty(iter164)) {
+          iter164 = this.vector[iter164];
+          iter164.write(output);
         }
       }
       output.writeListEnd();
@@ -6503,13 +6724,13 @@ const Report = module.exports.Report = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.attestations = [];
-          const _rtmp3156 = input.readListBegin();
-          const _size155 = _rtmp3156.size || 0;
-          for (let _i157 = 0; _i157 < _size155; ++_i157) {
-            let elem158 = null;
-            elem158 = new ttypes.Attestation();
-            elem158.read(input);
-            this.attestations.push(elem158);
+          const _rtmp3166 = input.readListBegin();
+          const _size165 = _rtmp3166.size || 0;
+          for (let _i167 = 0; _i167 < _size165; ++_i167) {
+            let elem168 = null;
+            elem168 = new ttypes.Attestation();
+            elem168.read(input);
+            this.attestations.push(elem168);
           }
           input.readListEnd();
         } else {
@@ -6519,13 +6740,13 @@ const Report = module.exports.Report = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3160 = input.readListBegin();
-          const _size159 = _rtmp3160.size || 0;
-          for (let _i161 = 0; _i161 < _size159; ++_i161) {
-            let elem162 = null;
-            elem162 = new ttypes.Origin();
-            elem162.read(input);
-            this.retired.push(elem162);
+          const _rtmp3170 = input.readListBegin();
+          const _size169 = _rtmp3170.size || 0;
+          for (let _i171 = 0; _i171 < _size169; ++_i171) {
+            let elem172 = null;
+            elem172 = new ttypes.Origin();
+            elem172.read(input);
+            this.retired.push(elem172);
           }
           input.readListEnd();
         } else {
@@ -6546,10 +6767,10 @@ const Report = module.exports.Report = class {
     if (this.attestations !== null && this.attestations !== undefined) {
       output.writeFieldBegin('attestations', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.attestations.length);
-      for (let iter163 in this.attestations) {
-        if (this.attestations.hasOwnProperty(iter163)) {
-          iter163 = this.attestations[iter163];
-          iter163.write(output);
+      for (let iter173 in this.attestations) {
+        if (this.attestations.hasOwnProperty(iter173)) {
+          iter173 = this.attestations[iter173];
+          iter173.write(output);
         }
       }
       output.writeListEnd();
@@ -6558,10 +6779,10 @@ const Report = module.exports.Report = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter164 in this.retired) {
-        if (this.retired.hasOwnProperty(iter164)) {
-          iter164 = this.retired[iter164];
-          iter164.write(output);
+      for (let iter174 in this.retired) {
+        if (this.retired.hasOwnProperty(iter174)) {
+          iter174 = this.retired[iter174];
+          iter174.write(output);
         }
       }
       output.writeListEnd();
@@ -6667,13 +6888,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3166 = input.readListBegin();
-          const _size165 = _rtmp3166.size || 0;
-          for (let _i167 = 0; _i167 < _size165; ++_i167) {
-            let elem168 = null;
-            elem168 = new ttypes.VectorEntry();
-            elem168.read(input);
-            this.seen.push(elem168);
+          const _rtmp3176 = input.readListBegin();
+          const _size175 = _rtmp3176.size || 0;
+          for (let _i177 = 0; _i177 < _size175; ++_i177) {
+            let elem178 = null;
+            elem178 = new ttypes.VectorEntry();
+            elem178.read(input);
+            this.seen.push(elem178);
           }
           input.readListEnd();
         } else {
@@ -6721,13 +6942,13 @@ const PullBatch = module.exports.PullBatch = class {
         case 10:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3170 = input.readListBegin();
-          const _size169 = _rtmp3170.size || 0;
-          for (let _i171 = 0; _i171 < _size169; ++_i171) {
-            let elem172 = null;
-            elem172 = new ttypes.VectorEntry();
-            elem172.read(input);
-            this.replaced.push(elem172);
+          const _rtmp3180 = input.readListBegin();
+          const _size179 = _rtmp3180.size || 0;
+          for (let _i181 = 0; _i181 < _size179; ++_i181) {
+            let elem182 = null;
+            elem182 = new ttypes.VectorEntry();
+            elem182.read(input);
+            this.replaced.push(elem182);
           }
           input.readListEnd();
         } else {
@@ -6763,10 +6984,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter173 in this.seen) {
-        if (this.seen.hasOwnProperty(iter173)) {
-          iter173 = this.seen[iter173];
-          iter173.write(output);
+      for (let iter183 in this.seen) {
+        if (this.seen.hasOwnProperty(iter183)) {
+          iter183 = this.seen[iter183];
+          iter183.write(output);
         }
       }
       output.writeListEnd();
@@ -6800,10 +7021,10 @@ const PullBatch = module.exports.PullBatch = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 10);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter174 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter174)) {
-          iter174 = this.replaced[iter174];
-          iter174.write(output);
+      for (let iter184 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter184)) {
+          iter184 = this.replaced[iter184];
+          iter184.write(output);
         }
       }
       output.writeListEnd();
@@ -6881,13 +7102,13 @@ const NewsRequest = module.exports.NewsRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.fresh = [];
-          const _rtmp3176 = input.readListBegin();
-          const _size175 = _rtmp3176.size || 0;
-          for (let _i177 = 0; _i177 < _size175; ++_i177) {
-            let elem178 = null;
-            elem178 = new ttypes.VectorEntry();
-            elem178.read(input);
-            this.fresh.push(elem178);
+          const _rtmp3186 = input.readListBegin();
+          const _size185 = _rtmp3186.size || 0;
+          for (let _i187 = 0; _i187 < _size185; ++_i187) {
+            let elem188 = null;
+            elem188 = new ttypes.VectorEntry();
+            elem188.read(input);
+            this.fresh.push(elem188);
           }
           input.readListEnd();
         } else {
@@ -6923,10 +7144,10 @@ const NewsRequest = module.exports.NewsRequest = class {
     if (this.fresh !== null && this.fresh !== undefined) {
       output.writeFieldBegin('fresh', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.fresh.length);
-      for (let iter179 in this.fresh) {
-        if (this.fresh.hasOwnProperty(iter179)) {
-          iter179 = this.fresh[iter179];
-          iter179.write(output);
+      for (let iter189 in this.fresh) {
+        if (this.fresh.hasOwnProperty(iter189)) {
+          iter189 = this.fresh[iter189];
+          iter189.write(output);
         }
       }
       output.writeListEnd();
@@ -7536,13 +7757,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3181 = input.readListBegin();
-          const _size180 = _rtmp3181.size || 0;
-          for (let _i182 = 0; _i182 < _size180; ++_i182) {
-            let elem183 = null;
-            elem183 = new ttypes.VectorEntry();
-            elem183.read(input);
-            this.seen.push(elem183);
+          const _rtmp3191 = input.readListBegin();
+          const _size190 = _rtmp3191.size || 0;
+          for (let _i192 = 0; _i192 < _size190; ++_i192) {
+            let elem193 = null;
+            elem193 = new ttypes.VectorEntry();
+            elem193.read(input);
+            this.seen.push(elem193);
           }
           input.readListEnd();
         } else {
@@ -7573,13 +7794,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 7:
         if (ftype == Thrift.Type.LIST) {
           this.waitsFor = [];
-          const _rtmp3185 = input.readListBegin();
-          const _size184 = _rtmp3185.size || 0;
-          for (let _i186 = 0; _i186 < _size184; ++_i186) {
-            let elem187 = null;
-            elem187 = new ttypes.Origin();
-            elem187.read(input);
-            this.waitsFor.push(elem187);
+          const _rtmp3195 = input.readListBegin();
+          const _size194 = _rtmp3195.size || 0;
+          for (let _i196 = 0; _i196 < _size194; ++_i196) {
+            let elem197 = null;
+            elem197 = new ttypes.Origin();
+            elem197.read(input);
+            this.waitsFor.push(elem197);
           }
           input.readListEnd();
         } else {
@@ -7589,13 +7810,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 8:
         if (ftype == Thrift.Type.LIST) {
           this.retired = [];
-          const _rtmp3189 = input.readListBegin();
-          const _size188 = _rtmp3189.size || 0;
-          for (let _i190 = 0; _i190 < _size188; ++_i190) {
-            let elem191 = null;
-            elem191 = new ttypes.Origin();
-            elem191.read(input);
-            this.retired.push(elem191);
+          const _rtmp3199 = input.readListBegin();
+          const _size198 = _rtmp3199.size || 0;
+          for (let _i200 = 0; _i200 < _size198; ++_i200) {
+            let elem201 = null;
+            elem201 = new ttypes.Origin();
+            elem201.read(input);
+            this.retired.push(elem201);
           }
           input.readListEnd();
         } else {
@@ -7605,13 +7826,13 @@ const StatusReply = module.exports.StatusReply = class {
         case 9:
         if (ftype == Thrift.Type.LIST) {
           this.links = [];
-          const _rtmp3193 = input.readListBegin();
-          const _size192 = _rtmp3193.size || 0;
-          for (let _i194 = 0; _i194 < _size192; ++_i194) {
-            let elem195 = null;
-            elem195 = new ttypes.LinkStatus();
-            elem195.read(input);
-            this.links.push(elem195);
+          const _rtmp3203 = input.readListBegin();
+          const _size202 = _rtmp3203.size || 0;
+          for (let _i204 = 0; _i204 < _size202; ++_i204) {
+            let elem205 = null;
+            elem205 = new ttypes.LinkStatus();
+            elem205.read(input);
+            this.links.push(elem205);
           }
           input.readListEnd();
         } else {
@@ -7621,12 +7842,12 @@ const StatusReply = module.exports.StatusReply = class {
         case 10:
         if (ftype == Thrift.Type.LIST) {
           this.lacks = [];
-          const _rtmp3197 = input.readListBegin();
-          const _size196 = _rtmp3197.size || 0;
-          for (let _i198 = 0; _i198 < _size196; ++_i198) {
-            let elem199 = null;
-            elem199 = input.readString();
-            this.lacks.push(elem199);
+          const _rtmp3207 = input.readListBegin();
+          const _size206 = _rtmp3207.size || 0;
+          for (let _i208 = 0; _i208 < _size206; ++_i208) {
+            let elem209 = null;
+            elem209 = input.readString();
+            this.lacks.push(elem209);
           }
           input.readListEnd();
         } else {
@@ -7657,10 +7878,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter200 in this.seen) {
-        if (this.seen.hasOwnProperty(iter200)) {
-          iter200 = this.seen[iter200];
-          iter200.write(output);
+      for (let iter210 in this.seen) {
+        if (this.seen.hasOwnProperty(iter210)) {
+          iter210 = this.seen[iter210];
+          iter210.write(output);
         }
       }
       output.writeListEnd();
@@ -7684,10 +7905,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.waitsFor !== null && this.waitsFor !== undefined) {
       output.writeFieldBegin('waitsFor', Thrift.Type.LIST, 7);
       output.writeListBegin(Thrift.Type.STRUCT, this.waitsFor.length);
-      for (let iter201 in this.waitsFor) {
-        if (this.waitsFor.hasOwnProperty(iter201)) {
-          iter201 = this.waitsFor[iter201];
-          iter201.write(output);
+      for (let iter211 in this.waitsFor) {
+        if (this.waitsFor.hasOwnProperty(iter211)) {
+          iter211 = this.waitsFor[iter211];
+          iter211.write(output);
         }
       }
       output.writeListEnd();
@@ -7696,10 +7917,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.retired !== null && this.retired !== undefined) {
       output.writeFieldBegin('retired', Thrift.Type.LIST, 8);
       output.writeListBegin(Thrift.Type.STRUCT, this.retired.length);
-      for (let iter202 in this.retired) {
-        if (this.retired.hasOwnProperty(iter202)) {
-          iter202 = this.retired[iter202];
-          iter202.write(output);
+      for (let iter212 in this.retired) {
+        if (this.retired.hasOwnProperty(iter212)) {
+          iter212 = this.retired[iter212];
+          iter212.write(output);
         }
       }
       output.writeListEnd();
@@ -7708,10 +7929,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.links !== null && this.links !== undefined) {
       output.writeFieldBegin('links', Thrift.Type.LIST, 9);
       output.writeListBegin(Thrift.Type.STRUCT, this.links.length);
-      for (let iter203 in this.links) {
-        if (this.links.hasOwnProperty(iter203)) {
-          iter203 = this.links[iter203];
-          iter203.write(output);
+      for (let iter213 in this.links) {
+        if (this.links.hasOwnProperty(iter213)) {
+          iter213 = this.links[iter213];
+          iter213.write(output);
         }
       }
       output.writeListEnd();
@@ -7720,10 +7941,10 @@ const StatusReply = module.exports.StatusReply = class {
     if (this.lacks !== null && this.lacks !== undefined) {
       output.writeFieldBegin('lacks', Thrift.Type.LIST, 10);
       output.writeListBegin(Thrift.Type.STRING, this.lacks.length);
-      for (let iter204 in this.lacks) {
-        if (this.lacks.hasOwnProperty(iter204)) {
-          iter204 = this.lacks[iter204];
-          output.writeString(iter204);
+      for (let iter214 in this.lacks) {
+        if (this.lacks.hasOwnProperty(iter214)) {
+          iter214 = this.lacks[iter214];
+          output.writeString(iter214);
         }
       }
       output.writeListEnd();
@@ -7770,12 +7991,12 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.peers = [];
-          const _rtmp3206 = input.readListBegin();
-          const _size205 = _rtmp3206.size || 0;
-          for (let _i207 = 0; _i207 < _size205; ++_i207) {
-            let elem208 = null;
-            elem208 = input.readString();
-            this.peers.push(elem208);
+          const _rtmp3216 = input.readListBegin();
+          const _size215 = _rtmp3216.size || 0;
+          for (let _i217 = 0; _i217 < _size215; ++_i217) {
+            let elem218 = null;
+            elem218 = input.readString();
+            this.peers.push(elem218);
           }
           input.readListEnd();
         } else {
@@ -7810,10 +8031,10 @@ const StabilizeRequest = module.exports.StabilizeRequest = class {
     if (this.peers !== null && this.peers !== undefined) {
       output.writeFieldBegin('peers', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRING, this.peers.length);
-      for (let iter209 in this.peers) {
-        if (this.peers.hasOwnProperty(iter209)) {
-          iter209 = this.peers[iter209];
-          output.writeString(iter209);
+      for (let iter219 in this.peers) {
+        if (this.peers.hasOwnProperty(iter219)) {
+          iter219 = this.peers[iter219];
+          output.writeString(iter219);
         }
       }
       output.writeListEnd();
@@ -7967,13 +8188,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.outcomes = [];
-          const _rtmp3211 = input.readListBegin();
-          const _size210 = _rtmp3211.size || 0;
-          for (let _i212 = 0; _i212 < _size210; ++_i212) {
-            let elem213 = null;
-            elem213 = new ttypes.PullOutcome();
-            elem213.read(input);
-            this.outcomes.push(elem213);
+          const _rtmp3221 = input.readListBegin();
+          const _size220 = _rtmp3221.size || 0;
+          for (let _i222 = 0; _i222 < _size220; ++_i222) {
+            let elem223 = null;
+            elem223 = new ttypes.PullOutcome();
+            elem223.read(input);
+            this.outcomes.push(elem223);
           }
           input.readListEnd();
         } else {
@@ -7983,13 +8204,13 @@ const StabilizeReply = module.exports.StabilizeReply = class {
         case 2:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3215 = input.readListBegin();
-          const _size214 = _rtmp3215.size || 0;
-          for (let _i216 = 0; _i216 < _size214; ++_i216) {
-            let elem217 = null;
-            elem217 = new ttypes.VectorEntry();
-            elem217.read(input);
-            this.seen.push(elem217);
+          const _rtmp3225 = input.readListBegin();
+          const _size224 = _rtmp3225.size || 0;
+          for (let _i226 = 0; _i226 < _size224; ++_i226) {
+            let elem227 = null;
+            elem227 = new ttypes.VectorEntry();
+            elem227.read(input);
+            this.seen.push(elem227);
           }
           input.readListEnd();
         } else {
@@ -8010,10 +8231,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.outcomes !== null && this.outcomes !== undefined) {
       output.writeFieldBegin('outcomes', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.outcomes.length);
-      for (let iter218 in this.outcomes) {
-        if (this.outcomes.hasOwnProperty(iter218)) {
-          iter218 = this.outcomes[iter218];
-          iter218.write(output);
+      for (let iter228 in this.outcomes) {
+        if (this.outcomes.hasOwnProperty(iter228)) {
+          iter228 = this.outcomes[iter228];
+          iter228.write(output);
         }
       }
       output.writeListEnd();
@@ -8022,10 +8243,10 @@ const StabilizeReply = module.exports.StabilizeReply = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 2);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter219 in this.seen) {
-        if (this.seen.hasOwnProperty(iter219)) {
-          iter219 = this.seen[iter219];
-          iter219.write(output);
+      for (let iter229 in this.seen) {
+        if (this.seen.hasOwnProperty(iter229)) {
+          iter229 = this.seen[iter229];
+          iter229.write(output);
         }
       }
       output.writeListEnd();
@@ -8204,13 +8425,13 @@ const StoreReply = module.exports.StoreReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3221 = input.readListBegin();
-          const _size220 = _rtmp3221.size || 0;
-          for (let _i222 = 0; _i222 < _size220; ++_i222) {
-            let elem223 = null;
-            elem223 = new ttypes.StoreEntry();
-            elem223.read(input);
-            this.entries.push(elem223);
+          const _rtmp3231 = input.readListBegin();
+          const _size230 = _rtmp3231.size || 0;
+          for (let _i232 = 0; _i232 < _size230; ++_i232) {
+            let elem233 = null;
+            elem233 = new ttypes.StoreEntry();
+            elem233.read(input);
+            this.entries.push(elem233);
           }
           input.readListEnd();
         } else {
@@ -8238,10 +8459,10 @@ const StoreReply = module.exports.StoreReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter224 in this.entries) {
-        if (this.entries.hasOwnProperty(iter224)) {
-          iter224 = this.entries[iter224];
-          iter224.write(output);
+      for (let iter234 in this.entries) {
+        if (this.entries.hasOwnProperty(iter234)) {
+          iter234 = this.entries[iter234];
+          iter234.write(output);
         }
       }
       output.writeListEnd();
@@ -8334,6 +8555,7 @@ const LogEntry = module.exports.LogEntry = class {
     this.key = null;
     this.operation = null;
     this.resubmitted = null;
+    this.part = null;
     if (args) {
       if (args.stamp !== undefined && args.stamp !== null) {
         this.stamp = new ttypes.AcceptStamp(args.stamp);
@@ -8362,6 +8584,9 @@ const LogEntry = module.exports.LogEntry = class {
       }
       if (args.resubmitted !== undefined && args.resubmitted !== null) {
         this.resubmitted = args.resubmitted;
+      }
+      if (args.part !== undefined && args.part !== null) {
+        this.part = args.part;
       }
     }
   }
@@ -8420,6 +8645,13 @@ const LogEntry = module.exports.LogEntry = class {
           input.skip(ftype);
         }
         break;
+        case 7:
+        if (ftype == Thrift.Type.BOOL) {
+          this.part = input.readBool();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -8461,6 +8693,11 @@ const LogEntry = module.exports.LogEntry = class {
       output.writeBool(this.resubmitted);
       output.writeFieldEnd();
     }
+    if (this.part !== null && this.part !== undefined) {
+      output.writeFieldBegin('part', Thrift.Type.BOOL, 7);
+      output.writeBool(this.part);
+      output.writeFieldEnd();
+    }
     output.writeFieldStop();
     output.writeStructEnd();
     return;
@@ -8498,13 +8735,13 @@ const LogReply = module.exports.LogReply = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.entries = [];
-          const _rtmp3226 = input.readListBegin();
-          const _size225 = _rtmp3226.size || 0;
-          for (let _i227 = 0; _i227 < _size225; ++_i227) {
-            let elem228 = null;
-            elem228 = new ttypes.LogEntry();
-            elem228.read(input);
-            this.entries.push(elem228);
+          const _rtmp3236 = input.readListBegin();
+          const _size235 = _rtmp3236.size || 0;
+          for (let _i237 = 0; _i237 < _size235; ++_i237) {
+            let elem238 = null;
+            elem238 = new ttypes.LogEntry();
+            elem238.read(input);
+            this.entries.push(elem238);
           }
           input.readListEnd();
         } else {
@@ -8532,10 +8769,10 @@ const LogReply = module.exports.LogReply = class {
     if (this.entries !== null && this.entries !== undefined) {
       output.writeFieldBegin('entries', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.entries.length);
-      for (let iter229 in this.entries) {
-        if (this.entries.hasOwnProperty(iter229)) {
-          iter229 = this.entries[iter229];
-          iter229.write(output);
+      for (let iter239 in this.entries) {
+        if (this.entries.hasOwnProperty(iter239)) {
+          iter239 = this.entries[iter239];
+          iter239.write(output);
         }
       }
       output.writeListEnd();
@@ -8601,13 +8838,13 @@ const ExportRequest = module.exports.ExportRequest = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3231 = input.readListBegin();
-          const _size230 = _rtmp3231.size || 0;
-          for (let _i232 = 0; _i232 < _size230; ++_i232) {
-            let elem233 = null;
-            elem233 = new ttypes.VectorEntry();
-            elem233.read(input);
-            this.since.push(elem233);
+          const _rtmp3241 = input.readListBegin();
+          const _size240 = _rtmp3241.size || 0;
+          for (let _i242 = 0; _i242 < _size240; ++_i242) {
+            let elem243 = null;
+            elem243 = new ttypes.VectorEntry();
+            elem243.read(input);
+            this.since.push(elem243);
           }
           input.readListEnd();
         } else {
@@ -8665,10 +8902,10 @@ const ExportRequest = module.exports.ExportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter234 in this.since) {
-        if (this.since.hasOwnProperty(iter234)) {
-          iter234 = this.since[iter234];
-          iter234.write(output);
+      for (let iter244 in this.since) {
+        if (this.since.hasOwnProperty(iter244)) {
+          iter244 = this.since[iter244];
+          iter244.write(output);
         }
       }
       output.writeListEnd();
@@ -8835,13 +9072,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3236 = input.readListBegin();
-          const _size235 = _rtmp3236.size || 0;
-          for (let _i237 = 0; _i237 < _size235; ++_i237) {
-            let elem238 = null;
-            elem238 = new ttypes.VectorEntry();
-            elem238.read(input);
-            this.since.push(elem238);
+          const _rtmp3246 = input.readListBegin();
+          const _size245 = _rtmp3246.size || 0;
+          for (let _i247 = 0; _i247 < _size245; ++_i247) {
+            let elem248 = null;
+            elem248 = new ttypes.VectorEntry();
+            elem248.read(input);
+            this.since.push(elem248);
           }
           input.readListEnd();
         } else {
@@ -8851,13 +9088,13 @@ const ImportRequest = module.exports.ImportRequest = class {
         case 4:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3240 = input.readListBegin();
-          const _size239 = _rtmp3240.size || 0;
-          for (let _i241 = 0; _i241 < _size239; ++_i241) {
-            let elem242 = null;
-            elem242 = new ttypes.VectorEntry();
-            elem242.read(input);
-            this.seen.push(elem242);
+          const _rtmp3250 = input.readListBegin();
+          const _size249 = _rtmp3250.size || 0;
+          for (let _i251 = 0; _i251 < _size249; ++_i251) {
+            let elem252 = null;
+            elem252 = new ttypes.VectorEntry();
+            elem252.read(input);
+            this.seen.push(elem252);
           }
           input.readListEnd();
         } else {
@@ -8888,10 +9125,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter243 in this.since) {
-        if (this.since.hasOwnProperty(iter243)) {
-          iter243 = this.since[iter243];
-          iter243.write(output);
+      for (let iter253 in this.since) {
+        if (this.since.hasOwnProperty(iter253)) {
+          iter253 = this.since[iter253];
+          iter253.write(output);
         }
       }
       output.writeListEnd();
@@ -8900,10 +9137,10 @@ const ImportRequest = module.exports.ImportRequest = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 4);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter244 in this.seen) {
-        if (this.seen.hasOwnProperty(iter244)) {
-          iter244 = this.seen[iter244];
-          iter244.write(output);
+      for (let iter254 in this.seen) {
+        if (this.seen.hasOwnProperty(iter254)) {
+          iter254 = this.seen[iter254];
+          iter254.write(output);
         }
       }
       output.writeListEnd();
@@ -9125,13 +9362,13 @@ const BundleHead = module.exports.BundleHead = class {
         case 3:
         if (ftype == Thrift.Type.LIST) {
           this.since = [];
-          const _rtmp3246 = input.readListBegin();
-          const _size245 = _rtmp3246.size || 0;
-          for (let _i247 = 0; _i247 < _size245; ++_i247) {
-            let elem248 = null;
-            elem248 = new ttypes.VectorEntry();
-            elem248.read(input);
-            this.since.push(elem248);
+          const _rtmp3256 = input.readListBegin();
+          const _size255 = _rtmp3256.size || 0;
+          for (let _i257 = 0; _i257 < _size255; ++_i257) {
+            let elem258 = null;
+            elem258 = new ttypes.VectorEntry();
+            elem258.read(input);
+            this.since.push(elem258);
           }
           input.readListEnd();
         } else {
@@ -9162,10 +9399,10 @@ const BundleHead = module.exports.BundleHead = class {
     if (this.since !== null && this.since !== undefined) {
       output.writeFieldBegin('since', Thrift.Type.LIST, 3);
       output.writeListBegin(Thrift.Type.STRUCT, this.since.length);
-      for (let iter249 in this.since) {
-        if (this.since.hasOwnProperty(iter249)) {
-          iter249 = this.since[iter249];
-          iter249.write(output);
+      for (let iter259 in this.since) {
+        if (this.since.hasOwnProperty(iter259)) {
+          iter259 = this.since[iter259];
+          iter259.write(output);
         }
       }
       output.writeListEnd();
@@ -9293,13 +9530,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 1:
         if (ftype == Thrift.Type.LIST) {
           this.seen = [];
-          const _rtmp3251 = input.readListBegin();
-          const _size250 = _rtmp3251.size || 0;
-          for (let _i252 = 0; _i252 < _size250; ++_i252) {
-            let elem253 = null;
-            elem253 = new ttypes.VectorEntry();
-            elem253.read(input);
-            this.seen.push(elem253);
+          const _rtmp3261 = input.readListBegin();
+          const _size260 = _rtmp3261.size || 0;
+          for (let _i262 = 0; _i262 < _size260; ++_i262) {
+            let elem263 = null;
+            elem263 = new ttypes.VectorEntry();
+            elem263.read(input);
+            this.seen.push(elem263);
           }
           input.readListEnd();
         } else {
@@ -9332,13 +9569,13 @@ const BundleEnd = module.exports.BundleEnd = class {
         case 5:
         if (ftype == Thrift.Type.LIST) {
           this.replaced = [];
-          const _rtmp3255 = input.readListBegin();
-          const _size254 = _rtmp3255.size || 0;
-          for (let _i256 = 0; _i256 < _size254; ++_i256) {
-            let elem257 = null;
-            elem257 = new ttypes.VectorEntry();
-            elem257.read(input);
-            this.replaced.push(elem257);
+          const _rtmp3265 = input.readListBegin();
+          const _size264 = _rtmp3265.size || 0;
+          for (let _i266 = 0; _i266 < _size264; ++_i266) {
+            let elem267 = null;
+            elem267 = new ttypes.VectorEntry();
+            elem267.read(input);
+            this.replaced.push(elem267);
           }
           input.readListEnd();
         } else {
@@ -9359,10 +9596,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.seen !== null && this.seen !== undefined) {
       output.writeFieldBegin('seen', Thrift.Type.LIST, 1);
       output.writeListBegin(Thrift.Type.STRUCT, this.seen.length);
-      for (let iter258 in this.seen) {
-        if (this.seen.hasOwnProperty(iter258)) {
-          iter258 = this.seen[iter258];
-          iter258.write(output);
+      for (let iter268 in this.seen) {
+        if (this.seen.hasOwnProperty(iter268)) {
+          iter268 = this.seen[iter268];
+          iter268.write(output);
         }
       }
       output.writeListEnd();
@@ -9386,10 +9623,10 @@ const BundleEnd = module.exports.BundleEnd = class {
     if (this.replaced !== null && this.replaced !== undefined) {
       output.writeFieldBegin('replaced', Thrift.Type.LIST, 5);
       output.writeListBegin(Thrift.Type.STRUCT, this.replaced.length);
-      for (let iter259 in this.replaced) {
-        if (this.replaced.hasOwnProperty(iter259)) {
-          iter259 = this.replaced[iter259];
-          iter259.write(output);
+      for (let iter269 in this.replaced) {
+        if (this.replaced.hasOwnProperty(iter269)) {
+          iter269 = this.replaced[iter269];
+          iter269.write(output);
         }
       }
       output.writeListEnd();

@@ -1,14 +1,16 @@
 import { BaristaError } from '../../base/errors.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
+import { behindTime, compareRunPlaces, type RunPlace } from '../../storage/run-place.js';
 import { SortedKeys } from '../../storage/sorted-keys.js';
-import { byNumber, SortedMap } from '../../storage/sorted-map.js';
+import { SortedMap } from '../../storage/sorted-map.js';
 import type { FoundEntry, Table, TableChanges } from '../../storage/table.js';
 
 /** A table in memory whose commits are atomic, as a table's must be; they end when the test says so, or at once. */
 export class MemoryTable implements Table {
   readonly #entries = new Map<string, Uint8Array>();
   readonly #sortedKeys = new SortedKeys(this.#entries);
-  readonly #runs = new Map<number, SortedMap<number, string>>();
+  /** By accept time and key. */
+  readonly #runs = new Map<number, SortedMap<RunPlace, string>>();
   #meta: Uint8Array | undefined;
   /** Commits under way, if they are held. */
   readonly held: (() => void)[] = [];
@@ -32,15 +34,15 @@ export class MemoryTable implements Table {
   }
 
   *run(place: number, after: number, upTo: number): Generator<readonly [number, string], undefined> {
-    const cursor = this.#runs.get(place)?.cursor(after);
-    for (let time = cursor?.key(); time !== undefined && time <= upTo; time = cursor?.key()) {
-      yield [time, cursor?.take() as string];
+    const cursor = this.#runs.get(place)?.cursor(behindTime(after));
+    for (let at = cursor?.key(); at !== undefined && at.acceptTime <= upTo; at = cursor?.key()) {
+      yield [at.acceptTime, cursor?.take() as string];
     }
     return undefined;
   }
 
   count(place: number, after: number, upTo: number): number {
-    return this.#runs.get(place)?.count(after, upTo) ?? 0;
+    return this.#runs.get(place)?.count(behindTime(after), behindTime(upTo)) ?? 0;
   }
 
   meta(): Uint8Array | undefined {
@@ -56,12 +58,12 @@ export class MemoryTable implements Table {
       if (this.failCommits) return done(fail(new BaristaError('ERR_STORAGE', 'the disk is full')));
       this.commits += 1;
       for (const [key, entry] of changes.entries) this.#set(key, entry);
-      for (const [place, times] of changes.runs) {
-        const run = this.#runs.get(place) ?? new SortedMap<number, string>(byNumber);
+      for (const [place, writes] of changes.runs) {
+        const run = this.#runs.get(place) ?? new SortedMap<RunPlace, string>(compareRunPlaces);
         this.#runs.set(place, run);
-        for (const [time, key] of times) {
-          if (key === null) run.delete(time);
-          else run.set(time, key);
+        for (const [acceptTime, key, isThere] of writes) {
+          if (isThere) run.set({ acceptTime, key }, key);
+          else run.delete({ acceptTime, key });
         }
       }
       this.#meta = changes.meta;
@@ -82,9 +84,9 @@ export class MemoryTable implements Table {
     const copy = new MemoryTable();
     for (const [key, entry] of this.#entries) copy.#set(key, entry);
     for (const [place, run] of this.#runs) {
-      const times = new SortedMap<number, string>(byNumber);
-      for (const [time, key] of run.entries()) times.set(time, key);
-      copy.#runs.set(place, times);
+      const writes = new SortedMap<RunPlace, string>(compareRunPlaces);
+      for (const [at, key] of run.entries()) writes.set(at, key);
+      copy.#runs.set(place, writes);
     }
     copy.#meta = this.#meta;
     return copy;

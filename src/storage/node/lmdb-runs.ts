@@ -1,7 +1,9 @@
 import type { Database } from 'lmdb';
+import { compareKeys } from '../../base/ids.js';
 import { ByteReader, ByteWriter } from '../bytes.js';
+import type { RunChange } from '../table.js';
 
-/** A record is divided when it has grown to more than this. */
+/** A record is divided when it has grown to more than this; but not among the writes of one accept time. */
 const RECORD_WRITES_MAX = 64;
 /** So many bytes of records are encoded into one buffer. */
 const RECORDS_BYTES = 64 * 1024;
@@ -9,9 +11,6 @@ const RECORDS_BYTES = 64 * 1024;
 const COUNTED_RECORDS_MAX = 16;
 /** An iterator over the database is used up at once: one left open would keep what was replaced since from being reused. */
 const RECORDS_READ = 16;
-
-/** What one accept time of an origin came to: the key that was written; null if the write is gone. */
-export type RunChange = readonly [acceptTime: number, key: string | null];
 
 type RunWrite = readonly [acceptTime: number, key: string];
 
@@ -22,7 +21,8 @@ interface RunRecord {
 
 /**
  * The runs of origins in LMDB, many writes to a record: place of the origin (4 bytes) and accept time of the first write
- * (8 bytes), both big-endian -> accept times, each as what it is above the one before, and keys. No record is empty.
+ * (8 bytes), both big-endian -> accept times, each as what it is above the one before, and keys. No record is empty, and all
+ * writes of one accept time are in one.
  */
 export class LmdbRuns {
   readonly #database: Database<Buffer, Buffer>;
@@ -70,9 +70,12 @@ export class LmdbRuns {
       while (to < changes.length && (next === undefined || (changes[to] as RunChange)[0] < next.start)) to += 1;
       const writes = merge(old?.writes ?? [], changes.slice(from, to));
       if (start !== undefined && writes[0]?.[0] !== start) void this.#database.remove(keyOf(place, start));
-      for (let at = 0; at < writes.length; at += RECORD_WRITES_MAX) {
-        const piece = writes.slice(at, at + RECORD_WRITES_MAX);
+      for (let at = 0; at < writes.length; ) {
+        let end = Math.min(at + RECORD_WRITES_MAX, writes.length);
+        while (writes[end]?.[0] === writes[end - 1]?.[0]) end += 1;
+        const piece = writes.slice(at, end);
         void this.#database.put(keyOf(place, (piece[0] as RunWrite)[0]), this.#encode(piece));
+        at = end;
       }
       from = to;
     }
@@ -121,13 +124,18 @@ export class LmdbRuns {
 function merge(writes: readonly RunWrite[], changes: readonly RunChange[]): RunWrite[] {
   const merged: RunWrite[] = [];
   let at = 0;
-  for (const [time, key] of changes) {
-    for (; at < writes.length && (writes[at] as RunWrite)[0] < time; at++) merged.push(writes[at] as RunWrite);
-    if (writes[at]?.[0] === time) at += 1;
-    if (key !== null) merged.push([time, key]);
+  for (const [time, key, isThere] of changes) {
+    for (; at < writes.length && compare(writes[at] as RunWrite, time, key) < 0; at++)
+      merged.push(writes[at] as RunWrite);
+    if (at < writes.length && compare(writes[at] as RunWrite, time, key) === 0) at += 1;
+    if (isThere) merged.push([time, key]);
   }
   for (; at < writes.length; at++) merged.push(writes[at] as RunWrite);
   return merged;
+}
+
+function compare([acceptTime, key]: RunWrite, otherTime: number, otherKey: string): number {
+  return acceptTime - otherTime || compareKeys(key, otherKey);
 }
 
 function rangeOf(place: number, from: number, upTo: number) {

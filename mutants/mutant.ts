@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The random searches, by what they play. Each goes from seed to seed, and is run by `search.ts`. */
-export const SEARCHES = ['simulator', 'schedules', 'membership', 'lives'] as const;
+export const SEARCHES = ['simulator', 'schedules', 'membership', 'batches', 'lives'] as const;
 
 export type SearchName = (typeof SEARCHES)[number];
 

@@ -22,8 +22,11 @@ const LANES = 2;
 
 const BUDGETS: Readonly<Record<string, Budget>> = {
   // Far enough for each bug that is there, and not as far as in `npm test`.
-  short: { seedsMax: { simulator: 20, schedules: 2_000, membership: 800, lives: 500 }, secondsMax: 120 },
-  long: { seedsMax: { simulator: 10_000, schedules: 2_000_000, membership: 50_000, lives: 100_000 }, secondsMax: 600 },
+  short: { seedsMax: { simulator: 20, schedules: 2_000, membership: 800, batches: 800, lives: 500 }, secondsMax: 120 },
+  long: {
+    seedsMax: { simulator: 10_000, schedules: 2_000_000, membership: 50_000, batches: 50_000, lives: 100_000 },
+    secondsMax: 600,
+  },
 };
 /** How long the simulator may look with a short budget: each bug is known to be seen by another check, too. */
 const GLANCE_SECONDS = 2;

@@ -22,8 +22,13 @@ const SEARCHES: Readonly<Record<SearchName, (seed: number) => string | null>> = 
   simulator: simulate,
   schedules: (seed) => runSchedule(seed, 'logical') ?? runSchedule(seed, 'hybrid'),
   membership: (seed) => runMembership(seed, 'logical') ?? runMembership(seed, 'hybrid'),
+  batches: (seed) => batches(seed, 'logical') ?? batches(seed, 'hybrid'),
   lives: runLives,
 };
+
+function batches(seed: number, clock: 'logical' | 'hybrid'): string | null {
+  return runMembership(seed, clock, { batches: true, exchange: seed % 2 === 0 ? 'both' : 'pulls' });
+}
 
 /** In turn: what a run draws for itself, and what bugs of one kind are met by. */
 const MIXTURES: readonly ('all' | readonly FaultName[])[] = [

@@ -138,12 +138,12 @@ export interface PeerConnection<Op> {
 export interface ClientConnection<Op, Value> {
   write(request: Submission<Op>, timeoutMs: number, done: Done<WriteReply>): void;
   read(request: ReadRequest, timeoutMs: number, done: Done<ReadReply<Value>>): void;
+  readMany(request: ReadManyRequest, timeoutMs: number, done: Done<ReadManyReply<Value>>): void;
   close(): void;
 }
 
 /** How a program's sessions reach one replica. */
 export interface SessionConnection<Op, Value> extends ClientConnection<Op, Value> {
-  readMany(request: ReadManyRequest, timeoutMs: number, done: Done<ReadManyReply<Value>>): void;
   scan(request: ScanRequest, timeoutMs: number, done: Done<ScanReply<Value>>): void;
   holds(request: HoldsRequest, timeoutMs: number, done: Done<HoldsReply>): void;
   writeState(request: WriteStateRequest, timeoutMs: number, done: Done<WriteState>): void;

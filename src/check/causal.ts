@@ -1,5 +1,5 @@
 import { countBefore } from '../base/search.js';
-import { type Client, describeOperation, describeRead, type Operation, type ReadStep } from './operation.js';
+import { type Client, describeOperation, describeRead, type Operation, type ReadStep, type Step } from './operation.js';
 import type { Place } from './place.js';
 import type { Recording } from './recording.js';
 import type { Findings } from './report.js';
@@ -54,9 +54,18 @@ class CausalCheck {
       }),
     );
     steps.sort((a, b) => a.at - b.at);
-    for (const { index, step } of steps) {
-      if (step.kind === 'read') this.#read(index, step);
-      else this.#wrote(index, step.operation);
+    for (let at = 0; at < steps.length; ) {
+      const { index, step } = steps[at] as (typeof steps)[number];
+      at += 1;
+      if (step.kind === 'write') {
+        this.#wrote(index, step.operation);
+        continue;
+      }
+      const reads = [step];
+      for (let next = steps[at]; next?.index === index && isTogether(step, next.step); next = steps[++at]) {
+        reads.push(next.step);
+      }
+      this.#read(index, reads);
     }
   }
 
@@ -79,8 +88,14 @@ class CausalCheck {
     past[index] = operation.clientTime;
   }
 
-  #read(index: number, read: ReadStep): void {
+  /** Several of one state are asked for at once, so that what one of them shows the others need not have. */
+  #read(index: number, reads: readonly ReadStep[]): void {
     const past = this.#pasts[index] as number[];
+    for (const read of reads) this.#check(past, read);
+    for (const { found } of reads) if (found !== null) this.#follow(past, found);
+  }
+
+  #check(past: Past, read: ReadStep): void {
     for (const { writer, operations } of this.#acknowledged.get(read.key) ?? []) {
       const last = lastUpTo(operations, past[writer] as number);
       // What one that reads the key came to is in the value, which tells no more of it.
@@ -89,7 +104,6 @@ class CausalCheck {
       if (!this.#isOlder(read, last)) continue;
       this.#findings.violated('causal', () => `${describeRead(read)}: in its past is ${describeOperation(last)}`);
     }
-    if (read.found !== null) this.#follow(past, read.found);
   }
 
   #isOlder(read: ReadStep, write: Operation): boolean {
@@ -106,6 +120,10 @@ class CausalCheck {
     for (let at = 0; at < behind.length; at++) past[at] = Math.max(past[at] as number, behind[at] as number);
     if (operation.clientTime > (past[writer] as number)) past[writer] = operation.clientTime;
   }
+}
+
+function isTogether(first: ReadStep, step: Step): step is ReadStep {
+  return step.kind === 'read' && step.together !== null && step.together === first.together;
 }
 
 function lastUpTo(operations: readonly Operation[], clientTime: number): Operation | undefined {

@@ -1,4 +1,5 @@
 import { checkAtMostOnce } from './at-most-once.js';
+import { checkAtomicity } from './atomicity.js';
 import { checkCausal } from './causal.js';
 import { checkChanges } from './changes.js';
 import { checkConvergence } from './convergence.js';
@@ -65,6 +66,7 @@ export class HistoryChecker {
     checkReadGuarantees(recording, standing, findings);
     checkWriteGuarantees(recording, standing, findings);
     checkCausal(recording, standing, findings);
+    checkAtomicity(recording, standing, findings);
     const { reads, writes, states } = recording;
     const checks = findings.summaries;
     const ok = checks.every(({ violations }) => violations === 0);

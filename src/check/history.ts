@@ -63,6 +63,8 @@ export interface WriteEvent extends OperationEvent {
    * it, each under a stamp of its own.
    */
   readonly repeated?: true;
+  /** Set if it is a part of a batch: those with one client and client time, one after the other, are one write of several keys. */
+  readonly part?: true;
 }
 
 export interface ReadEvent extends OperationEvent {
@@ -77,6 +79,8 @@ export interface ReadEvent extends OperationEvent {
    * takes over what it missed: its claims have gaps then.
    */
   readonly seen?: Vector;
+  /** Reads of one client with the same number, one after the other, are one read of several keys, all of one state. */
+  readonly together?: number;
 }
 
 /** A write as a replica's log, or its base store, shows it. */
@@ -94,6 +98,8 @@ export interface LoggedWrite {
   readonly change?: ChangeName | 'total';
   /** Set if it was accepted anew by a replica that rejoined. */
   readonly resubmitted?: true;
+  /** Set if it is a part of a batch. */
+  readonly part?: true;
 }
 
 /**

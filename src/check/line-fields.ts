@@ -56,6 +56,7 @@ export const LINES: Readonly<Record<LineType, Fields>> = {
       stamp: optional(stamp),
       code,
       repeated: marked,
+      part: marked,
     },
     rule: (line) =>
       wrongOperation(line) ?? wrongChange(line) ?? wrongIfNot(line, 'stamp', line['outcome'] === 'accepted'),
@@ -68,6 +69,7 @@ export const LINES: Readonly<Record<LineType, Fields>> = {
       stamp: optional(stamp),
       seen: optional(vector),
       code,
+      together: optional(time),
     },
     rule: (line) => {
       const found = line['outcome'] === 'found';
@@ -102,6 +104,7 @@ const LOGGED: Fields = {
     value: orNull(text),
     change: optional(oneOf(...CHANGES, 'total')),
     resubmitted: marked,
+    part: marked,
   },
   rule: wrongChange,
 };

@@ -31,6 +31,13 @@ export interface Operation {
   after: Place | null;
   /** Every stamp of it that turned up. */
   readonly places: Place[];
+  /** True for a part of a batch: there are others of its client and client time, on other keys. */
+  readonly isPart: boolean;
+}
+
+/** True if both are parts of one batch. */
+export function areOneBatch(a: Operation, b: Operation): boolean {
+  return a.isPart && b.isPart && a.client === b.client && a.clientTime === b.clientTime;
 }
 
 export function mayBeWritten(outcome: Operation['outcome']): boolean {
@@ -62,6 +69,8 @@ export interface ReadStep {
   /** The value that was found. */
   readonly value: string | null;
   readonly seen: readonly number[] | null;
+  /** Names the read of several keys that it is one of; null if it is one by itself. */
+  readonly together: number | null;
 }
 
 export type Step = WriteStep | ReadStep;

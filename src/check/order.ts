@@ -1,4 +1,4 @@
-import { describeOperation, describePlace } from './operation.js';
+import { areOneBatch, describeOperation, describePlace } from './operation.js';
 import { namePlace, type Place } from './place.js';
 import type { Recording } from './recording.js';
 import type { Findings } from './report.js';
@@ -26,8 +26,14 @@ export function checkOrder({ operations, states, order }: Recording, findings: F
     findings.looked('order', state.log.length);
     for (let i = 1; i < state.log.length; i++) {
       const [before, place] = [state.log[i - 1] as Place, state.log[i] as Place];
-      if (order(before, place) < 0) continue;
+      if (order(before, place) < 0 || areParts(before, place)) continue;
       findings.violated('order', () => `${describeState(state)} has ${namePlace(before)} before ${namePlace(place)}`);
     }
   }
+}
+
+/** True if both are parts of one batch, under one stamp. */
+function areParts(a: Place, b: Place): boolean {
+  if (a.operation === null || b.operation === null || a.key === b.key) return false;
+  return a.time === b.time && a.origin === b.origin && areOneBatch(a.operation, b.operation);
 }

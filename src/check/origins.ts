@@ -5,7 +5,7 @@ import type { Claims, Origin, Place } from './place.js';
 export class Origins {
   readonly all: Origin[] = [];
   readonly #byReplica = new Map<string, Map<number, Origin>>();
-  readonly #places: Map<number, Place>[] = [];
+  readonly #places: Map<number, Place[]>[] = [];
   /** What came last: successive events often show the same. */
   #last: Claims = [];
   #lastVector: Vector = [];
@@ -26,9 +26,9 @@ export class Origins {
     return origin;
   }
 
-  /** By accept time. */
-  placesOf(origin: Origin): Map<number, Place> {
-    return this.#places[origin.index] as Map<number, Place>;
+  /** By accept time: several only of a batch, one for each key. */
+  placesOf(origin: Origin): Map<number, Place[]> {
+    return this.#places[origin.index] as Map<number, Place[]>;
   }
 
   claims(vector: Vector): Claims {

@@ -16,7 +16,7 @@ import { describeState, type State } from './state.js';
 export function checkPrefix(recording: Recording, standing: Standing, findings: Findings): void {
   const { origins, states } = recording;
   const runs = origins.all.map((origin) => {
-    const places = [...origins.placesOf(origin).values()].filter(({ operation }) => operation !== null);
+    const places = [...origins.placesOf(origin).values()].flat().filter(({ operation }) => operation !== null);
     return places.sort((a, b) => a.time - b.time);
   });
   const previous = new Map<Origin, State>();

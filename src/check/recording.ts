@@ -9,7 +9,15 @@ import type {
   WriteEvent,
 } from './history.js';
 import type { Merges } from './merge.js';
-import { type Client, describeChange, describeOperation, mayBeWritten, type Operation, quoted } from './operation.js';
+import {
+  areOneBatch,
+  type Client,
+  describeChange,
+  describeOperation,
+  mayBeWritten,
+  type Operation,
+  quoted,
+} from './operation.js';
 import { Origins } from './origins.js';
 import { namePlace, type Place, type PlaceOrder, placeOrder } from './place.js';
 import type { Findings } from './report.js';
@@ -40,11 +48,14 @@ export class Recording {
   reads = 0;
   writes = 0;
   readonly #findings: Findings;
-  readonly #byName = new Map<Client, Map<number, Operation>>();
+  /** By client and client time: several only of a batch. */
+  readonly #byName = new Map<Client, Map<number, Operation[]>>();
   /** Of each client, the last in the order of what it has read and written. */
   readonly #last = new Map<Client, Place>();
   readonly #lastTimes = new Map<Client, number>();
   readonly #lastEnds = new Map<Client, number>();
+  /** Of each client, what its last event was a part of, null if of nothing; and what it knew before that. */
+  readonly #lastWhole = new Map<Client, { readonly name: string | null; readonly after: Place | null }>();
 
   constructor(header: Header, findings: Findings, merges: Merges) {
     this.header = header;
@@ -80,14 +91,15 @@ export class Recording {
     this.#findings.looked('operations');
     const client = this.#actor(event);
     const { clientTime, key, value, change = null, begin, end, replica } = event;
-    const operation = this.#operation(client, clientTime, { key, value, change });
+    const isPart = event.part === true;
+    const operation = this.#operation(client, clientTime, { key, value, change, isPart });
     if (operation === null) return;
     const last = this.#lastTimes.get(client) ?? -1;
     const isFirst = operation.outcome === null;
     if (isFirst) {
       operation.outcome = event.outcome;
       operation.begin = begin;
-      operation.after = this.#last.get(client) ?? null;
+      operation.after = this.#lastWhole.get(client)?.after ?? null;
       if (clientTime < last) {
         this.#findings.violated(
           'operations',
@@ -110,14 +122,14 @@ export class Recording {
 
   #takeRead(event: ReadEvent): void {
     this.reads += 1;
-    const { key, begin, end, replica, outcome } = event;
+    const { key, begin, end, replica, outcome, together = null } = event;
     const client = this.#actor(event);
     if (outcome !== 'found' && outcome !== 'absent') return;
     const seen = event.seen === undefined ? null : this.origins.claims(event.seen);
     const found = outcome === 'found' && event.stamp !== undefined ? event.stamp : null;
     const value = event.value ?? null;
     const place = found === null ? null : this.#shown(found, key, value);
-    client.steps.push({ kind: 'read', client, key, begin, end, replica, outcome, found: place, value, seen });
+    client.steps.push({ kind: 'read', client, key, begin, end, replica, outcome, found: place, value, seen, together });
     this.#key(key);
     if (place !== null) this.#passed(client, place);
   }
@@ -138,11 +150,12 @@ export class Recording {
     });
   }
 
-  #logged({ stamp, client, clientTime, key, value, resubmitted, ...write }: LoggedWrite): Place {
+  #logged({ stamp, client, clientTime, key, value, resubmitted, part, ...write }: LoggedWrite): Place {
     const change = write.change ?? null;
     const place = this.#place(stamp, { key, value, change });
     if (change !== 'total') {
-      const operation = this.#operation(this.#client(client), clientTime, { key, value, change });
+      const what = { key, value, change, isPart: part === true };
+      const operation = this.#operation(this.#client(client), clientTime, what);
       if (operation !== null) this.#stands(operation, place);
     }
     place.resubmitted = resubmitted === true;
@@ -160,10 +173,14 @@ export class Recording {
   }
 
   /** The client of an operation, which does one thing after the other. */
-  #actor({ client: id, begin, end }: WriteEvent | ReadEvent): Client {
+  #actor(event: WriteEvent | ReadEvent): Client {
+    const { client: id, begin, end } = event;
     const client = this.#client(id);
+    const name = wholeOf(event);
+    const isPart = name !== null && this.#lastWhole.get(client)?.name === name;
+    if (!isPart) this.#lastWhole.set(client, { name, after: this.#last.get(client) ?? null });
     const lastEnd = this.#lastEnds.get(client) ?? Number.NEGATIVE_INFINITY;
-    if (begin < lastEnd) {
+    if (begin < lastEnd && !isPart) {
       this.#findings.violated('operations', () => {
         return `client ${id} began an operation at ${begin} ms, before its last one ended, at ${lastEnd} ms`;
       });
@@ -182,9 +199,14 @@ export class Recording {
   }
 
   /** The operation of that name; null if the name is another one's. */
-  #operation(client: Client, clientTime: number, what: Pick<Operation, 'key' | 'value' | 'change'>): Operation | null {
-    const { key, value, change } = what;
-    const known = this.#byName.get(client)?.get(clientTime);
+  #operation(
+    client: Client,
+    clientTime: number,
+    what: Pick<Operation, 'key' | 'value' | 'change' | 'isPart'>,
+  ): Operation | null {
+    const { key, value, change, isPart } = what;
+    const named = this.#byName.get(client)?.get(clientTime) ?? [];
+    const known = named.find((other) => other.key === key) ?? named.find((other) => !(other.isPart && isPart));
     if (known === undefined) {
       const operation: Operation = {
         client,
@@ -199,15 +221,17 @@ export class Recording {
         repeated: false,
         after: null,
         places: [],
+        isPart,
       };
-      this.#byName.get(client)?.set(clientTime, operation);
+      this.#byName.get(client)?.set(clientTime, [...named, operation]);
       this.operations.push(operation);
       const record = this.#key(key);
       record.operations.push(operation);
       record.isChanged ||= change !== null;
       return operation;
     }
-    if (known.key === key && known.value === value && known.change === change) return known;
+    const isSame = known.key === key && known.value === value && known.change === change;
+    if (isSame && known.isPart === isPart) return known;
     this.#findings.violated('operations', () => {
       const other = describeChange(what);
       return `${client.id}:${clientTime} names two operations: ${describeOperation(known)}, and a ${other}`;
@@ -218,11 +242,11 @@ export class Recording {
   /** The place of a write that a client was told of, or that a log has. */
   #place(stamp: Stamp, { key, value, change }: Pick<Place, 'key' | 'value' | 'change'>): Place {
     const place = this.#at(stamp, key, value);
-    if (place.isShown && place.key === key && (change !== null || (place.value === value && place.other === null))) {
+    if (place.isShown && (change !== null || (place.value === value && place.other === null))) {
       place.isShown = false;
       place.value = value;
       place.change = change;
-    } else if (place.key !== key || place.value !== value || place.change !== change) {
+    } else if (place.value !== value || place.change !== change) {
       this.#standsForTwo(place, key, value);
     }
     return place;
@@ -231,8 +255,7 @@ export class Recording {
   /** The place that reads and stores say a value is from. What reads its key may leave another value each time. */
   #shown(stamp: Stamp, key: string, value: string | null): Place {
     const place = this.#at(stamp, key, value);
-    if (place.key !== key) this.#standsForTwo(place, key, value);
-    else if (place.change === null && place.value !== value) {
+    if (place.change === null && place.value !== value) {
       if (place.isShown) place.other = value;
       else this.#standsForTwo(place, key, value);
     }
@@ -243,7 +266,8 @@ export class Recording {
     this.#findings.looked('stamps');
     const origin = this.origins.at(replica, incarnation);
     const places = this.origins.placesOf(origin);
-    let place = places.get(time);
+    const same = places.get(time) ?? [];
+    let place = same.find((other) => other.key === key);
     if (place === undefined) {
       place = {
         origin,
@@ -257,7 +281,7 @@ export class Recording {
         mayBe: [],
         resubmitted: null,
       };
-      places.set(time, place);
+      places.set(time, [...same, place]);
       this.#key(key).places.push(place);
     }
     return place;
@@ -274,7 +298,6 @@ export class Recording {
   #stands(operation: Operation, place: Place): void {
     if (place.operation === operation) return;
     if (place.operation === null) {
-      if (place.key !== operation.key) return;
       if (!place.isShown && (place.value !== operation.value || place.change !== operation.change)) return;
       place.operation = operation;
       operation.places.push(place);
@@ -316,5 +339,24 @@ export class Recording {
         else place.mayBe = possible;
       }
     }
+    for (const origin of this.origins.all) {
+      for (const places of this.origins.placesOf(origin).values()) if (places.length > 1) this.#areOneBatch(places);
+    }
   }
+
+  /** Of several keys under one stamp, none may be known to be of another write than the others are of. */
+  #areOneBatch(places: readonly Place[]): void {
+    const [first, ...others] = places.filter(({ operation }) => operation !== null) as [Place?, ...Place[]];
+    if (first?.operation == null) return;
+    const strange =
+      others.find(({ operation }) => operation !== null && !areOneBatch(first.operation as Operation, operation)) ??
+      (first.operation.isPart ? undefined : places.find((place) => place !== first));
+    if (strange !== undefined) this.#standsForTwo(first, strange.key, strange.value);
+  }
+}
+
+/** What the event is a part of: a batch, or a read of several keys; null if it is one by itself. */
+function wholeOf(event: WriteEvent | ReadEvent): string | null {
+  if (event.type === 'write') return event.part === true ? `write ${event.clientTime} ${event.begin}` : null;
+  return event.together === undefined ? null : `read ${event.together}`;
 }

@@ -21,6 +21,7 @@ export const CHECKS = [
   'monotonic-writes',
   'monotonic-writes-set',
   'causal',
+  'atomicity',
 ] as const;
 
 export type CheckName = (typeof CHECKS)[number];

@@ -63,6 +63,17 @@ export class Standing {
     return !repeated || (after !== null && this.order(shown, after) <= 0);
   }
 
+  /** True if `shown` stands before all of a batch, whichever of the stamps it may have that was accepted at first. */
+  isBeforeAll(shown: Place, batch: readonly Operation[]): boolean {
+    if (batch.some((part) => shown.operation === part || shown.mayBe.includes(part))) return false;
+    const places = batch.flatMap((part) => part.places);
+    if (places.length === 0 || places.some((place) => this.order(shown, place) >= 0)) return false;
+    const [first] = batch;
+    const isSure = first !== undefined && batch.every(({ accepted, repeated }) => accepted !== null && !repeated);
+    if (isSure) return true;
+    return first?.after != null && this.order(shown, first.after) <= 0;
+  }
+
   /** True if `shown` stands before what was shown as `place`. */
   isBeforePlace(shown: Place, place: Place): boolean {
     if (shown === place) return false;

@@ -1,5 +1,5 @@
 import { countBefore } from '../base/search.js';
-import { type Client, describePlace, type Operation } from './operation.js';
+import { areOneBatch, type Client, describePlace, type Operation } from './operation.js';
 import { type Claims, covers, type Place, type PlaceOrder } from './place.js';
 import type { Recording } from './recording.js';
 import type { CheckName, Findings } from './report.js';
@@ -30,6 +30,7 @@ function checkGuarantee(guarantee: WriteGuarantee, recording: Recording, standin
   const sessions = [...recording.clients.values()].filter(({ guarantees }) => guarantees.has(guarantee));
   for (const client of sessions) collect(client, guarantee, recording.order, findings, needs);
   for (const byNeeded of needs.values()) for (const list of byNeeded.values()) keepHighest(list);
+  const changing = new Set(recording.operations.filter(({ change }) => change !== null).map(nameOf));
   const check: CheckName = `${guarantee}-set`;
   for (const state of recording.states) {
     for (const [index, byNeeded] of needs) {
@@ -38,7 +39,7 @@ function checkGuarantee(guarantee: WriteGuarantee, recording: Recording, standin
         const last = list[countBefore(list.length, (at) => (list[at] as Need).time <= claimed) - 1];
         if (last === undefined) continue;
         findings.looked(check);
-        if (holds(state.seen, last.needed) || standing.mayBeGivenUp([last.needed])) continue;
+        if (holds(state.seen, last.needed, changing) || standing.mayBeGivenUp([last.needed])) continue;
         findings.violated(check, () => {
           const knew = `its session had ${guarantee === 'monotonic-writes' ? 'written' : 'read'} ${describePlace(last.needed)}`;
           return `${describeState(state)} claims ${describePlace(last.write)}, and not what ${knew}`;
@@ -65,9 +66,15 @@ function collect(
     const there = known.get(place.origin.index);
     if (there === undefined || there.time < place.time) known.set(place.origin.index, place);
   };
+  /** Of the batch under way: its parts do not follow each other. */
+  let parts: Operation | null = null;
+  const learnt: Place[] = [];
   for (const step of client.steps) {
+    const isSame = step.kind === 'write' && parts !== null && areOneBatch(parts, step.operation);
+    if (!isSame) for (const place of learnt.splice(0)) learn(place);
+    parts = step.kind === 'write' ? step.operation : null;
     if (step.kind === 'read') {
-      if (guarantee === 'writes-follow-reads' && step.found !== null) learn(step.found);
+      if (guarantee === 'writes-follow-reads' && step.found !== null) learnt.push(step.found);
       continue;
     }
     if (step.isFirst) {
@@ -84,15 +91,22 @@ function collect(
         }
       }
     }
-    if (guarantee === 'monotonic-writes' && step.accepted !== null) learn(step.accepted);
+    if (guarantee === 'monotonic-writes' && step.accepted !== null) learnt.push(step.accepted);
   }
 }
 
-/** True if who claims that holds the write; one that reads its key also as it was accepted anew, which is not the same then. */
-function holds(seen: Claims, needed: Place): boolean {
-  if (covers(seen, needed) || needed.operation === null || needed.operation.change === null)
-    return covers(seen, needed);
-  return needed.operation.places.some((place) => place.resubmitted === true && covers(seen, place));
+/**
+ * True if who claims that holds the write; one that reads its key also as it was accepted anew, which is not the same then, and
+ * one that came with such.
+ */
+function holds(seen: Claims, needed: Place, changing: ReadonlySet<string>): boolean {
+  const { operation } = needed;
+  if (covers(seen, needed) || operation === null || !changing.has(nameOf(operation))) return covers(seen, needed);
+  return operation.places.some((place) => place.resubmitted === true && covers(seen, place));
+}
+
+function nameOf({ client, clientTime }: Operation): string {
+  return `${clientTime} ${client.id}`;
 }
 
 /** The stamps under which replicas accepted it from its client. */

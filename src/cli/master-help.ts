@@ -77,6 +77,8 @@ const ACTION_MEANINGS: Readonly<Record<Action['kind'], string>> = {
   setAdd: '',
   setRemove: '',
   putIfAbsent: '',
+  batch: 'puts the value under all of the keys at once',
+  getMany: 'reads them in one state',
   merge: 'as mergeFrom; "anything" leaves it to the procedure; the value is the rest of the line',
   get: '',
   roam: 'the client asks this replica first from now on',

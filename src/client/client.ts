@@ -4,6 +4,7 @@ import { compareIds, type ReplicaId } from '../base/ids.js';
 import { type Done, fail, type Outcome, promised, succeed } from '../base/outcome.js';
 import type { BatchPart, ReadReply, WriteReply } from '../bayou/messages.js';
 import type { ClientConnection } from '../bayou/ports.js';
+import type { ReadManyReply } from '../bayou/read-messages.js';
 import type { Session } from '../bayou/session.js';
 import { partsOf, type Submission } from '../bayou/submission.js';
 import { checkOperation, type KvOperation, kvMachine } from '../machine/kv.js';
@@ -24,10 +25,11 @@ const TRY_NEXT: ReadonlySet<ErrorCode> = new Set([
   'ERR_OVERLOADED',
   'ERR_STORAGE',
   'ERR_PROCEDURE',
+  'ERR_BEHIND',
 ]);
 
 /** A replica that answers so is there, and says more than that none could be reached. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_STORAGE', 'ERR_PROCEDURE']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['ERR_OVERLOADED', 'ERR_STORAGE', 'ERR_PROCEDURE', 'ERR_BEHIND']);
 
 /**
  * A client: one session over the replicas it is linked to. It tries them in the order of their ids and returns the first
@@ -138,6 +140,24 @@ export class Client {
       (outcome) => {
         if (outcome.ok && outcome.value.kind === 'found') {
           this.session.found(key, outcome.value.stamp, undefined, outcome.value.basis);
+        }
+        done(outcome);
+      },
+    );
+  }
+
+  /** Several keys, as they are in one state. */
+  readMany(keys: readonly string[], done: Done<ReadManyReply<Uint8Array>>): void {
+    const wrong = keys.map(checkKey).find((error) => error !== null);
+    if (wrong !== undefined) return done(fail(wrong));
+    const request = { keys, needs: this.session.readMany(keys) };
+    this.#tryEach<ReadManyReply<Uint8Array>>(
+      (connection, answer) => connection.readMany(request, this.#timeoutMs, answer),
+      (outcome) => {
+        if (outcome.ok && outcome.value.kind === 'values') {
+          for (const [i, found] of outcome.value.values.entries()) {
+            if (found !== null) this.session.found(keys[i] as string, found.stamp, undefined, found.basis);
+          }
         }
         done(outcome);
       },

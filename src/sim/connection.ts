@@ -14,17 +14,10 @@ import type {
 import type { ConflictsReply, ConflictsRequest } from '../bayou/conflict-messages.js';
 import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HoldsReply, HoldsRequest, WriteState, WriteStateRequest } from '../bayou/hold-messages.js';
-import type {
-  News,
-  PullBatch,
-  PullRequest,
-  ReadReply,
-  ReadRequest,
-  WriteReply,
-  WriteRequest,
-} from '../bayou/messages.js';
+import type { News, PullBatch, PullRequest, ReadReply, ReadRequest, WriteReply } from '../bayou/messages.js';
 import type { AdminConnection, PeerConnection, SessionConnection } from '../bayou/ports.js';
 import type { ReadManyReply, ReadManyRequest, ScanReply, ScanRequest } from '../bayou/read-messages.js';
+import type { Submission } from '../bayou/submission.js';
 import type { WatchReply, WatchRequest } from '../bayou/watch-messages.js';
 import type { KvOperation } from '../machine/kv.js';
 import type { Channel } from './network.js';
@@ -42,7 +35,7 @@ export class SimConnection
     this.#channel = channel;
   }
 
-  write(request: WriteRequest<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
+  write(request: Submission<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
     this.#channel.call('write', timeoutMs, (service, reply: Done<WriteReply>) => service.write(request, reply), done);
   }
 

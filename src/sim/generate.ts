@@ -19,6 +19,7 @@ const HOUR_MS = 3_600_000;
 /** They make other seeds of a seed. */
 const CHANGING = 0x5eed;
 const MERGING = 0x3e26e;
+const BATCHING = 0x0ba7c4e5;
 
 /** Sessions ask for all guarantees, the two of reading, one, or none. */
 const GUARANTEE_SETS: readonly (readonly Guarantee[])[] = [
@@ -60,9 +61,10 @@ export function generatePlan(seed: number, options: GenerateOptions, own: readon
   const faults = drawFaults({ random, ids, clients: names, kinds, ...world });
   const changing = seededRandom(seed ^ CHANGING);
   const merging = seededRandom(seed ^ MERGING);
+  const batching = seededRandom(seed ^ BATCHING);
   const mergeShare = own.length > 0 ? 100 : ([0, 0, 20, 60][merging.below(4)] as number);
   const samples = own.length > 0 ? own : READY_SAMPLES;
-  const drawing = { random, changing, merging, samples, mergeShare };
+  const drawing = { random, changing, merging, batching, samples, mergeShare };
   const workload = drawWorkload({ ...drawing, ids, clients: names, durationMs });
   const links = drawLinks(ids, random);
   const late = new Set(faults.flatMap(({ action }) => (action.kind === 'join' ? [action.replica] : [])));

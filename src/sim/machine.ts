@@ -323,7 +323,10 @@ export class Machine {
           } else done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome);
         });
       },
-      readMany: (request, done) => driver.readMany(request, done),
+      readMany: (request, done) => {
+        const seen = this.#seenNow();
+        driver.readMany(request, (outcome) => done(outcome.ok ? succeed({ ...outcome.value, seen }) : outcome));
+      },
       scan: (request, done) => driver.scan(request, done),
       holds: (request, done) => driver.holds(request, done),
       writeState: (request, done) => driver.writeState(request, done),

@@ -55,9 +55,10 @@ export function stateOf(machine: Machine, at: number, final: boolean): StateEven
 }
 
 function loggedOf(write: Write<KvOperation>): LoggedWrite {
-  const { client, clientTime, key, operation } = write;
+  const { client, clientTime, key, operation, resubmitted, part } = write;
   const logged = { stamp: stampOf(write), client, clientTime, key, ...whatOf(operation) };
-  return write.resubmitted === true ? { ...logged, resubmitted: true } : logged;
+  if (resubmitted !== true && part !== true) return logged;
+  return { ...logged, ...(resubmitted === true ? { resubmitted } : {}), ...(part === true ? { part } : {}) };
 }
 
 type Carried = Pick<WriteEvent, 'value' | 'change'>;

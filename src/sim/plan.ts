@@ -52,7 +52,11 @@ export type Action =
       readonly expects: Expectation;
       readonly value: string;
     }
+  /** Puts the value under all of the keys at once. */
+  | { readonly kind: 'batch'; readonly client: string; readonly keys: readonly string[]; readonly value: string }
   | { readonly kind: 'get'; readonly client: string; readonly key: string }
+  /** Reads them in one state. */
+  | { readonly kind: 'getMany'; readonly client: string; readonly keys: readonly string[] }
   /** The client talks to this replica from now on, before others. */
   | { readonly kind: 'roam'; readonly client: string; readonly replica: string }
   /** Messages from `from` do not reach `to` any more; the other way is another action. */

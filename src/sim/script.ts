@@ -1,6 +1,6 @@
 import { checkId, checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
-import { COMPACT_PERIOD_MS, RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
+import { BATCH_PARTS_MAX, COMPACT_PERIOD_MS, RETRY_WINDOW_MS_DEFAULT } from '../base/limits.js';
 import { GUARANTEES } from '../bayou/session.js';
 import { checkOperation } from '../machine/kv.js';
 import { isProcedureName } from '../machine/procedures.js';
@@ -36,6 +36,12 @@ import {
 const REPLICA = text('REPLICA', checkId);
 const CLIENT = text('CLIENT', checkId);
 const KEY = text('KEY', checkKey);
+const KEYS = word<readonly string[]>(
+  'KEYS',
+  'keys that differ, with commas between',
+  (written) => keysIn(written),
+  (keys) => keys.join(','),
+);
 const VALUE = text('VALUE', () => null);
 const MEMBER = text('MEMBER', (member) => checkOperation({ kind: 'setAdd', member }));
 const PROCEDURE = word('PROCEDURE', 'a merge procedure, named as keep-both@1', (written) =>
@@ -79,7 +85,9 @@ const ACTION = union<Action>('ACTION', {
   setRemove: { client: CLIENT, key: KEY, member: MEMBER },
   putIfAbsent: { client: CLIENT, key: KEY, value: VALUE },
   merge: { client: CLIENT, key: KEY, procedure: PROCEDURE, expects: EXPECTS, value: VALUE },
+  batch: { client: CLIENT, keys: KEYS, value: VALUE },
   get: { client: CLIENT, key: KEY },
+  getMany: { client: CLIENT, keys: KEYS },
   roam: { client: CLIENT, replica: REPLICA },
   cut: ONE_WAY,
   mend: ONE_WAY,
@@ -197,7 +205,7 @@ export const SETTING_USAGES: readonly string[] = [...SETTINGS_BY_NAME].map(([nam
 export const ACTION_USAGES = ACTION.usages;
 export const FAULT_USAGES = DISK_FAULT.usages;
 
-const REST_KINDS: ReadonlySet<string> = new Set(['put', 'append', 'setAdd', 'setRemove', 'putIfAbsent']);
+const REST_KINDS: ReadonlySet<string> = new Set(['put', 'append', 'setAdd', 'setRemove', 'putIfAbsent', 'batch']);
 
 /** The place of the word that is the rest of its line, if an action of that kind begins at `start`; -1 if none is. */
 export function actionRestAt(kind: string, start: number): number {
@@ -245,6 +253,12 @@ export class PlanScript {
     for (const id of plan.links?.flat() ?? []) if (!known.has(id)) throw strangerError(id, 'link: ');
     return plan;
   }
+}
+
+function keysIn(written: string): readonly string[] | undefined {
+  const keys = written.split(',');
+  const isGood = keys.length <= BATCH_PARTS_MAX && new Set(keys).size === keys.length;
+  return isGood && keys.every((key) => checkKey(key) === null) ? keys : undefined;
 }
 
 function withSetting(plan: Plan, words: WordReader): Plan {

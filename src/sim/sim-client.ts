@@ -1,9 +1,11 @@
 import type { ClientId, ReplicaId } from '../base/ids.js';
 import type { Done, Outcome } from '../base/outcome.js';
 import { bytesOf } from '../base/text.js';
-import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../bayou/messages.js';
+import type { ReadReply, ReadRequest, WriteReply } from '../bayou/messages.js';
 import type { ClientConnection } from '../bayou/ports.js';
+import type { ReadManyReply, ReadManyRequest } from '../bayou/read-messages.js';
 import { Session } from '../bayou/session.js';
+import type { Submission } from '../bayou/submission.js';
 import type { ReadEvent, Vector, WriteEvent } from '../check/history.js';
 import { Client } from '../client/client.js';
 import type { KvOperation } from '../machine/kv.js';
@@ -25,10 +27,16 @@ const WAITING_MAX = 8;
 const UNCERTAIN: ReadonlySet<string> = new Set(['ERR_CONN', 'ERR_TIMEOUT', 'ERR_CLOSED', 'ERR_STORAGE']);
 
 /** What a client may be told, whatever the faults. */
-const EXPECTED: ReadonlySet<string> = new Set([...UNCERTAIN, 'ERR_OVERLOADED', 'ERR_CLOCK_DRIFT', 'ERR_COPIED']);
+const EXPECTED: ReadonlySet<string> = new Set([
+  ...UNCERTAIN,
+  'ERR_OVERLOADED',
+  'ERR_CLOCK_DRIFT',
+  'ERR_BEHIND',
+  'ERR_COPIED',
+]);
 
 type ClientAction = Extract<Action, { readonly client: string }>;
-type WriteAction = Exclude<ClientAction, { readonly kind: 'get' | 'roam' }>;
+type WriteAction = Exclude<ClientAction, { readonly kind: 'get' | 'getMany' | 'batch' | 'roam' }>;
 
 export interface SimClientParts {
   readonly planned: PlannedClient;
@@ -57,6 +65,8 @@ export class SimClient {
   /** It was sent again after such a try. */
   #isRepeated = false;
   #copiesBefore = 0;
+  /** Reads of several keys so far. */
+  #together = 0;
 
   constructor(parts: SimClientParts) {
     this.#parts = parts;
@@ -105,8 +115,10 @@ export class SimClient {
     this.#isUncertain = false;
     this.#isRepeated = false;
     this.#copiesBefore = this.host.copies;
-    this.keys.add(action.key);
+    for (const key of 'keys' in action ? action.keys : [action.key]) this.keys.add(key);
     if (action.kind === 'get') this.#read(action.key);
+    else if (action.kind === 'getMany') this.#readMany(action.keys);
+    else if (action.kind === 'batch') this.#batch(action.keys, { kind: 'put', value: bytesOf(action.value) });
     else this.#write(action.key, operationOf(action));
   }
 
@@ -122,27 +134,63 @@ export class SimClient {
     const { recorder } = this.#parts;
     const begin = recorder.now;
     this.#client.write(key, operation, (outcome) => {
-      const { host } = this;
-      const what = carriedBy(operation);
-      const head = { type: 'write', client: host.name, key, clientTime: this.#clientTime, ...what, begin } as const;
-      let event: WriteEvent;
-      if (outcome.ok && outcome.value.kind === 'accepted') {
-        // Most writes end so: a field at a time, since to spread an object and add to it takes microseconds.
-        const { type, client, clientTime, value } = head;
-        const [end, replica, stamp] = [recorder.now, this.#answeredBy, stampOf(outcome.value.stamp)];
-        event =
-          this.#isRepeated || this.#isDoubled || what.change !== undefined
-            ? { ...head, end, replica, ...this.#repeated(), outcome: 'accepted', stamp }
-            : { type, client, key, clientTime, value, begin, end, replica, outcome: 'accepted', stamp };
-      } else {
-        const answered = { ...this.#answered(outcome), ...this.#repeated() };
-        event =
-          this.#isUncertain || this.#isDoubled
-            ? { ...head, code: 'ERR_DEP', ...answered, outcome: 'unknown' }
-            : { ...head, ...answered, outcome: outcome.ok ? 'missing' : 'failed' };
-      }
+      const event = this.#writeEvent(key, operation, begin, outcome);
       recorder.operations[event.outcome] += 1;
       recorder.history(event);
+      this.#end();
+    });
+  }
+
+  #writeEvent(key: string, operation: KvOperation, begin: number, outcome: Outcome<WriteReply>): WriteEvent {
+    const { recorder } = this.#parts;
+    const what = carriedBy(operation);
+    const head = { type: 'write', client: this.host.name, key, clientTime: this.#clientTime, ...what, begin } as const;
+    if (outcome.ok && outcome.value.kind === 'accepted') {
+      // Most writes end so: a field at a time, since to spread an object and add to it takes microseconds.
+      const { type, client, clientTime, value } = head;
+      const [end, replica, stamp] = [recorder.now, this.#answeredBy, stampOf(outcome.value.stamp)];
+      return this.#isRepeated || this.#isDoubled || what.change !== undefined
+        ? { ...head, end, replica, ...this.#repeated(), outcome: 'accepted', stamp }
+        : { type, client, key, clientTime, value, begin, end, replica, outcome: 'accepted', stamp };
+    }
+    const answered = { ...this.#answered(outcome), ...this.#repeated() };
+    return this.#isUncertain || this.#isDoubled
+      ? { ...head, code: 'ERR_DEP', ...answered, outcome: 'unknown' }
+      : { ...head, ...answered, outcome: outcome.ok ? 'missing' : 'failed' };
+  }
+
+  #batch(keys: readonly string[], operation: KvOperation): void {
+    const { recorder } = this.#parts;
+    const begin = recorder.now;
+    const parts = keys.map((key) => ({ key, operation }));
+    this.#client.batch(parts, (outcome) => {
+      const events = keys.map(
+        (key): WriteEvent => ({ ...this.#writeEvent(key, operation, begin, outcome), part: true }),
+      );
+      recorder.operations[(events[0] as WriteEvent).outcome] += 1;
+      for (const event of events) recorder.history(event);
+      this.#end();
+    });
+  }
+
+  #readMany(keys: readonly string[]): void {
+    const { recorder } = this.#parts;
+    const begin = recorder.now;
+    this.#client.readMany(keys, (outcome) => {
+      const answered = this.#answered(outcome);
+      const reply = outcome.ok ? outcome.value : null;
+      const seen = reply !== null && 'seen' in reply && reply.seen !== null ? { seen: reply.seen as Vector } : {};
+      this.#together += 1;
+      const events = keys.map((key, i): ReadEvent => {
+        const when = { begin, ...answered, ...seen, together: this.#together };
+        const head = { type: 'read', client: this.host.name, key, ...when } as const;
+        if (reply?.kind !== 'values') return { ...head, outcome: reply === null ? 'failed' : reply.kind };
+        const found = reply.values[i] ?? null;
+        if (found === null) return { ...head, outcome: 'absent' };
+        return { ...head, outcome: 'found', value: shownOf(found.value), stamp: stampOf(found.stamp) };
+      });
+      recorder.operations[(events[0] as ReadEvent).outcome] += 1;
+      for (const event of events) recorder.history(event);
       this.#end();
     });
   }
@@ -207,13 +255,16 @@ export class SimClient {
       };
     };
     return {
-      write: (request: WriteRequest<KvOperation>, timeoutMs, done: Done<WriteReply>) => {
+      write: (request: Submission<KvOperation>, timeoutMs, done: Done<WriteReply>) => {
         this.#clientTime = request.clientTime;
         this.#isRepeated ||= this.#isUncertain;
         connection.write(request, timeoutMs, note(done));
       },
       read: (request: ReadRequest, timeoutMs, done: Done<ReadReply<Uint8Array>>) => {
         connection.read(request, timeoutMs, note(done));
+      },
+      readMany: (request: ReadManyRequest, timeoutMs, done: Done<ReadManyReply<Uint8Array>>) => {
+        connection.readMany(request, timeoutMs, note(done));
       },
       close: () => connection.close(),
     };

@@ -13,6 +13,8 @@ export interface WorkloadParts {
   readonly changing: Random;
   /** What merges are drawn from, likewise. */
   readonly merging: Random;
+  /** And batches. */
+  readonly batching: Random;
   /** The merge procedures, and what is written with them. */
   readonly samples: readonly MergeSamples[];
   /** How many in a hundred operations are on keys that are merged. */
@@ -27,7 +29,7 @@ export interface WorkloadParts {
  * replica, now and then.
  */
 export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
-  const { random, changing, merging, samples, mergeShare, ids, clients, durationMs } = parts;
+  const { random, changing, merging, batching, samples, mergeShare, ids, clients, durationMs } = parts;
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   const hot = pick([1, 3, 10]);
   const cold = pick([20, 200, 2_000]);
@@ -38,6 +40,7 @@ export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
   const bytes = pick([0, 0, 40, 300]);
   // Some runs have none of them.
   const changeShare = [0, 0, 20, 60][changing.below(4)] as number;
+  const batchShare = [0, 0, 10, 40][batching.below(4)] as number;
   const actions: PlannedAction[] = [];
   for (const client of clients) {
     actions.push({ at: 0, action: { kind: 'roam', client, replica: pick(ids) } });
@@ -55,7 +58,11 @@ export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
       }
       const isChanging = changeShare > 0 && changing.below(100) < changeShare;
       if (isChanging) action = changed(action, `${client}.${count}`, changing);
-      actions.push({ at, action: merging.below(100) < mergeShare ? merged(action, samples, merging) : action });
+      if (merging.below(100) < mergeShare) action = merged(action, samples, merging);
+      actions.push({
+        at,
+        action: batching.below(100) < batchShare ? batched(action, `${client}.${at}`, batching) : action,
+      });
     }
   }
   return actions;
@@ -78,6 +85,18 @@ function merged({ kind, client }: ClientAction, samples: readonly MergeSamples[]
       return { kind: 'merge', client, key, procedure, expects, value: pick() };
     }
   }
+}
+
+/** Something to keys that are written and read several at once, and now and then one of them alone. */
+function batched({ kind, client }: ClientAction, name: string, random: Random): ClientAction {
+  const keys = ['b0', 'b1', 'b2', 'b3', 'b4'];
+  const first = random.below(keys.length);
+  const some = [...keys.slice(first), ...keys.slice(0, first)].slice(0, 2 + random.below(3));
+  const [key] = some as [string];
+  const isAlone = random.below(4) === 0;
+  if (kind === 'get') return isAlone ? { kind: 'get', client, key } : { kind: 'getMany', client, keys: some };
+  if (!isAlone) return { kind: 'batch', client, keys: some, value: name };
+  return random.below(3) === 0 ? { kind: 'delete', client, key } : { kind: 'put', client, key, value: name };
 }
 
 /** The same to a key that is changed by operations which read it: one only counted, one appended to, or one for all of them. */

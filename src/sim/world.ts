@@ -82,7 +82,9 @@ export class World {
       case 'setRemove':
       case 'putIfAbsent':
       case 'merge':
+      case 'batch':
       case 'get':
+      case 'getMany':
       case 'roam':
         this.clients.get(action.client)?.do(action);
         break;

@@ -60,6 +60,30 @@ class Story {
     return this;
   }
 
+  /** Puts the value under each of the keys at once. */
+  batch(client: string, keys: readonly string[], value: string, stamp: Stamp): this {
+    const [first, ...others] = keys as [string, ...string[]];
+    this.write(client, first, value, stamp, { part: true });
+    const part = this.events.at(-1) as WriteEvent;
+    for (const key of others) this.events.push({ ...part, key });
+    return this;
+  }
+
+  /** Several keys, of one state. */
+  together(
+    client: string,
+    shown: readonly (readonly [key: string, value: string | null, stamp: Stamp | null])[],
+  ): this {
+    const when = this.#span();
+    const together = this.events.length;
+    for (const [key, value, stamp] of shown) {
+      const head = { type: 'read', client, key, ...when, replica: 'a', together } as const;
+      if (value === null || stamp === null) this.events.push({ ...head, outcome: 'absent' });
+      else this.events.push({ ...head, outcome: 'found', value, stamp });
+    }
+    return this;
+  }
+
   state(state: Partial<StateEvent> & Pick<StateEvent, 'seen'>): this {
     const { begin: at } = this.#span();
     const none = { received: [], base: 0, stable: 0, log: [], store: [], final: false };
@@ -105,7 +129,12 @@ describe('a history that keeps every promise', () => {
   test('of real replicas, also when members come and go', { timeout: 600_000 }, () => {
     const looked = new Set<CheckName>();
     for (let seed = FIRST_SEED; seed < FIRST_SEED + PLAYED; seed++) {
-      const what = { keys: 1 + (seed % 3), membersChange: seed % 2 === 0, changes: seed % 4 < 2 };
+      const what = {
+        keys: 1 + (seed % 3),
+        membersChange: seed % 2 === 0,
+        changes: seed % 4 < 2,
+        batches: seed % 3 > 0,
+      };
       const spec = { seed, steps: 200, clients: 3, ...what };
       const report = checkHistory(playHistory(spec), MERGES);
       expect(report.violations, `seed ${seed}`).toEqual([]);
@@ -121,6 +150,20 @@ describe('a history that keeps every promise', () => {
     });
     expect(ok).toBe(true);
     expect(checks.map(({ looked }) => looked)).toEqual(CHECKS.map(() => 0));
+  });
+
+  test('in which a batch is overwritten in part, and two reads of one key each come before and after it', () => {
+    const seen = story()
+      .write('d', 'order', 'x', A1)
+      .batch('d', ['order', 'stock'], 'y', A2)
+      .read('c', 'order', 'x', A1)
+      .read('c', 'stock', 'y', A2)
+      .write('d', 'stock', 'z', A3);
+    seen.together('c', [
+      ['stock', 'z', A3],
+      ['order', 'y', A2],
+    ]);
+    expect(seen.broken()).toEqual([]);
   });
 
   test('in which a repeat has two stamps, and took effect at the lower, which nobody saw', () => {
@@ -371,6 +414,20 @@ const PLANTED: readonly (readonly [name: string, check: CheckName, story: Story,
       .read('c', 'album', 'y', A2)
       .read('c', 'photo', null, null),
   ],
+  ...[
+    ['a batch in halves', 'x', A1],
+    ['a batch of which a part is not there', null, null],
+  ].map(([name, value, stamp]): (typeof PLANTED)[number] => [
+    name as string,
+    'atomicity',
+    new Story([])
+      .write('d', 'order', 'x', A1)
+      .batch('d', ['order', 'stock'], 'y', A2)
+      .together('c', [
+        ['order', value as string | null, stamp as Stamp | null],
+        ['stock', 'y', A2],
+      ]),
+  ]),
   [
     'an effect seen without its cause, through a third',
     'causal',

@@ -9,6 +9,7 @@ interface Made {
   readonly value: string | null;
   readonly stamps: readonly Stamp[];
   readonly isRepeated: boolean;
+  readonly part?: true;
 }
 
 /**
@@ -41,13 +42,24 @@ export function makeGarbage(seed: number): History {
     const clientTime = (times[client] ?? 0) + 1;
     times[client] = clientTime;
     const value = below(3) === 0 ? null : `v${client}${clientTime}`;
-    const it = { client, clientTime, key, value, stamps, isRepeated };
-    made.push(it);
-    const head = { type: 'write', client, clientTime, key, value, begin: now, end: now, replica: 'a' } as const;
     const [stamp] = stamps;
-    const repeated = isRepeated ? ({ repeated: true } as const) : {};
-    if (stamp === undefined || below(6) === 0) events.push({ ...head, outcome: 'unknown', ...repeated });
-    else events.push({ ...head, outcome: 'accepted', stamp, ...repeated });
+    const isUnknown = stamp === undefined || below(6) === 0;
+    const keys = below(4) === 0 ? ['k', 'l'] : [key];
+    for (const key of keys) {
+      const part = keys.length > 1 ? ({ part: true } as const) : {};
+      made.push({ client, clientTime, key, value, stamps, isRepeated, ...part });
+      const head = { type: 'write', client, clientTime, key, value, begin: now, end: now, replica: 'a' } as const;
+      const repeated = isRepeated ? ({ repeated: true } as const) : {};
+      if (isUnknown) events.push({ ...head, outcome: 'unknown', ...repeated, ...part });
+      else events.push({ ...head, outcome: 'accepted', stamp, ...repeated, ...part });
+    }
+  };
+  const readTogether = (client: string): void => {
+    const begun = events.length;
+    for (const key of ['k', 'l']) read(client, key);
+    events.push(
+      ...events.splice(begun).map((event) => (event.type === 'read' ? { ...event, together: begun } : event)),
+    );
   };
   const read = (client: string, key: string): void => {
     const puts = made.filter((it) => it.key === key && it.value !== null && it.stamps.length > 0);
@@ -81,7 +93,7 @@ export function makeGarbage(seed: number): History {
     const key = ['k', 'k', 'l'][below(3)] as string;
     const dice = below(10);
     if (dice < 4) write(client, key, now);
-    else if (dice < 8) read(client, key);
+    else if (dice < 8) below(3) === 0 ? readTogether(client) : read(client, key);
     else if (dice < 9) show(false);
     else if (below(3) === 0) {
       const event = below(2) === 0 ? 'lost' : 'retired';

@@ -23,14 +23,24 @@ export interface NaiveOperation {
   readonly first: WriteEvent | null;
   readonly tries: readonly WriteEvent[];
   readonly stamps: readonly Stamp[];
+  readonly part: true | undefined;
 }
 
-interface Sighting {
+/** Names an operation; a part of a batch by its key too. */
+interface Named {
+  readonly client: string;
+  readonly clientTime: number;
+  readonly key: string;
+  readonly part?: true | undefined;
+}
+
+export interface Sighting {
   readonly stamp: Stamp;
   readonly key: string;
   readonly value: string | null;
   readonly client?: string;
   readonly clientTime?: number;
+  readonly part?: true | undefined;
   readonly resubmitted?: boolean;
 }
 
@@ -46,7 +56,7 @@ export class NaiveFacts {
 
   constructor({ header, events }: History) {
     this.header = header;
-    this.events = [...events];
+    this.events = Array.from(events, keyed);
     this.writes = this.events.filter((event) => event.type === 'write');
     this.reads = this.events.filter((event) => event.type === 'read').filter(isAnswered);
     this.states = this.events.filter((event) => event.type === 'state');
@@ -80,10 +90,17 @@ export class NaiveFacts {
     return this.operations.find(({ stamps }) => stamps.some((other) => same(other, stamp))) ?? null;
   }
 
-  operationOf({ client, clientTime }: { readonly client: string; readonly clientTime: number }): NaiveOperation {
-    return this.operations.find(
-      (operation) => operation.client === client && operation.clientTime === clientTime,
-    ) as NaiveOperation;
+  operationOf(name: Named): NaiveOperation {
+    return this.operations.find((operation) => isSameName(operation, name)) as NaiveOperation;
+  }
+
+  /** The client's steps before the one at `at`, or before all that it is one of. */
+  before(client: string, at: number): readonly (WriteEvent | ReadEvent)[] {
+    const steps = this.steps(client);
+    const step = steps[at];
+    let first = at;
+    while (step !== undefined && isOneWhole(steps[first - 1], step)) first -= 1;
+    return steps.slice(0, first);
   }
 
   /** What may stand at a stamp that nothing says whose it is. */
@@ -97,7 +114,9 @@ export class NaiveFacts {
   after({ client, first }: NaiveOperation): Stamp | null {
     if (first === null) return null;
     const steps = this.steps(client);
-    const known = steps.slice(0, steps.indexOf(first)).flatMap(({ stamp }) => (stamp === undefined ? [] : [stamp]));
+    const known = this.before(client, steps.indexOf(first)).flatMap(({ stamp }) =>
+      stamp === undefined ? [] : [stamp],
+    );
     return known.sort((a, b) => this.order(a, b)).at(-1) ?? null;
   }
 
@@ -164,11 +183,13 @@ export class NaiveFacts {
     });
     const operations = named
       .filter((it, at) => named.findIndex((other) => isSameName(it, other)) === at)
-      .map(({ client, clientTime, key, value }) => {
-        const tries = this.writes.filter((write) => isSameName(write, { client, clientTime }));
-        const its = this.sightings.filter((it) => it.client === client && it.clientTime === clientTime);
+      .map(({ client, clientTime, key, value, part }) => {
+        const tries = this.writes.filter((write) => isSameName(write, { client, clientTime, key, part }));
+        const its = this.sightings.filter(
+          (it) => it.client === client && it.clientTime === clientTime && (part !== true || it.key === key),
+        );
         const stamps = unique(its.map(({ stamp }) => stamp));
-        return { client, clientTime, key, value, first: tries[0] ?? null, tries, stamps };
+        return { client, clientTime, key, value, first: tries[0] ?? null, tries, stamps, part };
       });
     // A stamp that only reads and stores have shown is that of the one operation that it can be.
     const unknown = unique(this.sightings.map(({ stamp }) => stamp)).filter(
@@ -203,8 +224,30 @@ export function mayBeThere({ tries }: Pick<NaiveOperation, 'tries'>): boolean {
   return tries.length === 0 || tries.some(({ outcome }) => outcome === 'accepted' || outcome === 'unknown');
 }
 
+/** The same place: under one stamp a batch has one on each of its keys. */
 export function same(a: Stamp, b: Stamp): boolean {
+  return isSameStamp(a, b) && (a as readonly unknown[])[3] === (b as readonly unknown[])[3];
+}
+
+export function isSameStamp(a: Stamp, b: Stamp): boolean {
   return a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
+}
+
+/** True if both are of one batch, or of one read of several keys. */
+export function isOneWhole(a: WriteEvent | ReadEvent | undefined, b: WriteEvent | ReadEvent): boolean {
+  if (a?.type === 'read') return b.type === 'read' && a.together !== undefined && a.together === b.together;
+  if (a?.part !== true || b.type !== 'write' || b.part !== true) return false;
+  return a.clientTime === b.clientTime && a.begin === b.begin;
+}
+
+/** The event, with the key in each stamp that it has: so that each is one place. */
+function keyed<Event extends HistoryEvent>(event: Event): Event {
+  const at = (stamp: Stamp, key: string): Stamp => [...stamp, key] as unknown as Stamp;
+  if ('stamp' in event && event.stamp !== undefined) return { ...event, stamp: at(event.stamp, event.key) };
+  if (event.type !== 'state') return event;
+  const log = event.log.map((write) => ({ ...write, stamp: at(write.stamp, write.key) }));
+  const store = event.store.map(([key, value, stamp]) => [key, value, at(stamp, key)] as const);
+  return { ...event, log, store };
 }
 
 export function timeOf(vector: Vector, [, replica, incarnation]: Stamp): number {
@@ -219,11 +262,9 @@ function unique(stamps: readonly Stamp[]): Stamp[] {
   return stamps.filter((stamp, at) => stamps.findIndex((other) => same(stamp, other)) === at);
 }
 
-function isSameName(
-  a: { readonly client: string; readonly clientTime: number },
-  b: { readonly client: string; readonly clientTime: number },
-): boolean {
-  return a.client === b.client && a.clientTime === b.clientTime;
+export function isSameName(a: Named, b: Named): boolean {
+  const areParts = a.part === true && b.part === true;
+  return a.client === b.client && a.clientTime === b.clientTime && (!areParts || a.key === b.key);
 }
 
 function isAnswered({ outcome }: ReadEvent): boolean {
@@ -232,8 +273,8 @@ function isAnswered({ outcome }: ReadEvent): boolean {
 
 function sightingsOf(event: HistoryEvent): Sighting[] {
   if (event.type === 'write') {
-    const { stamp, key, value, client, clientTime } = event;
-    return stamp === undefined ? [] : [{ stamp, key, value, client, clientTime }];
+    const { stamp, key, value, client, clientTime, part } = event;
+    return stamp === undefined ? [] : [{ stamp, key, value, client, clientTime, part }];
   }
   if (event.type === 'read') {
     const { stamp, key, value } = event;

@@ -36,7 +36,7 @@ function ownWrites(facts: NaiveFacts, client: string): Judged[] {
   const steps = facts.steps(client);
   return steps.flatMap((read, at) => {
     if (read.type !== 'read') return [];
-    const before = steps.slice(0, at);
+    const before = facts.before(client, at);
     const wrote = before.filter((step) => isAccepted(step) && step.key === read.key) as WriteEvent[];
     const newest = Math.max(...wrote.map(({ clientTime }) => clientTime));
     const last = wrote.findLast(({ clientTime }) => clientTime === newest);
@@ -57,7 +57,7 @@ function earlierReads(facts: NaiveFacts, client: string): Judged[] {
   const steps = facts.steps(client);
   return steps.flatMap((read, at) => {
     if (read.type !== 'read') return [];
-    const before = steps.slice(0, at);
+    const before = facts.before(client, at);
     const found = before.filter((step) => step.type === 'read' && step.key === read.key && step.stamp !== undefined);
     const last = found.at(-1);
     if (last === undefined) return [];
@@ -97,7 +97,9 @@ function knownBefore(facts: NaiveFacts, client: string, type: 'read' | 'write'):
     if (step.type !== 'write') return [];
     const operation = facts.operationOf(step);
     if (operation.first !== step) return [];
-    const known = steps.slice(0, at).flatMap((it) => (it.type === type && it.stamp !== undefined ? [it.stamp] : []));
+    const known = facts
+      .before(client, at)
+      .flatMap((it) => (it.type === type && it.stamp !== undefined ? [it.stamp] : []));
     const told = acknowledged(operation)?.stamp;
     return operation.stamps
       .filter((stamp) => {
@@ -124,7 +126,7 @@ function isCausalBroken(facts: NaiveFacts, clients: readonly string[]): boolean 
     const all = pasts.get(name) ?? new Set<NaiveOperation>();
     if (pasts.has(name)) return all;
     pasts.set(name, all);
-    for (const step of facts.steps(client).slice(0, at)) {
+    for (const step of facts.before(client, at)) {
       const stamp = step.type === 'read' ? step.stamp : undefined;
       const operation = step.type === 'write' ? facts.operationOf(step) : stamp && facts.operationAt(stamp);
       if (operation == null || operation.first === null || !clients.includes(operation.client)) continue;
@@ -138,7 +140,7 @@ function isCausalBroken(facts: NaiveFacts, clients: readonly string[]): boolean 
   return clients.some((client) =>
     facts.steps(client).some((read, at) => {
       if (read.type !== 'read') return false;
-      const known = [...past(client, at)];
+      const known = [...past(client, facts.before(client, at).length)];
       return clients.some((writer) => {
         const upTo = Math.max(...known.filter((it) => it.client === writer).map(({ clientTime }) => clientTime));
         const its = facts.operations.filter(

@@ -34,7 +34,13 @@ describe('the fast checks and the naive ones agree', () => {
   test('on correct histories, and on the same with things changed in them', { timeout: 600_000 }, () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + PLAYED; seed++) {
       const random = seededRandom(seed);
-      const spec = { seed, steps: 20 + random.below(60), clients: 2, keys: 1 + random.below(2) };
+      const spec = {
+        seed,
+        steps: 20 + random.below(60),
+        clients: 2,
+        keys: 1 + random.below(2),
+        batches: seed % 2 === 0,
+      };
       let history = playHistory({ ...spec, membersChange: random.below(2) === 0 });
       if (seed % 4 === 0) compare(history, `${seed}`);
       for (let left = random.below(3); left >= 0; left--) history = mutate(history, random);

@@ -1,12 +1,16 @@
-import type { History, LoggedWrite, Stamp, StateEvent, Vector } from '../../src/check/history.js';
+import type { History, LoggedWrite, ReadEvent, Stamp, StateEvent, Vector } from '../../src/check/history.js';
 import type { CheckName } from '../../src/check/report.js';
 import {
   acknowledged,
   covers,
+  isOneWhole,
   isRepeated,
+  isSameName,
+  isSameStamp,
   mayBeThere,
   NaiveFacts,
   type NaiveOperation,
+  type Sighting,
   same,
   timeOf,
 } from './naive-facts.js';
@@ -29,6 +33,7 @@ export function checkNaively(history: History): ReadonlyMap<CheckName, boolean> 
     ['durability', naiveDurability(facts)],
     ['convergence', naiveConvergence(facts)],
     ...naiveSessions(facts),
+    ['atomicity', naiveAtomicity(facts)],
   ]);
 }
 
@@ -36,9 +41,7 @@ export function checkNaively(history: History): ReadonlyMap<CheckName, boolean> 
 function naiveOperations({ events, writes, reads, operations, sightings }: NaiveFacts): boolean {
   const named = [...writes, ...events.flatMap((event) => (event.type === 'state' ? event.log : []))];
   const isDouble = named.some((a) =>
-    named.some(
-      (b) => a.client === b.client && a.clientTime === b.clientTime && (a.key !== b.key || a.value !== b.value),
-    ),
+    named.some((b) => isSameName(a, b) && (a.key !== b.key || a.value !== b.value || a.part !== b.part)),
   );
   const isUnasked = operations.some((it) => it.tries.length === 0 || (!mayBeThere(it) && it.stamps.length > 0));
   const isUnwritten = sightings.some(
@@ -52,7 +55,11 @@ function naiveOperations({ events, writes, reads, operations, sightings }: Naive
   });
   const done = events.filter((event) => event.type === 'write' || event.type === 'read');
   const isOverlapping = done.some((a, at) =>
-    done.slice(at + 1).some((b) => a.client === b.client && b.begin < (a.end ?? a.begin)),
+    done.slice(at + 1).some((b) => {
+      const own = done.filter(({ client }) => client === b.client);
+      const isContinued = isOneWhole(own[own.indexOf(b) - 1], b);
+      return a.client === b.client && b.begin < (a.end ?? a.begin) && !isContinued;
+    }),
   );
   const isBack = writes.some((a, at) =>
     writes.some(
@@ -66,15 +73,35 @@ function naiveOperations({ events, writes, reads, operations, sightings }: Naive
   return isDouble || isUnasked || isUnwritten || isEarly || isOverlapping || isBack;
 }
 
-function naiveStamps({ sightings }: NaiveFacts): boolean {
+function naiveStamps(facts: NaiveFacts): boolean {
+  const { sightings } = facts;
   return sightings.some((a) =>
     sightings.some((b) => {
+      if (isSameStamp(a.stamp, b.stamp) && a.key !== b.key) return !mayBeOneBatch(facts, a, b);
       if (!same(a.stamp, b.stamp)) return false;
       if (a.key !== b.key || a.value !== b.value) return true;
       if (a.client === undefined || b.client === undefined) return false;
       return a.client !== b.client || a.clientTime !== b.clientTime;
     }),
   );
+}
+
+/** Unless one is known to be of another write than the other. */
+function mayBeOneBatch(facts: NaiveFacts, a: Sighting, b: Sighting): boolean {
+  const [one, other] = [nameOf(facts, a), nameOf(facts, b)];
+  if (one === null || other === null) return (one ?? other)?.part === true || one === other;
+  return areParts(one, other);
+}
+
+function nameOf(facts: NaiveFacts, { client, clientTime, part, stamp }: Sighting): Named | null {
+  if (client !== undefined && clientTime !== undefined) return { client, clientTime, part };
+  return facts.operationAt(stamp);
+}
+
+type Named = Pick<NaiveOperation, 'client' | 'clientTime' | 'part'>;
+
+function areParts(a: Named, b: Named): boolean {
+  return a.part === true && b.part === true && a.client === b.client && a.clientTime === b.clientTime;
 }
 
 function naiveOrder(facts: NaiveFacts): boolean {
@@ -86,7 +113,13 @@ function naiveOrder(facts: NaiveFacts): boolean {
     );
   });
   const isUnsorted = ({ log }: StateEvent): boolean =>
-    log.some((write, at) => at > 0 && facts.order((log[at - 1] as LoggedWrite).stamp, write.stamp) >= 0);
+    log.some((write, at) => {
+      const before = log[at - 1];
+      if (before === undefined || facts.order(before.stamp, write.stamp) < 0) return false;
+      const [one, other] = [facts.operationAt(before.stamp), facts.operationAt(write.stamp)];
+      const isSame = isSameStamp(before.stamp, write.stamp) && before.key !== write.key;
+      return !(isSame && one !== null && other !== null && areParts(one, other));
+    });
   return isWrong || facts.states.some(isUnsorted);
 }
 
@@ -312,4 +345,40 @@ function naiveConvergence({ states }: NaiveFacts): boolean {
       return JSON.stringify(a.store) !== JSON.stringify(b.store);
     }),
   );
+}
+
+/** A read of several keys that shows a part of a batch, and beside it, of another key of that, what stands before the batch. */
+function naiveAtomicity(facts: NaiveFacts): boolean {
+  return facts.clients.some((client) => {
+    const steps = facts.steps(client);
+    const isTogether = (at: number, other: number): boolean => {
+      const [low, high] = [Math.min(at, other), Math.max(at, other)];
+      return steps.slice(low, high).every((step, i) => isOneWhole(step, steps[low + i + 1] as (typeof steps)[number]));
+    };
+    return steps.some((read, at) =>
+      steps.some((beside, other) => {
+        if (read.type !== 'read' || beside.type !== 'read' || at === other || !isTogether(at, other)) return false;
+        const shown = read.stamp === undefined ? null : facts.operationAt(read.stamp);
+        return shown?.part === true && isHalf(facts, shown, beside);
+      }),
+    );
+  });
+}
+
+function isHalf(facts: NaiveFacts, shown: NaiveOperation, { key, stamp, begin, end }: ReadEvent): boolean {
+  const batch = facts.operations.filter((other) => areParts(shown, other));
+  const part = batch.find((other) => other.key === key);
+  if (part === undefined) return false;
+  if (stamp === undefined) {
+    return part.value !== null && acknowledged(part) !== null && !facts.mayBeDeleted(part, end ?? begin);
+  }
+  const at = facts.operationAt(stamp);
+  const possible = at === null ? facts.possibleAt(stamp) : [at];
+  if (possible.some((it) => it.client === part.client && it.clientTime > part.clientTime)) return false;
+  if (batch.some((it) => possible.includes(it))) return false;
+  const stamps = batch.flatMap((it) => it.stamps);
+  if (stamps.length === 0 || stamps.some((other) => facts.order(stamp, other) >= 0)) return false;
+  if (batch.every((it) => acknowledged(it) !== null && !isRepeated(it))) return true;
+  const after = facts.after(batch[0] as NaiveOperation);
+  return after !== null && facts.order(stamp, after) <= 0;
 }

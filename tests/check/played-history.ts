@@ -2,6 +2,7 @@ import { type ClientId, incarnationOf, type ReplicaId, replicaIdOf } from '../..
 import { type Random, seededRandom } from '../../src/base/random.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type Refused } from '../../src/bayou/messages.js';
 import { GUARANTEES, Session } from '../../src/bayou/session.js';
+import { isBatch, partsOf, type Submission } from '../../src/bayou/submission.js';
 import type { VersionVector } from '../../src/bayou/version-vector.js';
 import type { AcceptStamp, Write } from '../../src/bayou/write.js';
 import type { History, HistoryEvent, LoggedWrite, Stamp, Vector, WriteEvent } from '../../src/check/history.js';
@@ -19,6 +20,8 @@ export interface PlayedSpec {
   readonly membersChange: boolean;
   /** True for some keys that operations change which read them. */
   readonly changes?: boolean;
+  /** True for batches, and reads of several keys. */
+  readonly batches?: boolean;
 }
 
 /**
@@ -79,12 +82,13 @@ class Player {
 
   #write(node: Node): void {
     const session = this.#pick(this.#sessions);
-    const key = this.#key();
-    const operation = this.#operation(key);
-    const request = session.write(key, operation);
+    const request = this.#submission(session);
     const { client, clientTime } = request;
-    const what = whatOf(operation);
-    const head = { type: 'write', client, clientTime, key, ...what, begin: this.#now, end: this.#now } as const;
+    const part = isBatch(request) ? ({ part: true } as const) : {};
+    const heads = partsOf(request).map(({ key, operation }) => {
+      const what = { key, ...whatOf(operation), ...part };
+      return { type: 'write', client, clientTime, ...what, begin: this.#now, end: this.#now } as const;
+    });
     let isUncertain = false;
     // An answer is lost now and then, and the client asks again, elsewhere.
     for (let asked = node, tries = 0; tries < 3; asked = this.#pick(this.#nodes), tries++) {
@@ -94,17 +98,28 @@ class Player {
         continue;
       }
       const repeated = isUncertain ? ({ repeated: true } as const) : {};
-      const answered = { ...head, replica: asked.id, ...repeated };
       if (reply.kind === 'accepted') {
-        session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
-        this.#events.push({ ...answered, outcome: 'accepted', stamp: stampOf(reply.stamp) });
-      } else {
+        for (const { key, operation } of partsOf(request)) {
+          session.wrote(key, reply.stamp, kvMachine.isBlind(operation));
+        }
+      }
+      for (const head of heads) {
+        const answered = { ...head, replica: asked.id, ...repeated };
         const refused = reply.kind === 'refused' ? 'failed' : 'missing';
-        this.#events.push({ ...answered, outcome: isUncertain ? 'unknown' : refused });
+        if (reply.kind !== 'accepted') this.#events.push({ ...answered, outcome: isUncertain ? 'unknown' : refused });
+        else this.#events.push({ ...answered, outcome: 'accepted', stamp: stampOf(reply.stamp) });
       }
       return;
     }
-    this.#events.push({ ...head, end: null, replica: null, outcome: 'unknown', repeated: true });
+    for (const head of heads) {
+      this.#events.push({ ...head, end: null, replica: null, outcome: 'unknown', repeated: true });
+    }
+  }
+
+  #submission(session: Session<KvOperation>): Submission<KvOperation> {
+    const [key, other] = [this.#key(), this.#spec.batches === true && this.#random.below(3) === 0 ? this.#key() : null];
+    if (other === null || other === key) return session.write(key, this.#operation(key));
+    return session.batch([key, other].map((key) => ({ key, operation: this.#operation(key) })));
   }
 
   /** With changes, some are only counted, and some are for all operations. */
@@ -131,7 +146,35 @@ class Player {
     return this.#random.below(4) === 0 ? { kind: 'delete' } : { kind: 'put', value: bytesOf(`v${++this.#puts}`) };
   }
 
-  #read({ id, replica }: Node): void {
+  /** All keys there may be, of one state. */
+  #readTogether({ id, replica }: Node): void {
+    const session = this.#pick(this.#sessions);
+    const keys = Array.from({ length: this.#spec.keys }, (_, i) => `k${i}`);
+    const before = keys.map((key) => session.needsOf(key));
+    const reply = replica.reader.readMany({ keys, needs: session.readMany(keys) });
+    const seen = replica.isBehind ? {} : { seen: vectorOf(replica.seen()) };
+    const { client } = session;
+    const together = this.#events.length;
+    for (const [i, key] of keys.entries()) {
+      const when = { begin: this.#now, end: this.#now, replica: id, ...seen, together };
+      const head = { type: 'read', client, key, ...when } as const;
+      if (reply.kind !== 'values') {
+        this.#events.push({ ...head, outcome: reply.kind === 'refused' ? 'failed' : reply.kind });
+        continue;
+      }
+      const found = reply.values[i] ?? null;
+      if (found === null) {
+        this.#events.push({ ...head, outcome: 'absent' });
+        continue;
+      }
+      session.found(key, found.stamp, before[i] ?? null, found.basis);
+      this.#events.push({ ...head, outcome: 'found', value: textOf(found.value), stamp: stampOf(found.stamp) });
+    }
+  }
+
+  #read(node: Node): void {
+    if (this.#spec.batches === true && this.#random.below(2) === 0) return this.#readTogether(node);
+    const { id, replica } = node;
     const session = this.#pick(this.#sessions);
     const key = this.#key();
     const reply = replica.read(session.read(key));
@@ -261,8 +304,8 @@ function vectorOf(vector: VersionVector): Vector {
 }
 
 function loggedOf(write: Write<KvOperation>): LoggedWrite {
-  const { client, clientTime, key, operation, resubmitted } = write;
-  const again = resubmitted === true ? { resubmitted } : {};
+  const { client, clientTime, key, operation, resubmitted, part } = write;
+  const again = { ...(resubmitted === true ? { resubmitted } : {}), ...(part === true ? { part } : {}) };
   const what =
     operation.kind === 'total' ? { value: textOf(operation.value), change: operation.kind } : whatOf(operation);
   return { stamp: stampOf(write), client, clientTime, key, ...what, ...again };

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { BaristaError, type ErrorCode } from '../../src/base/errors.js';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
-import { type Done, fail, type Outcome, succeed } from '../../src/base/outcome.js';
-import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../../src/bayou/messages.js';
+import { type Done, fail, type Outcome, promised, succeed } from '../../src/base/outcome.js';
+import type { ReadReply, ReadRequest, WriteReply } from '../../src/bayou/messages.js';
 import type { ClientConnection } from '../../src/bayou/ports.js';
+import type { ReadManyReply, ReadManyRequest } from '../../src/bayou/read-messages.js';
 import { Session } from '../../src/bayou/session.js';
+import { isBatch, type Submission } from '../../src/bayou/submission.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { Client } from '../../src/client/client.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -21,14 +23,19 @@ class Replica implements ClientConnection<KvOperation, Uint8Array> {
     this.#answer = answer;
   }
 
-  write(request: WriteRequest<KvOperation>, _timeoutMs: number, done: Done<WriteReply>): void {
-    this.asked.push(`write ${request.clientTime}`);
+  write(request: Submission<KvOperation>, _timeoutMs: number, done: Done<WriteReply>): void {
+    this.asked.push(`${isBatch(request) ? 'batch' : 'write'} ${request.clientTime}`);
     done(this.#outcome<WriteReply>({ kind: 'accepted', stamp: { origin: A, acceptTime: 1 } }));
   }
 
   read(request: ReadRequest, _timeoutMs: number, done: Done<ReadReply<Uint8Array>>): void {
     this.asked.push(`read ${request.key}`);
     done(this.#outcome<ReadReply<Uint8Array>>({ kind: 'absent' }));
+  }
+
+  readMany({ keys }: ReadManyRequest, _timeoutMs: number, done: Done<ReadManyReply<Uint8Array>>): void {
+    this.asked.push(`readMany ${keys}`);
+    done(this.#outcome<ReadManyReply<Uint8Array>>({ kind: 'values', values: keys.map(() => null) }));
   }
 
   close(): void {
@@ -55,6 +62,30 @@ describe('a client', () => {
     const { client, asked } = clientOf('ERR_CONN', 'missing', 'ok', 'ok');
     expect(await client.get('k')).toEqual({ kind: 'absent' });
     expect(asked()).toEqual([['read k'], ['read k'], ['read k'], []]);
+  });
+
+  test('writes and reads several keys at once, passes by who shows no state, and checks what it is given', async () => {
+    const { client, asked } = clientOf('ERR_BEHIND', 'ok');
+    const readMany = (...keys: readonly string[]) =>
+      promised<ReadManyReply<Uint8Array>>((done) => client.readMany(keys, done));
+    const batch = (...keys: readonly string[]) => {
+      const parts = keys.map((key) => ({ key, operation: { kind: 'delete' } as const }));
+      return promised<WriteReply>((done) => client.batch(parts, done));
+    };
+    expect(await readMany('k', 'l')).toEqual({ kind: 'values', values: [null, null] });
+    expect(await batch('k', 'l')).toMatchObject({ kind: 'accepted' });
+    expect([client.session.needsOf('k'), client.session.needsOf('l')].map(String)).toEqual(['a#1:1', 'a#1:1']);
+    expect(asked()).toEqual([
+      ['readMany k,l', 'batch 1'],
+      ['readMany k,l', 'batch 1'],
+    ]);
+    await expect(batch('k', 'k')).rejects.toMatchObject({ code: 'ERR_BATCH' });
+    await expect(batch('k', '')).rejects.toMatchObject({ code: 'ERR_INVALID_KEY' });
+    await expect(readMany('k', '')).rejects.toMatchObject({ code: 'ERR_INVALID_KEY' });
+    const behind = clientOf('ERR_BEHIND', 'ERR_CONN');
+    await expect(
+      promised<ReadManyReply<Uint8Array>>((done) => behind.client.readMany(['k', 'l'], done)),
+    ).rejects.toMatchObject({ code: 'ERR_BEHIND' });
   });
 
   test('tries a write elsewhere under the same client time, and the next under another', async () => {

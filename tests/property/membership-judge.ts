@@ -1,4 +1,5 @@
-import { groupBy, intersection, map } from 'lodash';
+import groupBy from 'lodash/groupBy.js';
+import intersection from 'lodash/intersection.js';
 import type { ClientId } from '../../src/base/ids.js';
 import { type AcceptStamp, stampOrder, type Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -32,18 +33,22 @@ export class Judge {
   readonly #retryWindow: number;
   /** The keys of which one group's value was put, as it was folded apart: of what others had nothing is known any more. */
   readonly #put = new Set<string>();
+  /** Stamps that were given to one key each. */
+  readonly #single = new Set<string>();
 
   /** `retryWindow`: in accept times. */
   constructor(retryWindow: number) {
     this.#retryWindow = retryWindow;
   }
 
-  stamped({ key, client, clientTime, origin, acceptTime, operation }: Write<KvOperation>): void {
+  /** `isPut`: what is left of a base store that was taken apart was put there, key by key. */
+  stamped({ key, client, clientTime, origin, acceptTime, operation }: Write<KvOperation>, isPut: boolean): void {
     const name = `${client}:${clientTime} ${key}`;
     const isDelete = operation.kind === 'delete';
     const known = this.#operations.get(name) ?? { key, client, clientTime, isDelete, operation, stamps: [] };
     if (operation.kind === 'total') this.#put.add(key);
     const stamp = { origin, acceptTime };
+    if (isPut) this.#single.add(nameOf(stamp));
     if (!known.stamps.some((other) => order(other, stamp) === 0)) known.stamps.push(stamp);
     this.#operations.set(name, known);
   }
@@ -105,14 +110,19 @@ export class Judge {
     return null;
   }
 
-  /** A replica that gave parts of a batch stamps with no key in common; null if none did. */
+  /** A replica that gave parts of a batch, which stood under one stamp, stamps with no key in common; null if none did. */
   #divided(): string | null {
     for (const parts of Object.values(groupBy([...this.#operations.values()], nameOfBatch))) {
-      // What was folded apart is put key by key.
-      if (parts.some(({ key }) => this.#put.has(key))) continue;
-      const given = parts.flatMap(({ key, stamps }) => stamps.map((stamp) => ({ key, stamp })));
+      const given = parts
+        .flatMap(({ key, stamps }) => stamps.map((stamp) => ({ key, stamp })))
+        .filter(({ stamp }) => !this.#single.has(nameOf(stamp)));
       for (const [origin, own] of Object.entries(groupBy(given, ({ stamp }) => stamp.origin))) {
-        const keys = Object.values(groupBy(own, ({ stamp }) => stamp.acceptTime)).map((same) => map(same, 'key'));
+        // What was accepted anew by several, and lost other parts at each, stands under several stamps.
+        const others = given.filter(({ stamp }) => stamp.origin !== origin).map(({ stamp }) => nameOf(stamp));
+        if (new Set(others).size > 1) continue;
+        const keys = Object.values(groupBy(own, ({ stamp }) => stamp.acceptTime)).map((same) =>
+          same.map(({ key }) => key),
+        );
         if (keys.some((some) => keys.some((others) => some !== others && intersection(some, others).length === 0))) {
           return `${origin} divided ${nameOfBatch(parts[0] as Operation)}: ${own.map(({ key, stamp }) => `${key} ${nameOf(stamp)}`)}`;
         }

@@ -158,6 +158,7 @@ function observed(
       if (asksSeen) readAndAsk(line, request, timeoutMs, pass);
       else line.read(request, timeoutMs, (outcome) => pass(outcome, null));
     },
+    readMany: (request, timeoutMs, done) => line.readMany(request, timeoutMs, done),
     close: () => line.close(),
   };
 }

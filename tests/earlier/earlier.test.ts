@@ -18,13 +18,12 @@ import { bytesIn, now } from '../bundle/memory.js';
 import { RawClient, type RawReply, readReply } from '../rpc/raw-client.js';
 
 /*
- * What a version of protocol 2 left behind and sent, before there were other operations than put and delete: its data opens as it
- * was, its clients are served, its peers and bundles are refused with the reason. `protocol-2/` was made by that version:
- * `data.tar.gz` is a data directory with a checkpoint and a log, folded writes, one accepted anew, a replica retired and a transfer
- * that was cut, and `data.json` what it showed; `bundle` is its bundle; `frames.json` are calls as its client sent them.
+ * What earlier versions left behind and sent: their data opens as it was, their clients are served, their peers and bundles are
+ * refused with the reason. Version 2 of the protocol had no operations but put and delete, version 3 no merges and batches.
+ * `protocol-N/` was made by a version that spoke N: `data.tar.gz` is a data directory with a checkpoint and a log, folded writes, one
+ * accepted anew, a replica retired and a transfer that was cut, and `data.json` what it showed; `bundle` is its bundle;
+ * `frames.json` are calls as its client sent them.
  */
-
-const MADE = fileURLToPath(new URL('./protocol-2/', import.meta.url));
 
 interface Shown {
   readonly store: readonly string[];
@@ -34,8 +33,22 @@ interface Shown {
   readonly retired: readonly string[];
 }
 
-const SHOWN = JSON.parse(readFileSync(join(MADE, 'data.json'), 'utf8')) as Shown;
-const FRAMES = JSON.parse(readFileSync(join(MADE, 'frames.json'), 'utf8')) as Readonly<Record<string, string>>;
+type CallName = 'pull' | 'news' | 'put' | 'get' | 'write';
+
+/** What a version left behind. */
+function leftBy(protocol: number) {
+  const made = fileURLToPath(new URL(`./protocol-${protocol}/`, import.meta.url));
+  const json = (name: string): unknown => JSON.parse(readFileSync(join(made, name), 'utf8'));
+  return {
+    protocol,
+    shown: json('data.json') as Shown,
+    frames: json('frames.json') as Readonly<Partial<Record<CallName, string>>>,
+    bundle: readFileSync(join(made, 'bundle')),
+    archive: join(made, 'data.tar.gz'),
+  };
+}
+
+type Left = ReturnType<typeof leftBy>;
 
 let folder: string;
 let replica: RunningReplica;
@@ -67,12 +80,13 @@ async function close(): Promise<void> {
   await new Promise<void>((resolve) => replica.close(resolve));
 }
 
-beforeEach(async () => {
+async function openLeft({ archive }: Left): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), 'barista-earlier-'));
-  execFileSync('tar', ['-xzf', join(MADE, 'data.tar.gz'), '-C', folder]);
+  execFileSync('tar', ['-xzf', archive, '-C', folder]);
   isNew = true;
   await open();
-});
+}
+
 afterEach(async () => {
   await close();
   rmSync(folder, { recursive: true, force: true });
@@ -105,58 +119,71 @@ async function textOf(key: string): Promise<string> {
   return reply.kind === 'found' ? new TextDecoder().decode(reply.value) : reply.kind;
 }
 
-describe('the data directory', () => {
-  test('opens with all that it held, as its next incarnation', async () => {
-    const seen = `${SHOWN.seen.replace('a#1:27', 'a#1:27 a#2:0')}`;
-    expect(await shown()).toEqual({ ...SHOWN, seen });
+/** What it claims now that it has another incarnation. */
+function claimedBy({ shown: { seen } }: Left): string {
+  return seen.replace(/^(a#1:\d+)/, '$1 a#2:0');
+}
+
+describe.each([2, 3].map(leftBy))('of protocol $protocol', (left) => {
+  beforeEach(() => openLeft(left));
+
+  test('the data directory opens with all that it held, as its next incarnation', async () => {
+    expect(await shown()).toEqual({ ...left.shown, seen: claimedBy(left) });
   });
 
-  test('takes operations that it did not know, and keeps them', async () => {
-    await write(1, 'of-c', { kind: 'append', bytes: new TextEncoder().encode(', more') });
+  test('it takes operations that it did not know, and keeps them', async () => {
+    const before = await textOf('of-c');
+    await write(1, 'of-c', { kind: 'append', bytes: bytes(', more') });
     await write(2, 'count', { kind: 'increment', by: 3 });
-    await write(3, 'k20', { kind: 'putIfAbsent', value: new TextEncoder().encode('not this') });
+    await write(3, 'v', { kind: 'put', value: bytes('12') });
+    await write(4, 'v', { kind: 'merge', procedure: 'highest@1', value: bytes('20'), expects: null });
     await close();
     await open();
-    expect([await textOf('of-c'), await textOf('count')]).toEqual(['anew, more', '3']);
-    expect(await textOf('k20')).toMatch(/^20 20 /);
+    expect([await textOf('of-c'), await textOf('count'), await textOf('v')]).toEqual([`${before}, more`, '3', '20']);
     const { store, log } = await shown();
-    expect(store.filter((line) => !/^(count|of-c)=/.test(line))).toEqual(
-      SHOWN.store.filter((line) => !line.startsWith('of-c=')),
-    );
-    expect(log.slice(0, SHOWN.log.length)).toEqual(SHOWN.log);
+    const others = (lines: readonly string[]) => lines.filter((line) => !/^(count|of-c|v)=/.test(line));
+    expect(others(store)).toEqual(others(left.shown.store));
+    expect(log.slice(0, left.shown.log.length)).toEqual(left.shown.log);
   });
-});
 
-test('its bundle is refused, and says of which version it is', () => {
-  const bundle = readFileSync(join(MADE, 'bundle'));
-  expect(now((done) => openBundle(bytesIn(bundle), done))).toMatchObject({
-    ok: false,
-    error: { code: 'ERR_VERSION_MISMATCH', message: expect.stringContaining('protocol 2') },
+  test('its bundle is refused, and says of which version it is', () => {
+    const { bundle, protocol } = left;
+    expect(now((done) => openBundle(bytesIn(bundle), done))).toMatchObject({
+      ok: false,
+      error: { code: 'ERR_VERSION_MISMATCH', message: expect.stringContaining(`protocol ${protocol}`) },
+    });
+    const damaged = Buffer.from(bundle);
+    damaged.writeUInt8((damaged.at(200) ?? 0) ^ 1, 200);
+    expect(now((done) => openBundle(bytesIn(damaged), done))).toMatchObject({
+      ok: false,
+      error: { code: 'ERR_BUNDLE' },
+    });
   });
-  const damaged = Buffer.from(bundle);
-  damaged.writeUInt8((damaged.at(200) ?? 0) ^ 1, 200);
-  expect(now((done) => openBundle(bytesIn(damaged), done))).toMatchObject({ ok: false, error: { code: 'ERR_BUNDLE' } });
-});
 
-describe('over the wire', () => {
-  async function call(name: string, { result }: ReplyForm<unknown>): Promise<RawReply> {
+  async function call(name: CallName): Promise<RawReply> {
+    const { result } = METHODS[name] as ReplyForm<unknown>;
     const client = await RawClient.connect(replica.listener?.address ?? expect.fail('it does not listen'));
-    client.send(Buffer.from(FRAMES[name] ?? '', 'base64'));
+    client.send(Buffer.from(left.frames[name] ?? '', 'base64'));
     const reply = readReply(await client.frame(), { result } as ReplyForm<unknown>);
     client.close();
     return reply;
   }
 
   test.each(['pull', 'news'] as const)('its %s is refused with the reason', async (name) => {
-    expect((await call(name, METHODS[name])).value).toBe('ERR_VERSION_MISMATCH');
-    expect((await shown()).seen).toBe(SHOWN.seen.replace('a#1:27', 'a#1:27 a#2:0'));
+    expect((await call(name)).value).toBe('ERR_VERSION_MISMATCH');
+    expect((await shown()).seen).toBe(claimedBy(left));
   });
 
   test('its clients write and read', async () => {
-    expect((await call('put', METHODS.put)).value).toMatchObject({ kind: 'accepted' });
-    expect((await call('get', METHODS.get)).value).toMatchObject({
-      kind: 'found',
-      value: new TextEncoder().encode('put'),
-    });
+    expect((await call('put')).value).toMatchObject({ kind: 'accepted' });
+    expect((await call('get')).value).toMatchObject({ kind: 'found', value: bytes('put') });
+    if (left.frames.write === undefined) return;
+    const before = Number(await textOf('n'));
+    expect((await call('write')).value).toMatchObject({ kind: 'accepted' });
+    expect(await textOf('n')).toBe(`${before + 5}`);
   });
 });
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -47,8 +47,8 @@ const LAYER_KEYS_MAX = 65_536;
  * time the layer is committed to a table on disk in one transaction, off the path of any write, and the log before it is
  * dropped. A read looks into the layer, then into the one being committed, then into the table.
  *
- * So opening costs what the log has since the last checkpoint, memory holds no more than two layers, and a crash takes
- * back the unflushed changes and nothing else: the records of one flush are one group of the log, there whole or not.
+ * So opening costs what the log has since the last checkpoint, memory holds no more than two layers, and a crash takes back
+ * the unflushed changes and nothing else: the records of one flush are one group of the log, whole or not there.
  */
 export class DurableStorage<Op> implements ReplicaStorage<Op> {
   readonly #config: DurableConfig<Op>;
@@ -154,12 +154,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   saveState(state: ReplicaState): void {
-    for (const origin of state.retired) this.#place(origin);
-    for (const vector of [state.baseVector, state.replaced, state.resume?.received, state.resume?.target]) {
-      for (const [origin] of vector?.entries() ?? []) this.#place(origin);
-    }
+    const vectors = [state.baseVector, state.replaced, state.resume?.received, state.resume?.target];
+    const named = vectors.flatMap((vector) => [...(vector?.entries() ?? [])].map(([origin]) => origin));
+    for (const origin of [...state.retired, ...named]) this.#place(origin);
     const encoded = this.#format.encodeState(state);
-    // What is so already takes no flush.
     if (!sameBytes(encoded, this.#state)) this.#record({ kind: 'state', state: new Uint8Array(encoded) });
   }
 

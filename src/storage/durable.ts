@@ -43,9 +43,8 @@ export interface DurableConfig<Op> {
 const LAYER_KEYS_MAX = 65_536;
 
 /**
- * Durable storage: changes go to a write-ahead log, one sync for all that wait, and into a layer in memory; from time to
- * time the layer is committed to a table on disk in one transaction, off the path of any write, and the log before it is
- * dropped. A read looks into the layer, then into the one being committed, then into the table.
+ * Durable storage: changes go to a write-ahead log, one sync for all that wait, and into a layer in memory; from time to time that
+ * is committed to a table on disk, off the path of any write, and the log before it is dropped. Reads look into all three.
  *
  * So opening costs what the log has since the last checkpoint, memory holds no more than two layers, and a crash takes back
  * the unflushed changes and nothing else: the records of one flush are one group of the log, whole or not there.

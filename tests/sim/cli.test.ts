@@ -66,7 +66,7 @@ describe('the words of barista sim', () => {
     expect((await asked()).requests).toEqual([
       {
         kind: 'run',
-        world: { replicas: 5, clients: 20, hours: 1, faults: 'all' },
+        world: { replicas: 5, clients: 20, hours: 1, faults: 'all', procedureFiles: [] },
         keeping,
         seed: 1,
         historyFile: null,
@@ -80,17 +80,19 @@ describe('the words of barista sim', () => {
     expect(one.requests).toEqual([
       {
         kind: 'run',
-        world: { replicas: 3, clients: 2, hours: 0.25, faults: [] },
+        world: { replicas: 3, clients: 2, hours: 0.25, faults: [], procedureFiles: [] },
         keeping: { out: 'o', shrinking: { runsMax: 5, minutesMax: 1 } },
         seed: 7,
         historyFile: 'h',
       },
     ]);
-    const search = await asked(...'--seeds 1000 --minutes 0.5 --jobs 2 --first-seed 50 --faults crash,wipe'.split(' '));
+    const search = await asked(
+      ...'--seeds 1000 --minutes 0.5 --jobs 2 --first-seed 50 --faults crash,wipe --procedures p.js'.split(' '),
+    );
     expect(search.requests).toEqual([
       {
         kind: 'search',
-        world: { replicas: 5, clients: 20, hours: 1, faults: ['crash', 'wipe'] },
+        world: { replicas: 5, clients: 20, hours: 1, faults: ['crash', 'wipe'], procedureFiles: ['p.js'] },
         keeping,
         firstSeed: 50,
         seedsMax: 1000,

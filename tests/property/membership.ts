@@ -167,7 +167,7 @@ class History {
       terms: this.#terms,
       disk: this.#onDisk ? new Disk(this.#random) : null,
       random: this.#random,
-      onStamped: (write, isPut) => this.#judge.stamped(write, isPut),
+      onStamped: (write) => this.#judge.stamped(write),
     });
     if (this.#merging.below(2) === 0) node.learn();
     this.#nodes.push(node);
@@ -221,7 +221,7 @@ class History {
   }
 
   #drawn(key: string): KvOperation {
-    return this.#merged(key) ?? this.#operation(useOf(key));
+    return (this.#batches ? null : this.#merged(key)) ?? this.#operation(useOf(key));
   }
 
   /** Now and then, where anything is written, a merge; by a procedure that some have not yet, too. */

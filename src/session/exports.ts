@@ -1,5 +1,6 @@
 /** What both faces of the library give. */
 export { BaristaError, type ErrorCode } from '../base/errors.js';
+export type { ClientId } from '../base/ids.js';
 export type { Concurrent, LossRule } from '../bayou/conflict-messages.js';
 export type { Fate, NoEffect, WriteName } from '../bayou/fates.js';
 export type { Stage } from '../bayou/history-messages.js';

@@ -33,7 +33,7 @@ describe('a bug planted into the real code', () => {
       bug: 'sessions ask for nothing',
       plant: plantForgetfulSession,
       checks: /^read-your-writes|^monotonic-reads/,
-      actionsMax: 5,
+      actionsMax: 10,
     },
     { bug: 'writes are acknowledged before they are on disk', plant: plantHastyStorage, checks: /./, actionsMax: 8 },
   ])('is found, shrunk, and replayed from the script: $bug', async ({ plant, checks, actionsMax }) => {

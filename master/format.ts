@@ -23,9 +23,13 @@ export function formatEntry(key: string, value: Uint8Array): string {
 /** `acceptTime@id#incarnation client:clientTime put key:value`, or `... delete key`, `... increment key:number`, and so on. */
 export function formatWrite({ origin, acceptTime, client, clientTime, key, operation }: Write<KvOperation>): string {
   const who = `${printable(client)}:${clientTime}`;
+  return `${acceptTime}@${printable(origin)} ${who} ${formatOperation(key, operation)}`;
+}
+
+/** `put key:value`, `delete key`, `increment key:number`, and so on. */
+export function formatOperation(key: string, operation: KvOperation): string {
   const carried = formatCarried(operation);
-  const what = `${operation.kind} ${printable(key)}${carried === null ? '' : `:${carried}`}`;
-  return `${acceptTime}@${printable(origin)} ${who} ${what}`;
+  return `${operation.kind} ${printable(key)}${carried === null ? '' : `:${carried}`}`;
 }
 
 /** What an operation carries; null if nothing. */

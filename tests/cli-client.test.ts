@@ -405,7 +405,9 @@ describe('put, get and delete', () => {
     expect(await merge('word', 'long', '--with', 'longest@1')).toMatchObject(done());
     expect(await merge('word', 'no', '--with', 'longest@1')).toMatchObject(done());
     expect(await barista(['get', 'word', '--at', at])).toMatchObject(done('long\n'));
-    expect((await barista(['log', '--at', at])).out).toMatch(/ merge seats:11 with keep-both@1 expecting 12\n/);
+    const merged = ' merge seats:11 with keep-both@1 expecting 12';
+    expect((await barista(['log', '--at', at])).out).toContain(`${merged}\n`);
+    expect((await barista(['history', 'seats', '--at', at])).out).toContain(`${merged}; stable; `);
     expect(await merge('word', 'v', '--with', 'guess@1')).toMatchObject({
       status: 1,
       error: expect.stringContaining('barista: ERR_PROCEDURE: replica s has no merge procedure guess@1'),

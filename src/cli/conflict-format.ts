@@ -1,5 +1,7 @@
-import { formatMember, formatValue, printable } from '../../master/format.js';
+import { formatOperation as formatLogged, formatMember, printable } from '../../master/format.js';
 import type { Author, Fate, Loss, Operation, PastBase, PastWrite } from '../client/library.js';
+import { encodeOperation } from '../session/operations.js';
+import { binary } from '../session/value-codec.js';
 import { stampFields, textOf } from './client-format.js';
 
 /* What the commands print that tell what became of writes; their --help documents it. */
@@ -34,22 +36,9 @@ function formatName({ stamp, client }: Author): string {
   return `${stamp.acceptTime}@${formatMember(stamp.origin)} ${printable(client)}`;
 }
 
-/** `put key:value`, `delete key`, `increment key:number`, ... */
+/** As the log has it. */
 function formatOperation(key: string, operation: Operation<Uint8Array>): string {
-  const what = `${operation.kind} ${printable(key)}`;
-  switch (operation.kind) {
-    case 'delete':
-      return what;
-    case 'increment':
-      return `${what}:${operation.by}`;
-    case 'setAdd':
-    case 'setRemove':
-      return `${what}:${printable(operation.member)}`;
-    case 'merge':
-      return `${what}:${formatValue(operation.value)} ${operation.procedure}`;
-    default:
-      return `${what}:${formatValue(operation.value)}`;
-  }
+  return formatLogged(key, encodeOperation(binary, operation));
 }
 
 function formatFate(fate: Fate): string {

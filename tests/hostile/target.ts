@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -231,7 +240,7 @@ export class Target {
   /** No connection is left but those of rest, and memory stayed within its bound. */
   async expectAtRest(growthMbMax = GROWTH_MB_MAX): Promise<void> {
     for (let waited = 0; this.fds > this.#fdsAtRest && waited < PATIENCE_MS; waited += 50) await delay(50);
-    expect(this.fds, 'open files').toBeLessThanOrEqual(this.#fdsAtRest);
+    expect(this.fds, `open files: ${this.#openFiles()}`).toBeLessThanOrEqual(this.#fdsAtRest);
     expect(this.grownMb, 'MB grown').toBeLessThan(growthMbMax);
     await this.expectAlive();
   }
@@ -245,6 +254,18 @@ export class Target {
     await this.ask<void>((replica, timeoutMs, done) =>
       replica.unlink({ peer: 'nobody' as ReplicaId }, timeoutMs, done),
     );
+  }
+
+  /** What its open files and connections are, for who must find out which of them stayed. */
+  #openFiles(): string {
+    const links = readdirSync(`/proc/${this.pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${this.pid}/fd/${fd}`);
+      } catch {
+        return 'closed meanwhile';
+      }
+    });
+    return links.sort().join(', ');
   }
 
   #statusMb(field: string): number {

@@ -6,31 +6,62 @@ import { lexLine } from './script.js';
 
 const encoder = new TextEncoder();
 
-interface Form {
+export interface OperationForm {
   /** How it is written. Of more words than the key, the last is the rest of the line; but for a number. */
   readonly usage: string;
+  /** Of the command that writes it alone. */
+  readonly help: string;
   readonly of: (...carried: readonly string[]) => KvOperation;
 }
 
-/** The operations of a batch, as the commands that write one of them alone. */
-const FORMS: readonly Form[] = [
-  { usage: 'put KEY VALUE', of: (text) => ({ kind: 'put', value: encoder.encode(text) }) },
-  { usage: 'delete KEY', of: () => ({ kind: 'delete' }) },
-  { usage: 'increment KEY NUMBER', of: (text = '') => ({ kind: 'increment', by: wholeNumber(text) }) },
-  { usage: 'append KEY VALUE', of: (text) => ({ kind: 'append', bytes: encoder.encode(text) }) },
-  { usage: 'setAdd KEY MEMBER', of: (member = '') => ({ kind: 'setAdd', member }) },
-  { usage: 'setRemove KEY MEMBER', of: (member = '') => ({ kind: 'setRemove', member }) },
-  { usage: 'putIfAbsent KEY VALUE', of: (text) => ({ kind: 'putIfAbsent', value: encoder.encode(text) }) },
-  { usage: 'merge KEY PROCEDURE VALUE', of: (procedure, text) => mergeOf(null, procedure, text) },
+/** The operations: each a part of a batch, or with a client before its key a command that writes it alone. */
+export const OPERATION_FORMS: readonly OperationForm[] = [
+  {
+    usage: 'put KEY VALUE',
+    help: 'writes at a replica the client is linked to; the value is the rest of the line',
+    of: (text) => ({ kind: 'put', value: encoder.encode(text) }),
+  },
+  { usage: 'delete KEY', help: 'likewise, a delete', of: () => ({ kind: 'delete' }) },
+  {
+    usage: 'increment KEY NUMBER',
+    help: 'adds a whole number to that of the key, 0 if there is none; no effect on what is no number',
+    of: (text = '') => ({ kind: 'increment', by: wholeNumber(text) }),
+  },
+  {
+    usage: 'append KEY VALUE',
+    help: 'puts the rest of the line after what the key holds',
+    of: (text) => ({ kind: 'append', bytes: encoder.encode(text) }),
+  },
+  {
+    usage: 'setAdd KEY MEMBER',
+    help: 'adds the rest of the line to a set, which is a JSON array of strings; no effect on what is none',
+    of: (member = '') => ({ kind: 'setAdd', member }),
+  },
+  {
+    usage: 'setRemove KEY MEMBER',
+    help: 'removes it from the set',
+    of: (member = '') => ({ kind: 'setRemove', member }),
+  },
+  {
+    usage: 'putIfAbsent KEY VALUE',
+    help: 'as put, where the key is absent; no effect where it is not',
+    of: (text) => ({ kind: 'putIfAbsent', value: encoder.encode(text) }),
+  },
+  {
+    usage: 'merge KEY PROCEDURE VALUE',
+    help: 'has the merge procedure, like keep-both@1, make one value of what the key holds and the value',
+    of: (procedure, text) => mergeOf(null, procedure, text),
+  },
   {
     usage: 'mergeFrom KEY EXPECTED PROCEDURE VALUE',
+    help: 'as put where the key holds EXPECTED ("": is absent) as the write takes effect; as merge where it does not',
     of: (expected, procedure, text) => mergeOf(expectedFrom(expected), procedure, text),
   },
 ];
 
-const BY_NAME: ReadonlyMap<string, Form> = new Map(FORMS.map((form) => [wordsOf(form)[0] as string, form]));
-
-export const OPERATION_USAGES: readonly string[] = FORMS.map(({ usage }) => usage);
+const BY_NAME: ReadonlyMap<string, OperationForm> = new Map(
+  OPERATION_FORMS.map((form) => [wordsOf(form)[0] as string, form]),
+);
 
 /** An operation as a part of a batch, written as a command of a script without its client; null for a blank line or a comment. */
 export function partFrom(text: string): BatchPart<KvOperation> | null {
@@ -51,14 +82,14 @@ export function partFrom(text: string): BatchPart<KvOperation> | null {
 }
 
 /** What a key is incremented by. */
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   const number = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new BaristaError('ERR_SYNTAX', `increment takes a whole number within 2^53 - 1, not ${quoted(text)}`);
 }
 
 /** What a merge expects; an empty word: that the key is absent. */
-export function expectedFrom(word = ''): Uint8Array | 'absent' {
+function expectedFrom(word = ''): Uint8Array | 'absent' {
   return word === '' ? 'absent' : encoder.encode(word);
 }
 
@@ -66,11 +97,12 @@ function mergeOf(expects: Uint8Array | 'absent' | null, procedure = '', text = '
   return { kind: 'merge', procedure, expects, value: encoder.encode(text) };
 }
 
-function wordsOf({ usage }: Form): readonly string[] {
+export function wordsOf({ usage }: OperationForm): readonly string[] {
   return usage.split(' ');
 }
 
-function restAt(form: Form | undefined): number {
+/** The place of the word that takes the rest of the line; -1 if none does. */
+export function restAt(form: OperationForm | undefined): number {
   if (form === undefined) return -1;
   const words = wordsOf(form);
   const last = words.at(-1);

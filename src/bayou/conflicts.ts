@@ -7,7 +7,7 @@ import type {
   ConflictsRequest,
   LossRule,
 } from './conflict-messages.js';
-import { fatesOf, type WriteName } from './fates.js';
+import { fatesOf, nameOf, type WriteName } from './fates.js';
 import { type KeyRules, positionOf } from './key-history.js';
 import type { LogWalk } from './log-walk.js';
 import { type Refused, refused } from './messages.js';
@@ -132,18 +132,17 @@ export class Conflicts<Op, Value> {
     const history = storage.history(key).filter((write) => isCovered(seen, write));
     const known = history.filter((write) => isCovered(told, write));
     const hadLost = new Map<Write<Op>, string>();
-    for (const { write, winner } of losersOf(base, known, rules)) hadLost.set(write, nameOf(winner));
+    for (const { write, winner } of losersOf(base, known, rules)) hadLost.set(write, wordsOf(winner));
     const losses: Loss<Op>[] = [];
     for (const { write, rule, winner } of losersOf(base, history, rules)) {
       const isReached = isCovered(end, write) && (winner === null || isCovered(end, winner.stamp));
-      if (!isReached || hadLost.get(write) === nameOf(winner)) continue;
+      if (!isReached || hadLost.get(write) === wordsOf(winner)) continue;
       if (winner !== null && this.#hadLostBefore(write, winner, from)) continue;
       const there = winner === null ? undefined : history[positionOf(history, winner.stamp, order)];
       const other = winner !== null && there !== undefined && order(there, winner.stamp) === 0 ? there : base;
       const concurrent = other === null ? 'unknown' : this.#areConcurrent(write, other, told);
-      const { origin, acceptTime, client, operation } = write;
-      const lost = { stamp: { origin, acceptTime }, client };
-      losses.push({ write, conflict: { key, lost, operation, rule, winner, concurrent } });
+      const { operation } = write;
+      losses.push({ write, conflict: { key, lost: nameOf(write), operation, rule, winner, concurrent } });
     }
     return losses;
   }
@@ -189,7 +188,7 @@ interface Loss<Op> {
   readonly conflict: Conflict<Op>;
 }
 
-function nameOf(winner: WriteName | null): string {
+function wordsOf(winner: WriteName | null): string {
   return winner === null ? '' : nameStamp(winner.stamp);
 }
 

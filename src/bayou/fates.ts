@@ -1,6 +1,6 @@
 import type { ClientId } from '../base/ids.js';
 import { Effects, type KeyRules, yieldsTo } from './key-history.js';
-import type { AcceptStamp, Write } from './write.js';
+import { type AcceptStamp, stampOf, type Write } from './write.js';
 
 /** A write, and who wrote it. */
 export interface WriteName {
@@ -105,6 +105,6 @@ function isTakenAnew(write: Write<unknown>, later: Write<unknown>): boolean {
   return later.resubmitted === true && later.client === write.client && later.clientTime === write.clientTime;
 }
 
-function nameOf({ origin, acceptTime, client }: Write<unknown>): WriteName {
-  return { stamp: { origin, acceptTime }, client };
+export function nameOf(write: Write<unknown>): WriteName {
+  return { stamp: stampOf(write), client: write.client };
 }

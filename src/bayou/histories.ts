@@ -1,6 +1,6 @@
 import { fatesOf } from './fates.js';
 import type { HistoryReply, HistoryRequest, PastBase, PastWrite, Stage } from './history-messages.js';
-import type { AcceptStamp, Write } from './write.js';
+import { type AcceptStamp, stampOf, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /** Writes of one page, whatever is asked for; */
@@ -31,17 +31,15 @@ export function historyPage<Op, Value>(
     more = writes.length >= Math.min(writesMax, WRITES_MAX) || bytes >= BYTES_MAX;
     if (more) break;
     bytes += log.bytesOf(write);
-    const { origin, acceptTime, client, operation, resubmitted } = write;
-    const stamp = { origin, acceptTime };
+    const { client, operation, resubmitted } = write;
+    const stamp = stampOf(write);
     writes.push({ stamp, client, operation, fate, stage: stageOf(stamp), resubmitted: resubmitted === true });
   }
   const isBaseAsked = base !== null && (only === null ? after === null : isAsked(base));
   return { kind: 'history', base: isBaseAsked ? baseOf(base, fates.base) : null, writes, more };
 }
 
-function baseOf<Op>(
-  { origin, acceptTime, client, operation }: Write<Op>,
-  fate: PastBase<Op>['fate'] | null,
-): PastBase<Op> {
-  return { stamp: { origin, acceptTime }, client, operation, fate: fate ?? { kind: 'stands' } };
+function baseOf<Op>(write: Write<Op>, fate: PastBase<Op>['fate'] | null): PastBase<Op> {
+  const { client, operation } = write;
+  return { stamp: stampOf(write), client, operation, fate: fate ?? { kind: 'stands' } };
 }

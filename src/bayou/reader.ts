@@ -17,7 +17,7 @@ import { Snapshots } from './snapshots.js';
 import type { VersionVector } from './version-vector.js';
 import type { WatchReply, WatchRequest } from './watch-messages.js';
 import { Watches } from './watches.js';
-import type { AcceptStamp } from './write.js';
+import { type AcceptStamp, stampOf } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 interface ReaderParts<Op, Value> {
@@ -186,6 +186,6 @@ function foundOf<Op, Value>(
   if (folded === null) return null;
   if (folded.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
   const { value, last, basis } = folded;
-  const stamp = { origin: last.origin, acceptTime: last.acceptTime };
+  const stamp = stampOf(last);
   return basis === null ? { value, stamp } : { value, stamp, basis };
 }

@@ -1,6 +1,6 @@
 import { type BatchPart, type Refused, refused, type WriteReply } from './messages.js';
 import { isBatch, partsOf, type Submission } from './submission.js';
-import type { Write } from './write.js';
+import { stampOf, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /**
@@ -28,7 +28,7 @@ export function answerRetry<Op, Value>(log: WriteLog<Op, Value>, request: Submis
     const what = isBatch(request) ? 'another operation' : 'another operation on this key';
     return refused('ERR_CLIENT_TIME', `time ${clientTime} of client ${client} already names ${what}`);
   }
-  return { kind: 'accepted', stamp: { origin: first.origin, acceptTime: first.acceptTime } };
+  return { kind: 'accepted', stamp: stampOf(first) };
 }
 
 /** The client's write on the key with the request's client time; if there is none, and it is blind, one with a later time. */

@@ -4,7 +4,7 @@ import type { LogWalk } from './log-walk.js';
 import { isRefused, type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
 import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from './watch-messages.js';
-import { hasSameStamp, type Write } from './write.js';
+import { hasSameStamp, stampOf, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /** Changes of one reply, whatever is asked for; */
@@ -171,7 +171,7 @@ export class Watches<Op, Value> {
    */
   #changeOf(write: Write<Op>, told: VersionVector | null): Change<Value> | Refused | null {
     const { seen, storage, rules, order } = this.#parts.log;
-    const { key, client, origin, acceptTime } = write;
+    const { key, client } = write;
     const base = storage.base(key);
     const history = storage.history(key).filter((other) => seen.covers(other.origin, other.acceptTime));
     const position = told === null ? -1 : history.findIndex((other) => order(other, write) === 0);
@@ -191,11 +191,11 @@ export class Watches<Op, Value> {
     if (folded?.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
     return {
       key,
-      stamp: { origin, acceptTime },
+      stamp: stampOf(write),
       client,
       value: folded?.value ?? null,
       ...(folded === null || folded.basis === null ? {} : { basis: folded.basis }),
-      standing: { origin: last.origin, acceptTime: last.acceptTime },
+      standing: stampOf(last),
       stands,
       reordered,
       lost: stands || !rules.machine.isBlind(write.operation) ? null : (startOf(write, rules).value ?? null),

@@ -30,6 +30,11 @@ export function marked<Op>(write: Write<Op>, resubmitted: boolean, part: boolean
   return { ...write, ...(resubmitted ? { resubmitted } : {}), ...(part ? { part } : {}) };
 }
 
+/** The stamp of a write, without the write. */
+export function stampOf({ origin, acceptTime }: AcceptStamp): AcceptStamp {
+  return { origin, acceptTime };
+}
+
 export function hasSameStamp(a: AcceptStamp, b: AcceptStamp): boolean {
   return a.acceptTime === b.acceptTime && a.origin === b.origin;
 }

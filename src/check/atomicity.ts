@@ -3,6 +3,7 @@ import {
   type Client,
   describeOperation,
   describeRead,
+  nameOperation,
   type Operation,
   type ReadStep,
 } from './operation.js';
@@ -25,7 +26,7 @@ export function checkAtomicity({ clients, operations }: Recording, standing: Sta
       for (const read of reads) {
         const shown = read.found?.operation ?? null;
         if (shown?.isPart !== true) continue;
-        const batch = batches.get(nameOf(shown)) ?? [];
+        const batch = batches.get(nameOperation(shown)) ?? [];
         for (const other of reads) {
           const part = batch.find(({ key }) => key === other.key);
           if (other === read || part === undefined || part.change !== null) continue;
@@ -57,15 +58,11 @@ function batchesOf(operations: readonly Operation[]): ReadonlyMap<string, readon
   const batches = new Map<string, Operation[]>();
   for (const operation of operations) {
     if (!operation.isPart) continue;
-    const parts = batches.get(nameOf(operation));
-    if (parts === undefined) batches.set(nameOf(operation), [operation]);
+    const parts = batches.get(nameOperation(operation));
+    if (parts === undefined) batches.set(nameOperation(operation), [operation]);
     else if (areOneBatch(parts[0] as Operation, operation)) parts.push(operation);
   }
   return batches;
-}
-
-function nameOf({ client, clientTime }: Operation): string {
-  return `${clientTime} ${client.id}`;
 }
 
 /** The client's reads of several keys. */

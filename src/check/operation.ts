@@ -40,6 +40,11 @@ export function areOneBatch(a: Operation, b: Operation): boolean {
   return a.isPart && b.isPart && a.client === b.client && a.clientTime === b.clientTime;
 }
 
+/** The name that its client gave it; the parts of a batch have one. */
+export function nameOperation({ client, clientTime }: Operation): string {
+  return `${clientTime} ${client.id}`;
+}
+
 export function mayBeWritten(outcome: Operation['outcome']): boolean {
   return outcome !== 'missing' && outcome !== 'failed';
 }

@@ -1,5 +1,5 @@
 import { countBefore } from '../base/search.js';
-import { areOneBatch, type Client, describePlace, type Operation } from './operation.js';
+import { areOneBatch, type Client, describePlace, nameOperation, type Operation } from './operation.js';
 import { type Claims, covers, type Place, type PlaceOrder } from './place.js';
 import type { Recording } from './recording.js';
 import type { CheckName, Findings } from './report.js';
@@ -30,7 +30,7 @@ function checkGuarantee(guarantee: WriteGuarantee, recording: Recording, standin
   const sessions = [...recording.clients.values()].filter(({ guarantees }) => guarantees.has(guarantee));
   for (const client of sessions) collect(client, guarantee, recording.order, findings, needs);
   for (const byNeeded of needs.values()) for (const list of byNeeded.values()) keepHighest(list);
-  const changing = new Set(recording.operations.filter(({ change }) => change !== null).map(nameOf));
+  const changing = new Set(recording.operations.filter(({ change }) => change !== null).map(nameOperation));
   const check: CheckName = `${guarantee}-set`;
   for (const state of recording.states) {
     for (const [index, byNeeded] of needs) {
@@ -101,12 +101,9 @@ function collect(
  */
 function holds(seen: Claims, needed: Place, changing: ReadonlySet<string>): boolean {
   const { operation } = needed;
-  if (covers(seen, needed) || operation === null || !changing.has(nameOf(operation))) return covers(seen, needed);
+  if (covers(seen, needed) || operation === null || !changing.has(nameOperation(operation)))
+    return covers(seen, needed);
   return operation.places.some((place) => place.resubmitted === true && covers(seen, place));
-}
-
-function nameOf({ client, clientTime }: Operation): string {
-  return `${clientTime} ${client.id}`;
 }
 
 /** The stamps under which replicas accepted it from its client. */

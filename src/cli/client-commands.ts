@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { OPERATION_USAGES } from '../../master/operation-words.js';
+import { OPERATION_FORMS } from '../../master/operation-words.js';
 import { addBundleCommands } from './bundle-commands.js';
 import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
 import type { ValueOrigin } from './client-request.js';
@@ -128,7 +128,7 @@ function addBatch(program: Command, run: Run): void {
       'after',
       `
 An operation is written as in a script of barista master, without its client:
-  ${OPERATION_USAGES.join('\n  ')}
+  ${OPERATION_FORMS.map(({ usage }) => usage).join('\n  ')}
 Values and members are the rest of the line; words with spaces, and values that begin or end with one, stand in quotes: a
 JSON string in "", anything in ''. Blank lines, and lines that begin with #, are passed over. A batch writes 1 to 128 keys, each
 once, and takes at most 1 MiB.

@@ -143,11 +143,11 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
   #merge({ value, expects, procedure }: Extract<KvOperation, { kind: 'merge' }>): boolean {
     const current = this.value();
     const expected = expects instanceof Uint8Array ? expects : undefined;
-    if (expects !== null && isSame(current, expected)) return this.#become({ kind: 'bytes', value });
+    if (expects !== null && sameBytes(current, expected)) return this.#become({ kind: 'bytes', value });
     const merge = this.#procedures.find(procedure);
     if (merge === undefined) return this.#become({ kind: 'unknown', lacks: procedure });
     const merged = merge({ value, expected, current });
-    if (merged === undefined || merged.length > valueBytesMax || isSame(merged, current)) return false;
+    if (merged === undefined || merged.length > valueBytesMax || sameBytes(merged, current)) return false;
     return this.#become({ kind: 'bytes', value: merged });
   }
 
@@ -160,10 +160,6 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
     for (const member of members) bytes += memberBytes(member);
     return { kind: 'set', members, bytes };
   }
-}
-
-function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : sameBytes(a, b);
 }
 
 /** The number that a value is in decimal digits, as `String` writes it; null if it is none, or beyond 2^53 - 1. */

@@ -7,7 +7,6 @@ import type {
   ConflictsRequest,
   LossRule,
 } from '../bayou/conflict-messages.js';
-import type { AcceptStamp } from '../bayou/write.js';
 import type { KvOperation } from '../machine/kv.js';
 import { type Missing, missingReply } from './client-codec.js';
 import { writeName } from './history-codec.js';
@@ -15,6 +14,7 @@ import { operation } from './operation-codec.js';
 import { elementsMax, key } from './scalars.js';
 import { bool, type Codec, enumeration, list, mapped, structOf, unionOf } from './schema.js';
 import { acceptStamp, versionVector } from './stamp-codec.js';
+import { fromNow, fromStamp } from './watch-codec.js';
 
 /* The messages of KeyValue:conflicts. */
 
@@ -27,31 +27,17 @@ const conflictCursor: Codec<ConflictCursor> = structOf<ConflictCursor>('Conflict
 type From<Kind extends ConflictsFrom['kind']> = Extract<ConflictsFrom, { kind: Kind }>;
 
 const fromStart: Codec<From<'start'>> = structOf<From<'start'>>('FromStart').build(() => ({ kind: 'start' }));
-const fromNow: Codec<From<'now'>> = structOf<From<'now'>>('FromNow').build(() => ({ kind: 'now' }));
+const fromCursor: Codec<From<'cursor'>> = mapped(
+  conflictCursor,
+  (cursor) => ({ kind: 'cursor', cursor }),
+  (from) => from.cursor,
+);
 
 const conflictsFrom: Codec<ConflictsFrom> = unionOf<ConflictsFrom>('ConflictsFrom')
   .arm(1, 'start', fromStart, (from) => from.kind === 'start')
   .arm(2, 'now', fromNow, (from) => from.kind === 'now')
-  .arm(
-    3,
-    'stamp',
-    mapped<AcceptStamp, From<'stamp'>>(
-      acceptStamp,
-      (stamp) => ({ kind: 'stamp', stamp }),
-      (from) => from.stamp,
-    ),
-    (from) => from.kind === 'stamp',
-  )
-  .arm(
-    4,
-    'cursor',
-    mapped<ConflictCursor, From<'cursor'>>(
-      conflictCursor,
-      (cursor) => ({ kind: 'cursor', cursor }),
-      (from) => from.cursor,
-    ),
-    (from) => from.kind === 'cursor',
-  )
+  .arm(3, 'stamp', fromStamp, (from) => from.kind === 'stamp')
+  .arm(4, 'cursor', fromCursor, (from) => from.kind === 'cursor')
   .build();
 
 export const conflictsRequest: Codec<ConflictsRequest> = structOf<ConflictsRequest>('ConflictsRequest')

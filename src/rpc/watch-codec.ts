@@ -2,7 +2,7 @@ import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from '.
 import { type Missing, missingReply } from './client-codec.js';
 import { malformed } from './field-error.js';
 import { clientId, elementsMax, key, milliseconds, time, value } from './scalars.js';
-import { bool, type Codec, list, structOf, unionOf } from './schema.js';
+import { bool, type Codec, list, mapped, structOf, unionOf } from './schema.js';
 import { acceptStamp, versionVector } from './stamp-codec.js';
 
 /* The messages of KeyValue:watch. */
@@ -17,25 +17,21 @@ const watchCursor: Codec<WatchCursor> = structOf<WatchCursor>('WatchCursor')
     return { told, target, store: base === null ? null : { time: base, after } };
   });
 
-type Now = Extract<WatchFrom, { kind: 'now' }>;
-type FromStamp = Extract<WatchFrom, { kind: 'stamp' }>;
-type FromCursor = Extract<WatchFrom, { kind: 'cursor' }>;
+type From<Kind extends WatchFrom['kind']> = Extract<WatchFrom, { kind: Kind }>;
 
-const fromNow: Codec<Now> = structOf<Now>('FromNow').build(() => ({ kind: 'now' }));
+export const fromNow: Codec<From<'now'>> = structOf<From<'now'>>('FromNow').build(() => ({ kind: 'now' }));
 
-const fromStamp: Codec<FromStamp> = {
-  shape: acceptStamp.shape,
-  wireType: acceptStamp.wireType,
-  read: (reader) => ({ kind: 'stamp', stamp: acceptStamp.read(reader) }),
-  write: (writer, from) => acceptStamp.write(writer, from.stamp),
-};
+export const fromStamp: Codec<From<'stamp'>> = mapped(
+  acceptStamp,
+  (stamp) => ({ kind: 'stamp', stamp }),
+  (from) => from.stamp,
+);
 
-const fromCursor: Codec<FromCursor> = {
-  shape: watchCursor.shape,
-  wireType: watchCursor.wireType,
-  read: (reader) => ({ kind: 'cursor', cursor: watchCursor.read(reader) }),
-  write: (writer, from) => watchCursor.write(writer, from.cursor),
-};
+const fromCursor: Codec<From<'cursor'>> = mapped(
+  watchCursor,
+  (cursor) => ({ kind: 'cursor', cursor }),
+  (from) => from.cursor,
+);
 
 const watchFrom: Codec<WatchFrom> = unionOf<WatchFrom>('WatchFrom')
   .arm(1, 'now', fromNow, (from) => from.kind === 'now')

@@ -1,6 +1,5 @@
-import { checkKey } from '../base/checks.js';
-import { BaristaError } from '../base/errors.js';
 import type { ConflictCursor, ConflictsFrom } from '../bayou/conflict-messages.js';
+import { checkPrefix } from './check-text.js';
 import {
   type CursorScope,
   readOrigin,
@@ -53,10 +52,7 @@ function decodeConflictCursor(cursor: string, scope: CursorScope): ConflictCurso
 
 /** Throws ERR_INVALID_KEY for a prefix that cannot be, ERR_OPTION for what it is no use to say, ERR_TOKEN for a cursor that is not good here. */
 export function conflictsFrom(since: ConflictsOptions['since'], scope: CursorScope): ConflictsFrom {
-  const { prefix } = scope;
-  if (typeof prefix !== 'string') throw new BaristaError('ERR_INVALID_KEY', 'the prefix is not a string');
-  const wrong = prefix === '' ? null : checkKey(prefix);
-  if (wrong !== null) throw wrong;
+  checkPrefix(scope.prefix);
   if (since === undefined || since === 'start') return { kind: 'start' };
   if (since === 'now') return { kind: 'now' };
   if (typeof since !== 'string') return { kind: 'stamp', stamp: checkedStamp(since, PLACES) };

@@ -146,7 +146,7 @@ class ReplicaSession<V> implements Session<V> {
       throw new BaristaError('ERR_OPTION', `getMany takes at most ${READ_KEYS_MAX} keys, in an array`);
     }
     const asked = keys.slice();
-    asked.forEach(checkText);
+    for (const key of asked) checkText(key);
     const before = asked.map((key) => this.#needs.needsOf(key));
     const request = { keys: asked, needs: this.#needs.readMany(asked) };
     const reply = await this.#serve<ReadManyReply<Uint8Array>>('getMany', options, (connection, timeoutMs, done) =>

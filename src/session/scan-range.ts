@@ -1,8 +1,8 @@
-import { checkKey } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { compareKeys } from '../base/ids.js';
 import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { KeyRange } from '../bayou/read-messages.js';
+import { checkText } from './check-text.js';
 import { open, seal } from './sealed.js';
 import type { ScanOptions } from './session.js';
 import { ByteWriter } from './token-bytes.js';
@@ -20,6 +20,7 @@ const REVERSE = 1;
 const HAS_FROM = 2;
 const HAS_BEFORE = 4;
 const HAS_AFTER = 8;
+const BOUND = 'a bound of the scan';
 
 /** Where a scan begins. Throws ERR_OPTION, ERR_INVALID_KEY, or ERR_TOKEN for a cursor that is not one. */
 export function positionOf(options: ScanOptions): ScanPosition {
@@ -30,8 +31,8 @@ export function positionOf(options: ScanOptions): ScanPosition {
     }
     return decodeCursor(cursor);
   }
-  for (const key of [prefix, from]) if (key !== undefined && key !== '') checkText(key);
-  if (before !== undefined) checkText(before);
+  for (const key of [prefix, from]) if (key !== undefined && key !== '') checkText(key, BOUND);
+  if (before !== undefined) checkText(before, BOUND);
   const after = prefix === undefined || prefix === '' ? null : endOfPrefix(prefix);
   return {
     range: { from: highest([prefix, from]), before: lowest([after, before]) },
@@ -91,12 +92,4 @@ function highest(keys: readonly (string | undefined)[]): string | null {
 function lowest(keys: readonly (string | null | undefined)[]): string | null {
   const given = keys.filter((key) => key !== null && key !== undefined) as string[];
   return given.sort(compareKeys)[0] ?? null;
-}
-
-function checkText(key: string): void {
-  const wrong =
-    typeof key === 'string'
-      ? checkKey(key)
-      : new BaristaError('ERR_INVALID_KEY', 'a bound of the scan is not a string');
-  if (wrong !== null) throw wrong;
 }

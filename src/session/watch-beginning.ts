@@ -1,7 +1,6 @@
-import { checkKey } from '../base/checks.js';
-import { BaristaError } from '../base/errors.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import { START, type WatchFrom } from '../bayou/watch-messages.js';
+import { checkPrefix } from './check-text.js';
 import type { CursorScope } from './position-bytes.js';
 import { kindOf } from './sealed.js';
 import type { WatchOptions } from './session.js';
@@ -30,11 +29,4 @@ export function watchBeginning(from: WatchOptions['from'], scope: CursorScope): 
   const needs = new VersionVector();
   for (const vector of [writeNeeds, otherNeeds, ...keyNeeds.map(([, needs]) => needs)]) needs.merge(vector);
   return { from: { kind: 'now' }, needs };
-}
-
-function checkPrefix(prefix: string): void {
-  if (prefix === '') return;
-  const wrong =
-    typeof prefix === 'string' ? checkKey(prefix) : new BaristaError('ERR_INVALID_KEY', 'the prefix is not a string');
-  if (wrong !== null) throw wrong;
 }

@@ -2,7 +2,7 @@ import { type Random, seededRandom } from '../base/random.js';
 import { GUARANTEES, type Guarantee } from '../bayou/session.js';
 import { drawFaults } from './draw-faults.js';
 import { FAULT_NAMES, FAULTS, type FaultName } from './faults.js';
-import { type MergeSamples, READY_SAMPLES } from './merging.js';
+import type { MergeSamples } from './merging.js';
 import type { Plan, PlannedAction, PlannedClient } from './plan.js';
 import { drawWorkload } from './workload.js';
 
@@ -32,10 +32,10 @@ const GUARANTEE_SETS: readonly (readonly Guarantee[])[] = [
 ];
 
 /**
- * A run drawn from a seed: what the world is like, what clients do, and what goes wrong. `own`: the merge procedures that all
- * clients write with; without any some runs use the ready ones.
+ * A run drawn from a seed: what the world is like, what clients do, and what goes wrong. `samples`: the merge procedures that all
+ * clients write with; without any they write none.
  */
-export function generatePlan(seed: number, options: GenerateOptions, own: readonly MergeSamples[] = []): Plan {
+export function generatePlan(seed: number, options: GenerateOptions, samples: readonly MergeSamples[] = []): Plan {
   const random = seededRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   const ids = Array.from({ length: options.replicas }, (_, i) => `r${i + 1}`);
@@ -62,10 +62,7 @@ export function generatePlan(seed: number, options: GenerateOptions, own: readon
   const changing = seededRandom(seed ^ CHANGING);
   const merging = seededRandom(seed ^ MERGING);
   const batching = seededRandom(seed ^ BATCHING);
-  // Without, seed 2 shows a known limit: a session needs what only a total held that was taken apart (docs/GUARANTEES.md).
-  const mergeShare = own.length > 0 ? 100 : 0;
-  const samples = own.length > 0 ? own : READY_SAMPLES;
-  const drawing = { random, changing, merging, batching, samples, mergeShare };
+  const drawing = { random, changing, merging, batching, samples };
   const workload = drawWorkload({ ...drawing, ids, clients: names, durationMs });
   const links = drawLinks(ids, random);
   const late = new Set(faults.flatMap(({ action }) => (action.kind === 'join' ? [action.replica] : [])));

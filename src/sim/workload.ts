@@ -15,10 +15,8 @@ export interface WorkloadParts {
   readonly merging: Random;
   /** And batches. */
   readonly batching: Random;
-  /** The merge procedures, and what is written with them. */
+  /** The merge procedures, and what is written with them; without any no key is merged. */
   readonly samples: readonly MergeSamples[];
-  /** How many in a hundred operations are on keys that are merged. */
-  readonly mergeShare: number;
   readonly ids: readonly string[];
   readonly clients: readonly string[];
   readonly durationMs: number;
@@ -29,7 +27,7 @@ export interface WorkloadParts {
  * replica, now and then.
  */
 export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
-  const { random, changing, merging, batching, samples, mergeShare, ids, clients, durationMs } = parts;
+  const { random, changing, merging, batching, samples, ids, clients, durationMs } = parts;
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
   const hot = pick([1, 3, 10]);
   const cold = pick([20, 200, 2_000]);
@@ -41,6 +39,8 @@ export function drawWorkload(parts: WorkloadParts): PlannedAction[] {
   // Some runs have none of them.
   const changeShare = [0, 0, 20, 60][changing.below(4)] as number;
   const batchShare = [0, 0, 10, 40][batching.below(4)] as number;
+  // With the ready procedures seed 2 shows a known limit: a session needs what only a total held that was taken apart (docs/GUARANTEES.md).
+  const mergeShare = samples.length > 0 ? 100 : 0;
   const actions: PlannedAction[] = [];
   for (const client of clients) {
     actions.push({ at: 0, action: { kind: 'roam', client, replica: pick(ids) } });

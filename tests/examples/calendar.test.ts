@@ -1,30 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Conversation } from './conversation.js';
+import { expect, test } from 'vitest';
+import { conversationsWith } from './conversation.js';
 
 /* The calendar of examples/, on laptops that are apart for a while, over the package as it is built. */
 
-const PROGRAM = fileURLToPath(new URL('../../examples/calendar/calendar.js', import.meta.url));
-
-let folder: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'barista-calendar-'));
-});
-
-afterEach(async () => {
-  await Conversation.killAll();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function start(name: string, listen: string, ...peers: readonly string[]): Promise<Conversation> {
-  const links = peers.flatMap((peer) => ['--peer', peer]);
-  return Conversation.begin(PROGRAM, join(folder, name), '--listen', listen, ...links);
-}
+const start = conversationsWith('calendar/calendar.js');
 
 test('who want one room at one time have it one after the other, on every laptop alike', {
   timeout: 240_000,

@@ -1,12 +1,16 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { expect } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 
 const PATIENCE_MS = 60_000;
 
 /** A program of examples/ with a replica in its process, which answers each line with some of its own, and then a full stop. */
-export class Conversation {
+class Conversation {
   static readonly #open = new Set<Conversation>();
   readonly address: string;
   readonly #process: ReturnType<typeof spawn>;
@@ -60,6 +64,26 @@ export class Conversation {
     this.#process.stdin.end();
     return (await this.#process).exitCode;
   }
+}
+
+/**
+ * Begins conversations with a program of examples/, each under a name of its own in a folder that every test has for itself.
+ * What is left of them after the test is killed, and the folder removed.
+ */
+export function conversationsWith(program: string) {
+  const path = fileURLToPath(new URL(`../../examples/${program}`, import.meta.url));
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'barista-example-'));
+  });
+  afterEach(async () => {
+    await Conversation.killAll();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return (name: string, listen: string, ...peers: readonly string[]): Promise<Conversation> => {
+    const links = peers.flatMap((peer) => ['--peer', peer]);
+    return Conversation.begin(path, join(folder, name), '--listen', listen, ...links);
+  };
 }
 
 function spawn(program: string, words: readonly string[]) {

@@ -1,29 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Conversation } from './conversation.js';
+import { expect, test } from 'vitest';
+import { conversationsWith } from './conversation.js';
 
 /* The tills of examples/ and their hub, each in a process of its own, over the package as it is built. */
 
-const PROGRAM = fileURLToPath(new URL('../../examples/tills/till.js', import.meta.url));
-
-let folder: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'barista-tills-'));
-});
-
-afterEach(async () => {
-  await Conversation.killAll();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function start(name: string, listen: string, ...peers: readonly string[]): Promise<Conversation> {
-  const links = peers.flatMap((peer) => ['--peer', peer]);
-  return Conversation.begin(PROGRAM, join(folder, name), '--listen', listen, ...links);
-}
+const start = conversationsWith('tills/till.js');
 
 test('tills that sell apart from each other come to one stock', { timeout: 240_000 }, async () => {
   const hub = await start('hub', '0');

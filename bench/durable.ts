@@ -163,7 +163,7 @@ async function gets(): Promise<Row[]> {
     ours.push(
       GETS /
         (await seconds(async () => {
-          for (let i = 0; i < GETS; i++) library.replica.read({ key: spread(i), needs: null });
+          for (let i = 0; i < GETS; i++) library.replica.read({ key: spread(i), needs: null }, Date.now());
         })),
     );
     lmdb.push(

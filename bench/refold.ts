@@ -2,7 +2,7 @@ import { type ClientId, originOf, type ReplicaId } from '../src/base/ids.js';
 import { foldHistory } from '../src/bayou/key-history.js';
 import { stampOrder } from '../src/bayou/write.js';
 import { WriteLog } from '../src/bayou/write-log.js';
-import { type KvOperation, kvMachine } from '../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../src/machine/kv.js';
 import { MemoryStorage } from '../src/storage/memory.js';
 import { median, type Row, report } from './measure.js';
 
@@ -33,7 +33,7 @@ interface Measured {
 }
 
 function measured(size: number): Measured {
-  const storage = new MemoryStorage<KvOperation>();
+  const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
   const log = new WriteLog(storage, stampOrder('higher'), RULES, SELF);
   // Every other accept time is left for what comes late.
   for (let i = 1; i <= size; i++) {

@@ -3,7 +3,7 @@ import { assert } from '../src/base/assert.js';
 import { type Origin, originOf, type ReplicaId } from '../src/base/ids.js';
 import type { Done, Outcome } from '../src/base/outcome.js';
 import { seededRandom } from '../src/base/random.js';
-import type { KvOperation } from '../src/machine/kv.js';
+import { type KvOperation, kvOperationCodec } from '../src/machine/kv.js';
 import { TriedProcedures } from '../src/sim/merging.js';
 import { SimNetwork } from '../src/sim/network.js';
 import { SimProcess } from '../src/sim/process.js';
@@ -48,7 +48,7 @@ export class SimulatedWorld implements World {
   startReplica(id: ReplicaId, incarnation: number): ReplicaHandle {
     const first = originOf(id, incarnation);
     const kept = this.#kept.get(first) ?? {
-      storage: new MemoryStorage<KvOperation>(),
+      storage: new MemoryStorage<KvOperation>(kvOperationCodec),
       origin: first,
     };
     const keep = (next: Kept): void => {

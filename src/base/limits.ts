@@ -17,6 +17,9 @@ export const DEFAULT_LIMITS: Limits = {
 /** Accept times, client times and incarnations are exact integers in every language that speaks the protocol. */
 export const TIME_MAX = Number.MAX_SAFE_INTEGER;
 
+/** The longest time to live, in milliseconds: ten years. */
+export const TTL_MS_MAX = 10 * 365 * 24 * 60 * 60 * 1_000;
+
 /**
  * Origins that a replica knows of. Nobody ever leaves a version vector; and a pull request carries three of them, which
  * with the longest ids there are must fit into a frame.

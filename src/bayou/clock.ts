@@ -30,6 +30,12 @@ export class AcceptClock {
     return this.#latest;
   }
 
+  /** Which accept time it is while the wall clock shows `now`: what expires by then is gone. Only a hybrid clock reads that. */
+  reading(now: number): number {
+    const wall = this.#kind === 'hybrid' ? Math.min(Math.floor(now) * HYBRID_TICKS_PER_MS, TIME_MAX - 1) : 0;
+    return Math.max(this.#latest, wall);
+  }
+
   /** The highest accept time to take from others while the wall clock shows `now`. A logical clock has no limit. */
   limit(now: number): number {
     if (this.#maxDriftMs === null) return TIME_MAX;
@@ -48,7 +54,7 @@ export class AcceptClock {
 
   /** Moves up to the wall clock, as far as the clock is one that reads it. */
   advance(now: number): void {
-    if (this.#kind === 'hybrid') this.observe(Math.min(Math.floor(now) * HYBRID_TICKS_PER_MS, TIME_MAX - 1));
+    this.observe(this.reading(now));
   }
 
   /**

@@ -25,12 +25,15 @@ export type Fate =
   | { readonly kind: 'stands' }
   /** It took effect; the next write after it that takes effect and reads nothing is `by`. */
   | { readonly kind: 'overwritten'; readonly by: WriteName }
+  /** It took effect, and its time to live, or that of what it changed, has ended. */
+  | { readonly kind: 'expired' }
   /** `by`: null only where nothing ever was. */
   | { readonly kind: 'no-effect'; readonly rule: NoEffect; readonly by: WriteName | null }
   /** It rests on a merge procedure, of this name, which this replica has not; or is such a merge itself. */
   | { readonly kind: 'unknown'; readonly lacks: string };
 
 const STANDS: Fate = { kind: 'stands' };
+const EXPIRED: Fate = { kind: 'expired' };
 
 /** What became of the writes of one key. */
 export interface KeyFates {
@@ -40,22 +43,34 @@ export interface KeyFates {
   readonly writes: readonly Fate[];
 }
 
-/** What became of each write on a key, in one pass: as `foldHistory` counts them, it says why. */
+/**
+ * What became of each write on a key by the accept time `asOf`, in one pass: as `foldHistory` counts them, it says why. By default as of
+ * the last of them.
+ */
 export function fatesOf<Op, Value>(
   base: Write<Op> | null,
   history: readonly Write<Op>[],
   rules: KeyRules<Op, Value>,
+  asOf = 0,
 ): KeyFates {
   const { machine } = rules;
   const effects = new Effects(history, rules);
   const folding = machine.begin(undefined);
-  if (base !== null) folding.apply(base.operation);
+  if (base !== null) folding.apply(base.operation, base.acceptTime);
   /** Who left the value as it is. */
   let last = base;
   let ofBase = base === null ? null : STANDS;
   const fates: Fate[] = [];
   let standing: number[] = [];
   const effective = new Map<ClientId, Write<Op>[]>();
+  const leave = (fate: Fate): void => {
+    for (const before of standing) fates[before] = fate;
+    if (ofBase === STANDS) ofBase = fate;
+    standing = [];
+  };
+  const expireBy = (acceptTime: number): void => {
+    if (folding.expires !== null && folding.expires <= acceptTime) leave(EXPIRED);
+  };
   for (const [position, write] of history.entries()) {
     const own = effective.get(write.client) ?? [];
     if (!effects.take(write)) {
@@ -64,13 +79,9 @@ export function fatesOf<Op, Value>(
     }
     own.push(write);
     effective.set(write.client, own);
-    if (machine.isBlind(write.operation)) {
-      const overwritten: Fate = { kind: 'overwritten', by: nameOf(write) };
-      for (const before of standing) fates[before] = overwritten;
-      if (ofBase === STANDS) ofBase = overwritten;
-      standing = [];
-    }
-    const hasChanged = folding.apply(write.operation);
+    expireBy(write.acceptTime);
+    if (machine.isBlind(write.operation)) leave({ kind: 'overwritten', by: nameOf(write) });
+    const hasChanged = folding.apply(write.operation, write.acceptTime);
     if (folding.lacks !== null) {
       fates.push({ kind: 'unknown', lacks: folding.lacks });
     } else if (hasChanged) {
@@ -82,6 +93,7 @@ export function fatesOf<Op, Value>(
       fates.push({ kind: 'no-effect', rule, by: last === null ? null : nameOf(last) });
     }
   }
+  expireBy(asOf);
   return { base: ofBase, writes: fates };
 }
 

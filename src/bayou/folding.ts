@@ -48,7 +48,7 @@ function comeTo<Op, Value>(
   assert(folded?.kind !== 'unknown', 'only what can be told is folded');
   if (folded === null) return { stands, base: null };
   if (stands.length === 1 && machine.standsAlone(folded.last.operation)) return { stands, base: folded.last };
-  return { stands, base: { ...folded.last, operation: machine.total(folded.value) } };
+  return { stands, base: { ...folded.last, operation: machine.total(folded.value, folded.expires) } };
 }
 
 /** Those of `later` that take no effect behind what is folded. */

@@ -10,16 +10,17 @@ const BYTES_MAX = 1024 * 1024;
 
 type Page<Op> = Extract<HistoryReply<Op>, { kind: 'history' }>;
 
-/** A page of what a replica still holds of the writes on a key, with what became of each among all that it holds. */
+/** A page of what a replica still holds of the writes on a key, with what became of each among all that it holds, by the accept time `asOf`. */
 export function historyPage<Op, Value>(
   log: WriteLog<Op, Value>,
   { key, after, only, writesMax }: Omit<HistoryRequest, 'needs'>,
   stageOf: (stamp: AcceptStamp) => Stage,
+  asOf: number,
 ): Page<Op> {
   const { storage, order, rules } = log;
   const base = storage.base(key);
   const history = storage.history(key);
-  const fates = fatesOf(base, history, rules);
+  const fates = fatesOf(base, history, rules, asOf);
   const isAsked = (write: AcceptStamp): boolean =>
     only === null ? after === null || order(write, after) > 0 : order(write, only) === 0;
   const writes: PastWrite<Op>[] = [];

@@ -136,6 +136,8 @@ export interface Folded<Op, Value> {
   readonly value: Value;
   /** The last write that changed the value. */
   readonly last: Write<Op>;
+  /** From this accept time on the key is absent; null if the value stays. */
+  readonly expires: number | null;
   /** Of each origin, the last write that the value rests on; null if that is `last` alone. */
   readonly basis: VersionVector | null;
 }
@@ -151,7 +153,7 @@ export function lackingIs(key: string, { lacks }: Unknown): string {
   return `what is under ${JSON.stringify(key)} rests on the merge procedure ${lacks}, which this replica has not`;
 }
 
-/** The key's value; null if the key is absent. Starts at the last blind write that takes effect. */
+/** The key's value, until it expires; null if the key is absent. Starts at the last blind write that takes effect. */
 export function foldHistory<Op, Value>(
   base: Write<Op> | null,
   history: readonly Write<Op>[],
@@ -175,6 +177,7 @@ export function foldHistory<Op, Value>(
 /** Where a fold stands between two writes of a history. */
 export interface FoldPoint<Op, Value> {
   readonly value: Value | undefined;
+  readonly expires: number | null;
   /** Null before the first. */
   readonly last: Write<Op> | null;
   /** What the value rests on. */
@@ -186,9 +189,9 @@ export interface FoldPoint<Op, Value> {
 /** Just after `write`, before which nothing counts. */
 export function startOf<Op, Value>(write: Write<Op>, { machine }: KeyRules<Op, Value>): FoldPoint<Op, Value> {
   const folding = machine.begin(undefined);
-  folding.apply(write.operation);
+  folding.apply(write.operation, write.acceptTime);
   const basis = new VersionVector([[write.origin, write.acceptTime]]);
-  return { value: folding.value(), last: write, basis, isMixed: false };
+  return { value: folding.value(), expires: folding.expires, last: write, basis, isMixed: false };
 }
 
 /** Folds the writes on one key that take effect, from a point on. */
@@ -200,7 +203,7 @@ export class KeyFold<Op, Value> {
 
   /** `from`: null for the beginning. */
   constructor(from: FoldPoint<Op, Value> | null, { machine }: KeyRules<Op, Value>) {
-    this.#folding = machine.begin(from?.value);
+    this.#folding = machine.begin(from?.value, from?.expires);
     this.#basis = from?.basis.clone() ?? new VersionVector();
     this.#last = from?.last ?? null;
     this.#isMixed = from?.isMixed ?? false;
@@ -208,7 +211,7 @@ export class KeyFold<Op, Value> {
 
   /** The next write that is not superseded. True if it changed the value. */
   take(write: Write<Op>): boolean {
-    const hasChanged = this.#folding.apply(write.operation);
+    const hasChanged = this.#folding.apply(write.operation, write.acceptTime);
     this.#isMixed ||= this.#basis.size > 0;
     this.#basis.raise(write.origin, write.acceptTime);
     if (hasChanged) this.#last = write;
@@ -216,7 +219,14 @@ export class KeyFold<Op, Value> {
   }
 
   point(): FoldPoint<Op, Value> {
-    return { value: this.#folding.value(), last: this.#last, basis: this.#basis.clone(), isMixed: this.#isMixed };
+    const { expires } = this.#folding;
+    return {
+      value: this.#folding.value(),
+      expires,
+      last: this.#last,
+      basis: this.#basis.clone(),
+      isMixed: this.#isMixed,
+    };
   }
 
   /** What the folding would take to go on; null if it can. */
@@ -225,11 +235,11 @@ export class KeyFold<Op, Value> {
   }
 
   folded(): Folded<Op, Value> | Unknown | null {
-    const { lacks } = this.#folding;
+    const { lacks, expires } = this.#folding;
     if (lacks !== null) return { kind: 'unknown', lacks };
     const value = this.#folding.value();
     if (value === undefined || this.#last === null) return null;
-    return { kind: 'value', value, last: this.#last, basis: this.#isMixed ? this.#basis : null };
+    return { kind: 'value', value, last: this.#last, expires, basis: this.#isMixed ? this.#basis : null };
   }
 }
 

@@ -62,6 +62,8 @@ export type ReadReply<Value> =
       readonly value: Value;
       /** Of the last write that changed the value. */
       readonly stamp: AcceptStamp;
+      /** The accept time from which on it is gone; absent if it stays. */
+      readonly expires?: number;
       /** Of each origin, the last write that the value rests on; absent if that is the one of `stamp` alone. */
       readonly basis?: VersionVector;
     }

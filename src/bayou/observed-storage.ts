@@ -58,6 +58,10 @@ export class ObservedStorage<Op> implements ReplicaStorage<Op> {
     this.#storage.setBase(key, base);
   }
 
+  expiring(upTo: number): Iterator<Write<Op>> {
+    return this.#storage.expiring(upTo);
+  }
+
   origins(): Iterable<Origin> {
     return this.#storage.origins();
   }

@@ -54,6 +54,8 @@ export interface ReplicaStorage<Op> {
   settle(key: string, present: boolean): void;
   /** Replaces the base of `key` by what another replica's is. */
   setBase(key: string, base: Write<Op> | null): void;
+  /** The bases that expire up to the accept time `upTo`, those first that expire first. Found by search. Used up before the next change. */
+  expiring(upTo: number): Iterator<Write<Op>>;
   /** The origins that have, or had, writes here. */
   origins(): Iterable<Origin>;
   /**

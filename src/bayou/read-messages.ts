@@ -16,6 +16,7 @@ export interface FoundValue<Value> {
   readonly value: Value;
   readonly stamp: AcceptStamp;
   /** As of a `ReadReply`. */
+  readonly expires?: number;
   readonly basis?: VersionVector;
 }
 

@@ -31,7 +31,7 @@ interface ReaderParts<Op, Value> {
   readonly pin: (now: number) => void;
 }
 
-/** What a replica answers from what it holds, changing nothing. */
+/** What a replica answers from what it holds, changing nothing; but its clock passes what was seen to have expired. */
 export class Reader<Op, Value> {
   readonly #parts: ReaderParts<Op, Value>;
   readonly #snapshots: Snapshots<Value>;
@@ -43,9 +43,10 @@ export class Reader<Op, Value> {
     this.#parts = parts;
     let named = 0;
     this.#snapshots = new Snapshots({
-      read: (key, seen) => foundOf(key, parts.log.readTogether(key, seen)),
+      read: (key, seen, asOf) => this.#foundOf(key, parts.log.readTogether(key, seen), asOf),
       keys: () => parts.log.storage,
       seen: () => parts.log.seen,
+      reading: (now) => parts.clock.reading(now),
       name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),
     });
     const { log, members, clock } = parts;
@@ -53,7 +54,8 @@ export class Reader<Op, Value> {
       log.seen.has(origin) && !members.isMember(origin) && members.stable(clock.latest) > 0;
     const walk = new LogWalk(log, isGone);
     const isBehind = (): boolean => parts.integration.isBehind;
-    this.watches = new Watches({ log, walk, isBehind, pin: parts.pin });
+    const reading = (now: number): number => clock.reading(now);
+    this.watches = new Watches({ log, walk, isBehind, reading, pin: parts.pin });
     this.#conflicts = new Conflicts({ log, walk, isBehind });
   }
 
@@ -64,24 +66,26 @@ export class Reader<Op, Value> {
     return integration.isBehind ? needs : log.missing(needs);
   }
 
-  /** A client's read. Dependency is tested before presence. */
-  read(request: ReadRequest): ReadReply<Value> | Refused {
+  /** A client's read. Dependency is tested before presence. `now`, as everywhere here, is the wall clock in milliseconds. */
+  read(request: ReadRequest, now: number): ReadReply<Value> | Refused {
     const missing = this.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const found = foundOf(request.key, this.#parts.log.read(request.key));
+    const { log, clock } = this.#parts;
+    const found = this.#foundOf(request.key, log.read(request.key), clock.reading(now));
     if (found !== null && isRefused(found)) return found;
     return found === null ? { kind: 'absent' } : { kind: 'found', ...found };
   }
 
   /** Several keys, as they are in one state, with all of a batch or nothing of it. ERR_BEHIND while there is none. */
-  readMany({ keys, needs }: ReadManyRequest): ReadManyReply<Value> | Refused {
+  readMany({ keys, needs }: ReadManyRequest, now: number): ReadManyReply<Value> | Refused {
     const missing = this.missing(needs);
     if (missing !== null) return { kind: 'missing', missing };
-    const { log } = this.#parts;
+    const { log, clock } = this.#parts;
     if (keys.length > 1 && this.#isBetweenStates) return this.#behind();
+    const asOf = clock.reading(now);
     const values: (FoundValue<Value> | null)[] = [];
     for (const key of keys) {
-      const found = foundOf(key, log.readTogether(key, log.seen));
+      const found = this.#foundOf(key, log.readTogether(key, log.seen), asOf);
       if (found !== null && isRefused(found)) return found;
       values.push(found);
     }
@@ -115,11 +119,12 @@ export class Reader<Op, Value> {
   }
 
   /** A page of the writes on a key. `peers`: as of `stateOf`. */
-  history(request: HistoryRequest, peers: Iterable<readonly [Origin, VersionVector]>): HistoryReply<Op> {
+  history(request: HistoryRequest, peers: Iterable<readonly [Origin, VersionVector]>, now: number): HistoryReply<Op> {
     const missing = this.missing(request.needs);
     if (missing !== null) return { kind: 'missing', missing };
     const known = [...peers];
-    return historyPage(this.#parts.log, request, (stamp) => this.#stageOf(stamp, known));
+    const { log, clock } = this.#parts;
+    return historyPage(log, request, (stamp) => this.#stageOf(stamp, known), clock.reading(now));
   }
 
   /** The next changes for who watches. */
@@ -143,13 +148,14 @@ export class Reader<Op, Value> {
    * The value of every present key, ascending by key, after `after` if it is not null. Throws ERR_PROCEDURE where it cannot be
    * told for want of a merge procedure.
    */
-  *entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
-    const { log } = this.#parts;
+  *entries(after: string | null, now: number): Generator<{ readonly key: string; readonly value: Value }> {
+    const { log, clock } = this.#parts;
+    const asOf = clock.reading(now);
     const keys = log.storage.keys(after ?? undefined);
     for (let next = keys.next(); next.done !== true; next = keys.next()) {
       const folded = log.read(next.value);
       if (folded?.kind === 'unknown') throw new BaristaError('ERR_PROCEDURE', lackingIs(next.value, folded));
-      if (folded !== null) yield { key: next.value, value: folded.value };
+      if (folded !== null && !isOver(folded, asOf)) yield { key: next.value, value: folded.value };
     }
   }
 
@@ -173,19 +179,26 @@ export class Reader<Op, Value> {
     };
   }
 
+  /** What is under the key at the accept time `asOf`. */
+  #foundOf(key: string, folded: Folded<Op, Value> | Unknown | null, asOf: number): FoundValue<Value> | Refused | null {
+    if (folded === null) return null;
+    if (folded.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
+    const { value, last, expires, basis } = folded;
+    if (isOver(folded, asOf)) {
+      // What was seen to be gone stays so, and is before all that is written from now on, also if the wall clock goes back.
+      this.#parts.clock.observe(expires ?? 0);
+      return null;
+    }
+    const stamp = stampOf(last);
+    return { value, stamp, ...(expires === null ? {} : { expires }), ...(basis === null ? {} : { basis }) };
+  }
+
   #stageOf(stamp: AcceptStamp, peers: readonly (readonly [Origin, VersionVector])[]): Stage {
     if (!this.#parts.log.seen.covers(stamp.origin, stamp.acceptTime)) return 'received';
     return this.stateOf(stamp, peers).stable ? 'stable' : 'accepted';
   }
 }
 
-function foundOf<Op, Value>(
-  key: string,
-  folded: Folded<Op, Value> | Unknown | null,
-): FoundValue<Value> | Refused | null {
-  if (folded === null) return null;
-  if (folded.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
-  const { value, last, basis } = folded;
-  const stamp = stampOf(last);
-  return basis === null ? { value, stamp } : { value, stamp, basis };
+function isOver({ expires }: Folded<unknown, unknown>, asOf: number): boolean {
+  return expires !== null && expires <= asOf;
 }

@@ -119,7 +119,7 @@ function dissolveKey<Op, Value>(
   const folded = foldHistory(base, above, rules);
   // Of what cannot be told nothing is lost but its place: those operations stand in the log.
   if (folded === null || folded.kind === 'unknown' || (isOne && above.length === 0)) adopt(base);
-  else adopt({ ...folded.last, operation: total(folded.value) });
+  else adopt({ ...folded.last, operation: total(folded.value, folded.expires) });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Origin, type ReplicaId, replicaIdOf } from '../base/ids.js';
-import { ORIGINS_MAX } from '../base/limits.js';
+import { ORIGINS_MAX, TIME_MAX } from '../base/limits.js';
 import type { StateMachine } from '../base/state-machine.js';
 import { cutPage } from './base-transfer.js';
 import { NOBODY } from './bundle-messages.js';
@@ -173,13 +173,14 @@ export class Replica<Op, Value> {
     const acceptTime = this.#clock.next(request.after, now);
     if (acceptTime === null) return refused('ERR_CLOCK_EXHAUSTED', `replica ${this.id} has no accept time left`);
     const stamp = { origin: this.origin, acceptTime };
-    this.#log.append(writesOf(request, stamp));
+    const after = (ms: number): number => Math.min(acceptTime + acceptTimeSpan(this.terms.clock, ms), TIME_MAX);
+    this.#log.append(writesOf(request, stamp, (operation) => this.#log.rules.machine.accepted(operation, after)));
     return { kind: 'accepted', stamp };
   }
 
-  /** A client's read. Dependency is tested before presence. */
-  read(request: ReadRequest): ReadReply<Value> | Refused {
-    return this.reader.read(request);
+  /** A client's read. Dependency is tested before presence. `now` is the wall clock in milliseconds. */
+  read(request: ReadRequest, now: number): ReadReply<Value> | Refused {
+    return this.reader.read(request, now);
   }
 
   /** Why a peer's request, or news, is not answered; null if it may be. */
@@ -286,17 +287,18 @@ export class Replica<Op, Value> {
   }
 
   /**
-   * Folds some of what is stable, and older than two retry windows, into the base store. True if more is left to fold.
+   * Folds some of what is stable, and older than two retry windows, into the base store, and drops from that what has expired so long ago.
+   * True if more is left to do.
    * `now` is the wall clock in milliseconds.
    */
   compact(now: number): boolean {
-    if (this.#storage.size === 0 || this.#integration.isBehind) return false;
+    if (!this.hasToFold(now) || this.#integration.isBehind) return false;
     if (this.#members.alone) this.#clock.advance(now);
     if (this.stable > 0) this.#integration.adoptOrphans(now);
     if (this.#isPinned(now)) return false;
     // A stranger may bring writes down to a window below what was attested, and those may repeat others a window older.
     const upTo = this.stable - 2 * this.#retryWindow;
-    if (upTo <= this.#log.baseTime) return false;
+    if (upTo <= this.#log.baseTime && !this.#log.hasExpired(this.#log.baseTime)) return false;
     const { more, dropped } = this.#log.fold(upTo, FOLD_WRITES, this.#members.alone);
     if (dropped) this.#transfers.reset();
     this.#saveState();
@@ -334,13 +336,18 @@ export class Replica<Op, Value> {
   }
 
   /** The value of every present key, ascending by key, after `after` if it is not null. */
-  entries(after: string | null): Generator<{ readonly key: string; readonly value: Value }> {
-    return this.reader.entries(after);
+  entries(after: string | null, now: number): Generator<{ readonly key: string; readonly value: Value }> {
+    return this.reader.entries(after, now);
   }
 
   /** The write log in the total order, after `after` if it is not null; with what a transfer under way has brought. */
   log(after: AcceptStamp | null): Generator<Write<Op>> {
     return this.#log.entries(after);
+  }
+
+  /** True if there are writes to fold, or may be something that has expired to drop, as soon as that is stable. */
+  hasToFold(now: number): boolean {
+    return this.#storage.size > 0 || this.#log.hasExpired(this.#clock.reading(now) - 2 * this.#retryWindow);
   }
 
   get logSize(): number {

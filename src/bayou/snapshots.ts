@@ -29,6 +29,8 @@ interface Snapshot<Value> {
   readonly reverse: boolean;
   /** What could be claimed in it: of batches, nothing else is shown. */
   readonly seen: VersionVector;
+  /** The accept time that it shows: what expires by then is gone. */
+  readonly asOf: number;
   /** Keys up to here are not asked for any more. */
   position: string;
   readonly kept: Map<string, Kept<Value>>;
@@ -37,11 +39,13 @@ interface Snapshot<Value> {
 }
 
 export interface SnapshotParts<Value> {
-  /** What is under the key now, of batches as far as `seen` covers them. */
-  readonly read: (key: string, seen: VersionVector) => Kept<Value>;
+  /** What is under the key now, of batches as far as `seen` covers them; but for what expires by the accept time `asOf`. */
+  readonly read: (key: string, seen: VersionVector, asOf: number) => Kept<Value>;
   /** What can be claimed now. */
   readonly seen: () => VersionVector;
   readonly keys: () => Pick<ReplicaStorage<never>, 'keys' | 'keysDown'>;
+  /** Which accept time it is. */
+  readonly reading: (now: number) => number;
   /** A number for a new state that was never given before. */
   readonly name: (now: number) => number;
 }
@@ -65,7 +69,7 @@ export class Snapshots<Value> {
     if (this.#open.size === 0) return;
     for (const snapshot of this.#open.values()) {
       if (snapshot.kept.has(key) || !isToCome(snapshot, snapshot.position, key)) continue;
-      const now = this.#parts.read(key, snapshot.seen);
+      const now = this.#parts.read(key, snapshot.seen, snapshot.asOf);
       snapshot.kept.set(key, now);
       const bytes = bytesOf(key, now);
       snapshot.bytes += bytes;
@@ -80,21 +84,22 @@ export class Snapshots<Value> {
     const { snapshot: number, hold } = request;
     const held = number === null ? null : this.#find(number, request);
     if (held === undefined) return refused('ERR_SNAPSHOT', 'the state that the scan began in is not held any more');
-    const page = this.#cut(request, held?.seen ?? this.#parts.seen(), held?.kept ?? new Map());
+    const asOf = held?.asOf ?? this.#parts.reading(now);
+    const page = this.#cut(request, { seen: this.#parts.seen(), asOf, kept: new Map(), ...held });
     if (isRefused(page)) return page;
     if (!hold || page.upTo === null) {
       if (number !== null) this.#letGo(number);
       return { kind: 'page', ...page, snapshot: null };
     }
     if (held !== null) held.usedAt = now;
-    return { kind: 'page', ...page, snapshot: number ?? this.#hold(request, page.upTo, now) };
+    return { kind: 'page', ...page, snapshot: number ?? this.#hold(request, page.upTo, asOf, now) };
   }
 
-  #hold({ range, reverse }: ScanRequest, position: string, now: number): number {
+  #hold({ range, reverse }: ScanRequest, position: string, asOf: number, now: number): number {
     if (this.#open.size >= SNAPSHOTS_MAX) this.#letGoOfOldest();
     const number = this.#parts.name(now);
     const seen = this.#parts.seen().clone();
-    this.#open.set(number, { range, reverse, seen, position, kept: new Map(), bytes: 0, usedAt: now });
+    this.#open.set(number, { range, reverse, seen, asOf, position, kept: new Map(), bytes: 0, usedAt: now });
     return number;
   }
 
@@ -121,8 +126,7 @@ export class Snapshots<Value> {
 
   #cut(
     request: ScanRequest,
-    seen: VersionVector,
-    kept: ReadonlyMap<string, Kept<Value>>,
+    { seen, asOf, kept }: Pick<Snapshot<Value>, 'seen' | 'asOf' | 'kept'>,
   ): { readonly entries: readonly ScanEntry<Value>[]; readonly upTo: string | null } | Refused {
     const entriesMax = Math.min(request.entriesMax, PAGE_ENTRIES_MAX);
     const entries: ScanEntry<Value>[] = [];
@@ -132,7 +136,7 @@ export class Snapshots<Value> {
     for (const key of this.#keysOf(request, kept)) {
       if (entries.length >= entriesMax || looked >= PAGE_KEYS_MAX || bytes >= PAGE_BYTES_MAX) return { entries, upTo };
       const known = kept.get(key);
-      const found = known === undefined ? this.#parts.read(key, seen) : known;
+      const found = known === undefined ? this.#parts.read(key, seen, asOf) : known;
       // What is before it is given first.
       if (found !== null && isRefused(found)) return looked === 0 ? found : { entries, upTo };
       looked += 1;

@@ -13,13 +13,20 @@ export function partsOf<Op>(request: Submission<Op>): readonly BatchPart<Op>[] {
   return isBatch(request) ? request.parts : [request];
 }
 
-/** The writes that it comes to under `stamp`, ascending by key. */
-export function writesOf<Op>(request: Submission<Op>, { origin, acceptTime }: AcceptStamp): readonly Write<Op>[] {
+/** The writes that it comes to under `stamp`, ascending by key. `accepted`: the operation as the log keeps it. */
+export function writesOf<Op>(
+  request: Submission<Op>,
+  { origin, acceptTime }: AcceptStamp,
+  accepted: (operation: Op) => Op,
+): readonly Write<Op>[] {
   const { client, clientTime } = request;
   if (!isBatch(request)) {
-    return [{ origin, acceptTime, client, clientTime, key: request.key, operation: request.operation }];
+    return [{ origin, acceptTime, client, clientTime, key: request.key, operation: accepted(request.operation) }];
   }
   return request.parts
-    .map(({ key, operation }) => ({ origin, acceptTime, client, clientTime, key, operation, part: true as const }))
+    .map((part) => {
+      const operation = accepted(part.operation);
+      return { origin, acceptTime, client, clientTime, key: part.key, operation, part: true as const };
+    })
     .sort((a, b) => compareKeys(a.key, b.key));
 }

@@ -48,6 +48,8 @@ export interface Change<Value> {
   readonly client: ClientId;
   /** What is under the key by all that the replica claims; null if nothing. */
   readonly value: Value | null;
+  /** The accept time from which on that is gone, of which no watch tells; absent if it stays. */
+  readonly expires?: number;
   /** Of each origin, the last write that the value rests on; absent if that is the one of `standing` alone. */
   readonly basis?: VersionVector;
   /** The write that the value comes from, or that deleted it; the stamp itself, if it stands last. */

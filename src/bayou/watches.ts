@@ -1,5 +1,5 @@
 import type { BatchLimits } from './batch.js';
-import { foldHistory, isSuperseded, lackingIs, startOf } from './key-history.js';
+import { type Folded, foldHistory, isSuperseded, lackingIs, startOf, type Unknown } from './key-history.js';
 import type { LogWalk } from './log-walk.js';
 import { isRefused, type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
@@ -19,6 +19,8 @@ export interface WatchesParts<Op, Value> {
   readonly walk: LogWalk<Op, Value>;
   /** True while what is claimed has gaps. */
   readonly isBehind: () => boolean;
+  /** Which accept time it is. */
+  readonly reading: (now: number) => number;
   /** Has nothing folded for a while. `now` is the wall clock in milliseconds. */
   readonly pin: (now: number) => void;
 }
@@ -52,7 +54,7 @@ export class Watches<Op, Value> {
     // What is claimed has gaps until it has taken over what it missed.
     if (isBehind()) return replyOf([], cursor, false);
     const limits = { writesMax: Math.min(changesMax, CHANGES_MAX), bytesMax: BYTES_MAX };
-    if (cursor.store === null && !log.isAheadOf(cursor.told)) return this.#nextOfLog(prefix, cursor.told, limits);
+    if (cursor.store === null && !log.isAheadOf(cursor.told)) return this.#nextOfLog(prefix, cursor.told, limits, now);
     return this.#nextOfBase(prefix, cursor, limits, now);
   }
 
@@ -90,8 +92,9 @@ export class Watches<Op, Value> {
     return false;
   }
 
-  #nextOfLog(prefix: string, before: VersionVector, limits: BatchLimits): Reply<Value> {
-    const { log, walk } = this.#parts;
+  #nextOfLog(prefix: string, before: VersionVector, limits: BatchLimits, now: number): Reply<Value> {
+    const { log, walk, reading } = this.#parts;
+    const asOf = reading(now);
     const { seen } = log;
     const merge = walk.beyond(before, seen);
     const page = new Page<Value>(limits);
@@ -106,7 +109,7 @@ export class Watches<Op, Value> {
         page.mark();
       }
       last = write;
-      const change = write.key.startsWith(prefix) ? this.#changeOf(write, before) : null;
+      const change = write.key.startsWith(prefix) ? this.#changeOf(write, before, asOf) : null;
       if (change !== null && isRefused(change)) {
         page.backToMark();
         return page.looked === 0 ? change : soFar();
@@ -122,7 +125,8 @@ export class Watches<Op, Value> {
    * may have been pruned. Nothing is folded meanwhile.
    */
   #nextOfBase(prefix: string, { told, target, store }: WatchCursor, limits: BatchLimits, now: number): Reply<Value> {
-    const { log, walk, pin } = this.#parts;
+    const { log, walk, pin, reading } = this.#parts;
+    const asOf = reading(now);
     const { baseTime: time, baseVector } = log;
     if (store !== null && !(store.time === time && target.dominates(baseVector))) {
       return walk.folded('what comes after a part of a base store');
@@ -136,9 +140,9 @@ export class Watches<Op, Value> {
     for (const key of this.#keysOf(prefix, after)) {
       if (page.isFull) break;
       const base = log.storage.base(key);
-      // A delete may be kept, by who knows no other replica.
-      const isPresent = base !== null && foldHistory(base, [], log.rules) !== null;
-      const change = isPresent ? this.#changeOf(base, null) : null;
+      // A delete may be kept, by who knows no other replica; and what has expired, for a while.
+      const isPresent = base !== null && isThere(foldHistory(base, [], log.rules), asOf);
+      const change = isPresent ? this.#changeOf(base, null, asOf) : null;
       if (change !== null && isRefused(change)) {
         if (page.looked === 0) return change;
         break;
@@ -167,9 +171,10 @@ export class Watches<Op, Value> {
 
   /**
    * A write and what came of it, as the claimed writes on its key have it. `told`: what was told of before; null for a base.
-   * Null for a repeat that takes no effect: it changes nothing, and never will. ERR_PROCEDURE if it cannot be told here.
+   * Null for a repeat that takes no effect: it changes nothing, and never will. ERR_PROCEDURE if it cannot be told here. The value is
+   * that of the accept time `asOf`.
    */
-  #changeOf(write: Write<Op>, told: VersionVector | null): Change<Value> | Refused | null {
+  #changeOf(write: Write<Op>, told: VersionVector | null, asOf: number): Change<Value> | Refused | null {
     const { seen, storage, rules, order } = this.#parts.log;
     const { key, client } = write;
     const base = storage.base(key);
@@ -189,18 +194,26 @@ export class Watches<Op, Value> {
     }
     const folded = foldHistory(base, history, rules);
     if (folded?.kind === 'unknown') return refused('ERR_PROCEDURE', lackingIs(key, folded));
+    const { expires = null, basis = null } = folded ?? {};
     return {
       key,
       stamp: stampOf(write),
       client,
-      value: folded?.value ?? null,
-      ...(folded === null || folded.basis === null ? {} : { basis: folded.basis }),
+      value: folded === null || !isThere(folded, asOf) ? null : folded.value,
+      ...(expires === null ? {} : { expires }),
+      ...(basis === null ? {} : { basis }),
       standing: stampOf(last),
       stands,
       reordered,
       lost: stands || !rules.machine.isBlind(write.operation) ? null : (startOf(write, rules).value ?? null),
     };
   }
+}
+
+/** What cannot be told counts as there. */
+function isThere<Op, Value>(folded: Folded<Op, Value> | Unknown | null, asOf: number): boolean {
+  if (folded === null || folded.kind === 'unknown') return folded !== null;
+  return folded.expires === null || folded.expires > asOf;
 }
 
 /** What a replica must hold to go on from there. */

@@ -312,9 +312,30 @@ export class WriteLog<Op, Value> {
     }
     const last = due.at(-1)?.acceptTime ?? 0;
     for (const key of keys) foldKey(this, key, last, keepTombstones);
-    // Who has nothing to fold does not keep out what others may still bring.
-    if (due.length > 0) this.baseTime = more ? (due.at(-1)?.acceptTime ?? upTo) : upTo;
-    return { more, dropped };
+    // Who has nothing to fold, or to drop, does not keep out what others may still bring.
+    if (due.length > 0 || this.hasExpired(upTo)) {
+      this.baseTime = Math.max(this.baseTime, more ? (due.at(-1)?.acceptTime ?? upTo) : upTo);
+    }
+    const isLeft = this.#dropExpired(Math.max(1, writesMax - due.length), keepTombstones);
+    return { more: more || isLeft, dropped };
+  }
+
+  /** True if something in the base store has expired by the accept time `upTo`. */
+  hasExpired(upTo: number): boolean {
+    return this.storage.expiring(upTo).next().done !== true;
+  }
+
+  /** Drops `keysMax` keys from the base store that expired there: no write can come any more that stands before. True if more are left. */
+  #dropExpired(keysMax: number, keepTombstones: boolean): boolean {
+    const expired = this.storage.expiring(this.baseTime);
+    const due: Write<Op>[] = [];
+    for (let next = expired.next(); next.done !== true; next = expired.next()) {
+      if (due.length === keysMax) break;
+      due.push(next.value);
+    }
+    const operation = this.rules.machine.total(undefined, null);
+    for (const base of due) this.setBase(base.key, keepTombstones ? { ...base, operation } : null);
+    return due.length === keysMax;
   }
 
   /** Takes a write out of the log. True if it was there. */

@@ -45,6 +45,8 @@ function formatFate(fate: Fate): string {
   switch (fate.kind) {
     case 'stands':
       return 'stands';
+    case 'expired':
+      return 'expired';
     case 'overwritten':
       return `overwritten by ${formatName(fate.by)}`;
     case 'no-effect':
@@ -62,7 +64,7 @@ function jsonOf(key: string, { stamp, client }: Author, operation: Operation<Uin
 }
 
 function fateFields(fate: Fate): { readonly fate: string; readonly to: object | null } {
-  if (fate.kind === 'stands' || fate.kind === 'unknown') return { fate: fate.kind, to: null };
+  if (fate.kind !== 'overwritten' && fate.kind !== 'no-effect') return { fate: fate.kind, to: null };
   return { fate: fate.kind === 'overwritten' ? 'overwritten' : fate.rule, to: nameFields(fate.by) };
 }
 

@@ -112,14 +112,14 @@ export class Answers {
     const refusal = this.#outage() ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
     // What others wrote is durable with them.
-    const reply = this.#core.read(request);
+    const reply = this.#core.read(request, this.#clock.now());
     this.#gate.answer(done, outcomeOf(reply), 'own writes', reply.kind === 'found' ? reply.value.length : 0);
   }
 
   readMany(request: ReadManyRequest, done: Done<ReadManyReply<Uint8Array>>): void {
     const refusal = this.#outage() ?? this.#gate.overload();
     if (refusal !== null) return done(fail(refusal));
-    const reply = this.#core.reader.readMany(request);
+    const reply = this.#core.reader.readMany(request, this.#clock.now());
     const bytes = reply.kind === 'values' ? bytesOf(reply.values) : 0;
     if (bytes > VALUES_BYTES_MAX) {
       const message = `the values of ${request.keys.length} keys take ${bytes} bytes, the limit is ${VALUES_BYTES_MAX}`;
@@ -173,7 +173,7 @@ export class Answers {
   store(request: StoreRequest, done: Done<StoreReply<Uint8Array>>): void {
     const outage = this.#outage();
     if (outage !== null) return done(fail(outage));
-    const entries = this.#core.entries(request.after);
+    const entries = this.#core.entries(request.after, this.#clock.now());
     let page: ReturnType<typeof takePage<StoredEntry>>;
     try {
       page = takePage(entries, request.entriesMax, PAGE_BYTES_MAX, bytesOfEntry);

@@ -104,7 +104,7 @@ export class Driver implements ReplicaService<KvOperation, Uint8Array>, LinkStep
           this.#answers.changed();
           this.#gate.answer((outcome) => done(more && outcome.ok), succeed(undefined));
         },
-        neighbours: () => (this.#replica.logSize > 0 ? this.#links.keys() : []),
+        neighbours: () => (this.#replica.hasToFold(config.clock.now()) ? this.#links.keys() : []),
       },
       config.timers,
       config.settings.compactMs,

@@ -1,6 +1,7 @@
 import type { BaristaError } from '../base/errors.js';
 import type { Origin } from '../base/ids.js';
 import { type Done, fail, succeed } from '../base/outcome.js';
+import type { Clock } from '../base/time.js';
 import type { ConflictsReply, ConflictsRequest } from '../bayou/conflict-messages.js';
 import type { HistoryReply, HistoryRequest } from '../bayou/history-messages.js';
 import type { HistoryService } from '../bayou/ports.js';
@@ -13,6 +14,7 @@ import { outcomeOf } from './outcome-of.js';
 export interface HistoryDeskParts {
   readonly core: () => Replica<KvOperation, Uint8Array>;
   readonly gate: FlushGate;
+  readonly clock: Clock;
   /** Why nothing can be read. */
   readonly outage: () => BaristaError | null;
   /** What neighbours are known to hold. */
@@ -28,10 +30,10 @@ export class HistoryDesk implements HistoryService<KvOperation> {
   }
 
   history(request: HistoryRequest, done: Done<HistoryReply<KvOperation>>): void {
-    const { core, gate, outage, peers } = this.#parts;
+    const { core, gate, clock, outage, peers } = this.#parts;
     const refusal = outage() ?? gate.overload();
     if (refusal !== null) return done(fail(refusal));
-    const reply = core().reader.history(request, peers());
+    const reply = core().reader.history(request, peers(), clock.now());
     // It says of each write that it is on disk here.
     gate.answer(done, succeed(reply), 'anything', reply.kind === 'history' ? bytesOf(reply) : 0);
   }

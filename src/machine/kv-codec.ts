@@ -1,11 +1,14 @@
-import { DEFAULT_LIMITS } from '../base/limits.js';
+import { DEFAULT_LIMITS, TIME_MAX, TTL_MS_MAX } from '../base/limits.js';
 import { bytesOf, textOf } from '../base/text.js';
 import type { KvOperation } from './kv.js';
 import { integerOf } from './kv-folding.js';
 import { isProcedureName } from './procedures.js';
 
-/** How each kind stands on disk and in packed writes: never another number for the same kind. */
-const KINDS: Readonly<Record<KvOperation['kind'], number>> = {
+/**
+ * How each kind stands on disk and in packed writes: never another number for the same kind. One that has a time to live, or comes
+ * to what has one, is of a kind of its own.
+ */
+const KINDS = {
   put: 1,
   delete: 2,
   increment: 3,
@@ -15,12 +18,24 @@ const KINDS: Readonly<Record<KvOperation['kind'], number>> = {
   putIfAbsent: 7,
   total: 8,
   merge: 9,
-};
+  lastingPut: 10,
+  lastingPutIfAbsent: 11,
+  lastingTotal: 12,
+} as const satisfies Readonly<Record<KvOperation['kind'], number>> & Readonly<Record<string, number>>;
 
 const NOTHING = new Uint8Array();
 
-function kindOf({ kind }: KvOperation): number {
-  return KINDS[kind];
+function kindOf(operation: KvOperation): number {
+  switch (operation.kind) {
+    case 'put':
+      return operation.expires === undefined ? KINDS.put : KINDS.lastingPut;
+    case 'putIfAbsent':
+      return operation.expires === undefined ? KINDS.putIfAbsent : KINDS.lastingPutIfAbsent;
+    case 'total':
+      return operation.expires === undefined ? KINDS.total : KINDS.lastingTotal;
+    default:
+      return KINDS[operation.kind];
+  }
 }
 
 /** What the operation carries: bytes as they are, a member in UTF-8, a number in decimal digits. */
@@ -37,8 +52,12 @@ function bodyOf(operation: KvOperation): Uint8Array {
       return bytesOf(operation.member);
     case 'merge':
       return bodyOfMerge(operation);
-    default:
-      return operation.value;
+    case 'total':
+      return operation.expires === undefined ? operation.value : lastingBody([operation.expires], operation.value);
+    default: {
+      const { ttlMs, expires, value } = operation;
+      return expires === undefined ? value : lastingBody([ttlMs ?? 0, expires], value);
+    }
   }
 }
 
@@ -63,12 +82,18 @@ function decode(kind: number, body: Uint8Array): KvOperation {
       return { kind: 'total', value: body };
     case KINDS.merge:
       return mergeFrom(body);
+    case KINDS.lastingPut:
+      return { kind: 'put', ...lastingFrom(body) };
+    case KINDS.lastingPutIfAbsent:
+      return { kind: 'putIfAbsent', ...lastingFrom(body) };
+    case KINDS.lastingTotal:
+      return { kind: 'total', expires: timeFrom(body, 0), value: body.slice(TIME_BYTES) };
   }
   throw new RangeError(`no operation is of kind ${kind}, with ${body.length} bytes`);
 }
 
 /** How operations stand on disk. */
-export const kvOperationCodec = { kindOf, bodyOf, decode } as const;
+export const kvOperationCodec = { kindOf, bodyOf, decode, expiresOf } as const;
 
 function numberFrom(body: Uint8Array): number {
   const number = integerOf(body);
@@ -82,6 +107,44 @@ function memberFrom(body: Uint8Array): string {
   const member = textOf(body);
   if (member === null) throw new RangeError('a member that is not UTF-8');
   return member;
+}
+
+/*
+ * What has a time to live: that in milliseconds, which a total has not, and the accept time at which it expires, 8 bytes each, big-endian; and
+ * the value.
+ */
+const TIME_BYTES = 8;
+
+function lastingBody(times: readonly number[], value: Uint8Array): Uint8Array {
+  const body = new Uint8Array(times.length * TIME_BYTES + value.length);
+  const view = new DataView(body.buffer);
+  for (const [i, time] of times.entries()) view.setBigUint64(i * TIME_BYTES, BigInt(time));
+  body.set(value, times.length * TIME_BYTES);
+  return body;
+}
+
+function lastingFrom(body: Uint8Array): {
+  readonly ttlMs: number;
+  readonly expires: number;
+  readonly value: Uint8Array;
+} {
+  const ttlMs = timeFrom(body, 0);
+  if (ttlMs > TTL_MS_MAX) throw new RangeError(`a time to live of ${ttlMs} ms`);
+  // Copied: the body is no value, and must not be kept for one.
+  return { ttlMs, expires: timeFrom(body, TIME_BYTES), value: body.slice(2 * TIME_BYTES) };
+}
+
+/** From 1. */
+function timeFrom(body: Uint8Array, at: number): number {
+  if (body.length < at + TIME_BYTES) throw new RangeError('a time to live that is cut off');
+  const time = Number(new DataView(body.buffer, body.byteOffset).getBigUint64(at));
+  if (time < 1 || time > TIME_MAX) throw new RangeError(`a time to live, or its end, of ${time}`);
+  return time;
+}
+
+/** The accept time from which on what the operation leaves is gone; null if it stays. */
+function expiresOf(operation: KvOperation): number | null {
+  return 'expires' in operation ? (operation.expires ?? null) : null;
 }
 
 /*

@@ -25,20 +25,27 @@ const ABSENT: Form = { kind: 'absent' };
 /** Folds operations on one key. A long run of one kind costs what the operations take, not the value each time. */
 export class KvFolding implements Folding<KvOperation, Uint8Array> {
   #form: Form;
+  #expires: number | null;
   readonly #procedures: Procedures;
 
-  constructor(before: Uint8Array | undefined, procedures: Procedures) {
+  constructor(before: Uint8Array | undefined, expires: number | null, procedures: Procedures) {
     this.#procedures = procedures;
     this.#form = before === undefined ? ABSENT : { kind: 'bytes', value: before };
+    this.#expires = expires;
   }
 
-  apply(operation: KvOperation): boolean {
+  get expires(): number | null {
+    return this.#expires;
+  }
+
+  apply(operation: KvOperation, acceptTime: number): boolean {
+    if (this.#expires !== null && this.#expires <= acceptTime) this.#begin(ABSENT, null);
     switch (operation.kind) {
       case 'put':
       case 'total':
-        return this.#become({ kind: 'bytes', value: operation.value });
+        return this.#begin({ kind: 'bytes', value: operation.value }, operation.expires ?? null);
       case 'delete':
-        return this.#become(ABSENT);
+        return this.#begin(ABSENT, null);
       default:
         // Nothing is guessed: whatever it changes, what is there is not known.
         return this.#form.kind === 'unknown' || this.#change(operation);
@@ -52,7 +59,10 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
   #change(operation: Exclude<KvOperation, { kind: 'put' | 'total' | 'delete' }>): boolean {
     switch (operation.kind) {
       case 'putIfAbsent':
-        return this.#form.kind === 'absent' && this.#become({ kind: 'bytes', value: operation.value });
+        return (
+          this.#form.kind === 'absent' &&
+          this.#begin({ kind: 'bytes', value: operation.value }, operation.expires ?? null)
+        );
       case 'increment':
         return this.#increment(operation.by);
       case 'append':
@@ -89,6 +99,13 @@ export class KvFolding implements Folding<KvOperation, Uint8Array> {
     }
   }
 
+  /** Whatever was there, and when it was to end, is no more. */
+  #begin(form: Form, expires: number | null): true {
+    this.#expires = expires;
+    return this.#become(form);
+  }
+
+  /** When it ends stays as it was. */
   #become(form: Form): true {
     this.#form = form;
     return true;

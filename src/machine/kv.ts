@@ -1,7 +1,7 @@
 import { sameBytes } from '../base/bytes.js';
 import { checkValue } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
-import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
+import { DEFAULT_LIMITS, TTL_MS_MAX, utf8Length } from '../base/limits.js';
 import type { StateMachine } from '../base/state-machine.js';
 import { kvOperationCodec } from './kv-codec.js';
 import { KvFolding } from './kv-folding.js';
@@ -10,9 +10,17 @@ import { isProcedureName, Procedures } from './procedures.js';
 /** What a merge takes beside its value, what it expects, and the name of its procedure. */
 const MERGE_BYTES = 6;
 
+/** A time to live: for so many milliseconds after it was accepted. */
+interface Lasting {
+  /** A whole number from 1 to TTL_MS_MAX; absent if it stays until something else is written. */
+  readonly ttlMs?: number;
+  /** The accept time from which on it is gone; a replica says it of what it accepts, and then it stays. */
+  readonly expires?: number;
+}
+
 export type KvOperation =
   /** The value, whatever was there. */
-  | { readonly kind: 'put'; readonly value: Uint8Array }
+  | ({ readonly kind: 'put'; readonly value: Uint8Array } & Lasting)
   /** The key becomes absent. */
   | { readonly kind: 'delete' }
   /** Adds to a decimal number; an absent key counts as 0. `by` is a safe integer. */
@@ -23,7 +31,7 @@ export type KvOperation =
   | { readonly kind: 'setAdd'; readonly member: string }
   | { readonly kind: 'setRemove'; readonly member: string }
   /** The value, if the key is absent. */
-  | { readonly kind: 'putIfAbsent'; readonly value: Uint8Array }
+  | ({ readonly kind: 'putIfAbsent'; readonly value: Uint8Array } & Lasting)
   /**
    * The value, if what is there is as expected: these bytes, or nothing; else what the procedure, `name@version`, makes of both.
    * With null nothing is expected, and the procedure decides always.
@@ -35,7 +43,7 @@ export type KvOperation =
       readonly procedure: string;
     }
   /** What folded operations came to: no client sends it. */
-  | { readonly kind: 'total'; readonly value: Uint8Array };
+  | { readonly kind: 'total'; readonly value: Uint8Array; readonly expires?: number };
 
 const { kindOf, bodyOf } = kvOperationCodec;
 
@@ -48,18 +56,37 @@ export { kvOperationCodec };
 export function kvMachineWith(procedures: Procedures): StateMachine<KvOperation, Uint8Array> {
   return {
     isBlind: ({ kind }) => kind === 'put' || kind === 'delete' || kind === 'total',
-    begin: (before) => new KvFolding(before, procedures),
+    begin: (before, expires) => new KvFolding(before, expires ?? null, procedures),
+    accepted,
     lacks: (operation) => {
       if (operation.kind !== 'merge' || procedures.find(operation.procedure) !== undefined) return null;
       return operation.procedure;
     },
-    total: (value) => ({ kind: 'total', value }),
+    total: (value, expires) => {
+      if (value === undefined) return { kind: 'delete' };
+      return expires === null ? { kind: 'total', value } : { kind: 'total', value, expires };
+    },
     isTotal: ({ kind }) => kind === 'total',
     standsAlone: ({ kind }) => kind !== 'merge',
     sizeOf,
     sizeOfValue: (value) => value.length,
-    equal: (a, b) => kindOf(a) === kindOf(b) && sameBytes(bodyOf(a), bodyOf(b)),
+    equal: (a, b) => kindOf(a) === kindOf(b) && sameBytes(bodyOf(asSent(a)), bodyOf(asSent(b))),
   };
+}
+
+/** A time to live ends so long after the first stamp, whichever stamps the operation gets later. */
+function accepted(operation: KvOperation, after: (ms: number) => number): KvOperation {
+  if (!mayLast(operation) || operation.ttlMs === undefined) return operation;
+  return { ...operation, expires: after(operation.ttlMs) };
+}
+
+/** A retry does not know when what it repeats was accepted. */
+function asSent(operation: KvOperation): KvOperation {
+  return mayLast(operation) && operation.ttlMs !== undefined ? { ...operation, expires: 0 } : operation;
+}
+
+function mayLast(operation: KvOperation): operation is Extract<KvOperation, { kind: 'put' | 'putIfAbsent' }> {
+  return operation.kind === 'put' || operation.kind === 'putIfAbsent';
 }
 
 /** With the ready procedures, and no others. */
@@ -119,8 +146,15 @@ export function checkOperation(operation: KvOperation): BaristaError | null {
     case 'total':
       return wrong("a total stands for operations that were folded, and is no client's to send");
     default:
-      return checkValue(operation.value);
+      return checkTtl(operation) ?? checkValue(operation.value);
   }
+}
+
+function checkTtl({ ttlMs, expires }: Lasting): BaristaError | null {
+  if (expires !== undefined)
+    return wrong("when a value expires is no client's to say: it says for how long it is to stay");
+  if (ttlMs === undefined || (Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= TTL_MS_MAX)) return null;
+  return wrong(`a time to live of ${ttlMs} ms is no whole number from 1 to ${TTL_MS_MAX}`);
 }
 
 function wrong(message: string): BaristaError {

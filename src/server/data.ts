@@ -41,7 +41,7 @@ export async function openData(options: DataOptions, log: Log): Promise<Data> {
 function dataInMemory(first: number): Data {
   let incarnation = first;
   return {
-    storage: new MemoryStorage<KvOperation>(),
+    storage: new MemoryStorage<KvOperation>(kvOperationCodec),
     incarnation: () => incarnation,
     beginLife: (now) => now,
     renew: (next) => {

@@ -61,7 +61,7 @@ function writeOf<V>(codec: ValueCodec<V>, key: string, write: CoreWrite<KvOperat
 function baseOf<V>(codec: ValueCodec<V>, key: string, base: CoreBase<KvOperation>): PastBase<V> {
   const { stamp, client, operation, fate } = base;
   const folding = kvMachine.begin(undefined);
-  folding.apply(operation);
+  folding.apply(operation, stamp.acceptTime);
   const bytes = folding.value();
   const value = bytes === undefined ? undefined : decodeValue(codec, key, bytes);
   return { stamp, client, value, isTotal: kvMachine.isTotal(operation), fate };

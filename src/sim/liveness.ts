@@ -89,20 +89,21 @@ function disagreement(world: World): string | null {
     const [ours, theirs] = [a.replica?.seen(), b.replica?.seen()];
     if (ours === undefined || theirs?.equals(ours) !== true) return `${a.origin} claims ${ours}, ${b.origin} ${theirs}`;
   }
-  const stores = new Map(machines.map((machine) => [machine, storeOf(machine)]));
-  for (const [a, b] of pairs) if (stores.get(a) !== stores.get(b)) return differing(a, b);
+  const { now } = world.scheduler;
+  const stores = new Map(machines.map((machine) => [machine, storeOf(machine, now)]));
+  for (const [a, b] of pairs) if (stores.get(a) !== stores.get(b)) return differing(a, b, now);
   return null;
 }
 
-function storeOf({ replica }: Machine): string {
+function storeOf({ replica }: Machine, now: number): string {
   const lines: string[] = [];
-  for (const { key, value } of replica?.entries(null) ?? []) lines.push(key, shownOf(value));
+  for (const { key, value } of replica?.entries(null, now) ?? []) lines.push(key, shownOf(value));
   return lines.join('\n');
 }
 
-function differing(a: Machine, b: Machine): string {
+function differing(a: Machine, b: Machine, now: number): string {
   const [theirs, ours] = [a, b].map(
-    ({ replica }) => new Map(Array.from(replica?.entries(null) ?? [], ({ key, value }) => [key, shownOf(value)])),
+    ({ replica }) => new Map(Array.from(replica?.entries(null, now) ?? [], ({ key, value }) => [key, shownOf(value)])),
   ) as [Map<string, string>, Map<string, string>];
   const key = [...ours.keys(), ...theirs.keys()].find((it) => ours.get(it) !== theirs.get(it)) ?? '';
   return `${key} is ${theirs.get(key)} at ${a.origin}, ${ours.get(key)} at ${b.origin}, which claim the same`;
@@ -119,7 +120,7 @@ function judge({ machines, clients, losers, scheduler, recorder }: World): void 
     if (!isIdle) recorder.failed(`client ${host.name} still waits`);
     for (const key of [...keys].slice(0, KEYS_MAX)) {
       for (const { id, replica } of machines.values()) {
-        const reply = replica?.read(session.read(key));
+        const reply = replica?.read(session.read(key), scheduler.now);
         if (reply?.kind !== 'missing') continue;
         const lacking = [...reply.missing.entries()].filter(([origin]) => !losers.has(replicaIdOf(origin)));
         if (lacking.length > 0)

@@ -34,8 +34,8 @@ export function vectorOf(vector: VersionVector): Vector {
 export function stateOf(machine: Machine, at: number, final: boolean): StateEvent | null {
   const { replica } = machine;
   if (replica === null || replica.isBehind || !machine.isSettled) return null;
-  const store = Array.from(replica.entries(null), ({ key, value }) => {
-    const reply = replica.read({ key, needs: null });
+  const store = Array.from(replica.entries(null, at), ({ key, value }) => {
+    const reply = replica.read({ key, needs: null }, at);
     const stamp: Stamp = reply.kind === 'found' ? stampOf(reply.stamp) : [0, '', 0];
     return [key, shownOf(value), stamp] as const;
   });

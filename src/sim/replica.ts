@@ -7,7 +7,7 @@ import type { ReplicaStorage } from '../bayou/ports.js';
 import { Replica } from '../bayou/replica.js';
 import { Driver } from '../driver/driver.js';
 import type { DriverSettings } from '../driver/settings.js';
-import { type KvOperation, kvMachineWith } from '../machine/kv.js';
+import { type KvOperation, kvMachineWith, kvOperationCodec } from '../machine/kv.js';
 import { Procedures } from '../machine/procedures.js';
 import { MemoryStorage } from '../storage/memory.js';
 import { SimConnection } from './connection.js';
@@ -40,7 +40,7 @@ export class SimReplica {
   constructor(spec: SimReplicaSpec, scheduler: Scheduler, network: SimNetwork) {
     this.#network = network;
     const process = new SimProcess(scheduler);
-    const storage = spec.storage ?? new MemoryStorage<KvOperation>();
+    const storage = spec.storage ?? new MemoryStorage<KvOperation>(kvOperationCodec);
     const { terms, maxDriftMs, procedures = new Procedures() } = spec;
     const machine = kvMachineWith(procedures);
     let { origin } = spec;

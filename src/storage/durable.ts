@@ -9,7 +9,7 @@ import { Checkpoint } from './checkpoint.js';
 import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
 import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
 import { EntryCache } from './entry-cache.js';
-import { Layer, presentKeys, presentKeysDown } from './layer.js';
+import { EXPIRING, Layer, presentKeys, presentKeysDown } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
 import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
@@ -127,11 +127,13 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   settle(key: string, present: boolean): void {
+    if (present) this.#placeExpiring(this.history(key)[0] ?? null);
     this.#record({ kind: 'settle', key, present });
   }
 
   setBase(key: string, base: Write<Op> | null): void {
     if (base !== null) this.#place(base.origin);
+    this.#placeExpiring(base);
     this.#record({ kind: 'base', key, base });
   }
 
@@ -158,6 +160,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     for (const origin of [...state.retired, ...named]) this.#place(origin);
     const encoded = this.#format.encodeState(state);
     if (!sameBytes(encoded, this.#state)) this.#record({ kind: 'state', state: new Uint8Array(encoded) });
+  }
+
+  expiring(upTo: number): Iterator<Write<Op>> {
+    return this.run(EXPIRING, 0, upTo);
   }
 
   origins(): Iterable<Origin> {
@@ -195,6 +201,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #writeAt(origin: Origin, { acceptTime, key }: RunPlace): Write<Op> | null {
+    if (origin === EXPIRING) return this.base(key ?? '');
     return this.history(key ?? '').find((it) => it.acceptTime === acceptTime && it.origin === origin) ?? null;
   }
 
@@ -311,6 +318,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     if (this.#places.find(origin) === undefined) this.#record({ kind: 'origin', origin });
   }
 
+  #placeExpiring(base: Write<Op> | null): void {
+    if (this.#expiresOf(base) !== null) this.#place(EXPIRING);
+  }
+
   #record(change: Change<Op>): void {
     this.#apply(change);
     const record = this.#format.encodeChange(change);
@@ -328,7 +339,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
         // Not into an empty array, which would get room for many: most keys have one write.
         if (entry.history.length === 0) entry.history = [write];
         else entry.history.splice(position, 0, write);
-        this.#live.run(write.origin).insert(write);
+        this.#live.run(write.origin).insert(write, write);
         this.#origins.add(write.origin);
         this.#size += 1;
         this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
@@ -340,12 +351,12 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
       case 'settle':
         this.#change(change.key, (entry) => {
           const write = this.#take(entry, 0);
-          entry.base = change.present ? write : null;
+          this.#replaceBase(change.key, entry, change.present ? write : null);
         });
         break;
       case 'base':
         this.#change(change.key, (entry) => {
-          entry.base = change.base;
+          this.#replaceBase(change.key, entry, change.base);
         });
         break;
       case 'seen':
@@ -362,6 +373,18 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
         this.#state = change.state;
         break;
     }
+  }
+
+  #replaceBase(key: string, entry: Entry<Op>, base: Write<Op> | null): void {
+    const had = this.#expiresOf(entry.base);
+    const has = this.#expiresOf(base);
+    if (had !== null) this.#live.run(EXPIRING).remove({ acceptTime: had, key });
+    if (base !== null && has !== null) this.#live.run(EXPIRING).insert({ acceptTime: has, key }, base);
+    entry.base = base;
+  }
+
+  #expiresOf(base: Write<Op> | null): number | null {
+    return base === null ? null : this.#config.codec.expiresOf(base.operation);
   }
 
   /** Changes the key's entry in the live layer. */

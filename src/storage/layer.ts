@@ -7,6 +7,12 @@ import { SortedKeys } from './sorted-keys.js';
 import { SortedMap } from './sorted-map.js';
 import type { KeySource } from './table.js';
 
+/**
+ * Stands in the place of an origin for the bases that expire: their run is by when they do. No origin's name, which would say its
+ * incarnation.
+ */
+export const EXPIRING = 'expiring' as Origin;
+
 /** One origin's changes in a layer. */
 export class LayerRun<Op> {
   /** By accept time and key; null: the write that what is below the layer has there is gone. */
@@ -20,9 +26,9 @@ export class LayerRun<Op> {
     this.isOverPart = isOverPart;
   }
 
-  insert(write: Write<Op>): void {
+  insert({ acceptTime, key }: RunPlace, write: Write<Op>): void {
     // Not the write itself: its value must not be kept when it is gone.
-    const place = { acceptTime: write.acceptTime, key: write.key };
+    const place = { acceptTime, key };
     if (this.writes.get(place) === null) this.#replacing.add(nameOf(place));
     this.writes.set(place, write);
   }
@@ -42,7 +48,7 @@ export class LayerRun<Op> {
       } else {
         const isReplacing = above.#replacing.size > 0 && above.#replacing.has(nameOf(place));
         if (isReplacing && this.writes.get(place) === undefined) this.#replacing.add(nameOf(place));
-        this.insert(write);
+        this.insert(place, write);
       }
     }
   }

@@ -4,6 +4,7 @@ import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { type Entry, isEmpty } from './entry.js';
+import type { OperationCodec } from './operation-codec.js';
 import { behindTime, compareRunPlaces, type RunPlace } from './run-place.js';
 import { SortedKeys } from './sorted-keys.js';
 import { SortedMap } from './sorted-map.js';
@@ -14,10 +15,17 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
   readonly #sortedKeys = new SortedKeys(this.#entries);
   /** By accept time and key: each write is its own place. */
   readonly #runs = new Map<Origin, SortedMap<RunPlace, Write<Op>>>();
+  /** By when they expire, and key. */
+  readonly #expiring = new SortedMap<RunPlace, Write<Op>>(compareRunPlaces);
+  readonly #expiresOf: (operation: Op) => number | null;
   readonly #seen = new VersionVector();
   #state: ReplicaState | null = null;
   #size = 0;
   #highestTime = 0;
+
+  constructor({ expiresOf }: Pick<OperationCodec<Op>, 'expiresOf'>) {
+    this.#expiresOf = expiresOf;
+  }
 
   get highestTime(): number {
     return this.#highestTime;
@@ -65,25 +73,23 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
 
   settle(key: string, present: boolean): void {
     const write = this.#take(key, 0);
-    this.#entry(key).base = present ? write : null;
-    this.#forgetIfEmpty(key);
+    this.#replaceBase(key, present ? write : null);
   }
 
   setBase(key: string, base: Write<Op> | null): void {
-    this.#entry(key).base = base;
-    this.#forgetIfEmpty(key);
+    this.#replaceBase(key, base);
+  }
+
+  expiring(upTo: number): Iterator<Write<Op>> {
+    return writesOf(this.#expiring, 0, upTo);
   }
 
   origins(): Iterable<Origin> {
     return this.#runs.keys();
   }
 
-  *run(origin: Origin, after: number, upTo: number): Generator<Write<Op>, undefined> {
-    const cursor = this.#runs.get(origin)?.cursor(behindTime(after));
-    for (let place = cursor?.key(); place !== undefined && place.acceptTime <= upTo; place = cursor?.key()) {
-      yield cursor?.take() as Write<Op>;
-    }
-    return undefined;
+  run(origin: Origin, after: number, upTo: number): Iterator<Write<Op>> {
+    return writesOf(this.#runs.get(origin), after, upTo);
   }
 
   count(origin: Origin, after: number, upTo: number): number {
@@ -136,6 +142,16 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     return entry;
   }
 
+  #replaceBase(key: string, base: Write<Op> | null): void {
+    const entry = this.#entry(key);
+    const had = entry.base === null ? null : this.#expiresOf(entry.base.operation);
+    if (had !== null) this.#expiring.delete({ acceptTime: had, key });
+    const has = base === null ? null : this.#expiresOf(base.operation);
+    if (base !== null && has !== null) this.#expiring.set({ acceptTime: has, key }, base);
+    entry.base = base;
+    this.#forgetIfEmpty(key);
+  }
+
   #forgetIfEmpty(key: string): void {
     if (isEmpty(this.#entry(key))) this.#entries.delete(key);
   }
@@ -148,6 +164,19 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     this.#size -= 1;
     return write;
   }
+}
+
+/** Those of the places behind `after`, up to `upTo`. */
+function* writesOf<Op>(
+  places: SortedMap<RunPlace, Write<Op>> | undefined,
+  after: number,
+  upTo: number,
+): Generator<Write<Op>, undefined> {
+  const cursor = places?.cursor(behindTime(after));
+  for (let place = cursor?.key(); place !== undefined && place.acceptTime <= upTo; place = cursor?.key()) {
+    yield cursor?.take() as Write<Op>;
+  }
+  return undefined;
 }
 
 /** The caller goes on to change its vectors. */

@@ -6,4 +6,6 @@ export interface OperationCodec<Op> {
   bodyOf(operation: Op): Uint8Array;
   /** `body` is the callee's to keep. Throws a RangeError for what no operation is. */
   decode(kind: number, body: Uint8Array): Op;
+  /** The accept time from which on what the operation leaves under its key is gone; null if it stays. */
+  expiresOf(operation: Op): number | null;
 }

@@ -6,7 +6,7 @@ import type { ScanRequest } from '../../src/bayou/read-messages.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { cursorBehind, START, type WatchCursor } from '../../src/bayou/watch-messages.js';
 import type { Write } from '../../src/bayou/write.js';
-import type { KvOperation } from '../../src/machine/kv.js';
+import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import {
   clusterOf,
@@ -50,7 +50,7 @@ function putOf(text: string): KvOperation {
 
 /** Several keys in one state, or why not. */
 function together(replica: KvReplica, ...keys: readonly string[]): string {
-  const reply = replica.reader.readMany({ keys, needs: null });
+  const reply = replica.reader.readMany({ keys, needs: null }, 0);
   if (reply.kind !== 'values') return reply.kind === 'refused' ? reply.code : reply.kind;
   return reply.values.map((found) => (found === null ? '-' : new TextDecoder().decode(found.value))).join(' ');
 }
@@ -232,7 +232,7 @@ describe('who rejoins', () => {
     b.accept(batch('x', 1, { k: 'orphan', l: 'orphan', n: { kind: 'increment', by: 1 } }), NOW);
     b.accept(put('y', 1, 'lost', 'with the disk'), NOW);
     pullOne(a, b, NOW);
-    const b2 = openOver(new MemoryStorage(), 'b', TERMS, { incarnation: 2 });
+    const b2 = openOver(new MemoryStorage(kvOperationCodec), 'b', TERMS, { incarnation: 2 });
     for (const replica of [a, c]) replica.meet(b2.origin);
     return { a, c, b2 };
   }

@@ -30,7 +30,7 @@ function nameOf(by: WriteName | null): string {
 /** `stands`, `overwritten by ...`, or the rule and who. */
 function inWords(fate: Fate | null): string {
   if (fate === null) return 'none';
-  if (fate.kind === 'stands') return 'stands';
+  if (fate.kind === 'stands' || fate.kind === 'expired') return fate.kind;
   if (fate.kind === 'unknown') return `unknown without ${fate.lacks}`;
   return fate.kind === 'overwritten' ? `overwritten by ${nameOf(fate.by)}` : `${fate.rule} ${nameOf(fate.by)}`;
 }
@@ -166,7 +166,7 @@ describe('as the fold has it', () => {
           ...history.filter((_, at) => fates.writes[at]?.kind === 'stands'),
         ];
         const folding = kvMachine.begin(undefined);
-        const effects = standing.map(({ operation }) => folding.apply(operation));
+        const effects = standing.map(({ operation }) => folding.apply(operation, 0));
         expect(effects.every((effect) => effect)).toBe(true);
         expect(folding.value()).toEqual(folded?.value);
         if (folded !== null) expect(nameStamp(standing.at(-1) as KvWrite)).toBe(nameStamp(folded.last));
@@ -182,7 +182,7 @@ describe('as the fold has it', () => {
         const fates = fatesOf(null, history, RULES).writes;
         const stamps = new Map(history.map((it) => [nameStamp(it), it.client]));
         for (const [at, fate] of fates.entries()) {
-          if (fate.kind === 'stands' || fate.kind === 'unknown') continue;
+          if (fate.kind !== 'overwritten' && fate.kind !== 'no-effect') continue;
           if (fate.by !== null) expect(stamps.get(nameStamp(fate.by.stamp))).toBe(fate.by.client);
           const isAfter = fate.by !== null && fate.by.stamp.acceptTime > (history[at] as KvWrite).acceptTime;
           expect(isAfter).toBe(fate.kind === 'overwritten' || fate.rule === 'anew');

@@ -129,7 +129,7 @@ describe('writes are folded', () => {
     fold(alone);
     expect([alone.logSize, alone.base, alone.stable]).toEqual([0, 2, 2]);
     expect(store(alone)).toEqual(['k=v', 'l=w']);
-    const reply = alone.read({ key: 'k', needs: alone.seen() });
+    const reply = alone.read({ key: 'k', needs: alone.seen() }, 0);
     expect(reply).toMatchObject({ kind: 'found', stamp: { origin: alone.origin, acceptTime: 1 } });
   });
 

@@ -21,7 +21,7 @@ type Page = Extract<HistoryReply<KvOperation>, { kind: 'history' }>;
 
 function ask(replica: KvReplica, request: Partial<HistoryRequest> = {}): Page {
   const asked = { key: 'k', after: null, only: null, writesMax: 100, needs: null, ...request };
-  const reply = replica.reader.history(asked, []);
+  const reply = replica.reader.history(asked, [], 0);
   if (reply.kind !== 'history') throw new Error(reply.kind);
   return reply;
 }
@@ -135,8 +135,8 @@ describe('the history of a key', () => {
     const a = replicaOf('a');
     const needs = new VersionVector([[a.origin, 1]]);
     const request = { key: 'k', after: null, only: null, writesMax: 1, needs };
-    expect(a.reader.history(request, [])).toEqual({ kind: 'missing', missing: needs });
+    expect(a.reader.history(request, [], 0)).toEqual({ kind: 'missing', missing: needs });
     a.accept({ ...put('ana', 1, 'k', 'a'), client: 'ana' as ClientId }, 0);
-    expect(a.reader.history(request, []).kind).toBe('history');
+    expect(a.reader.history(request, [], 0).kind).toBe('history');
   });
 });

@@ -145,7 +145,7 @@ describe('a member that is retired', () => {
         meetUp([a, b, c], LATER);
         expectEqual([a, b, c]);
         expect(store(a.replica)).toEqual(['k=w', 'own=2', 'shared=1']);
-        const reply = a.replica.read({ key: 'shared', needs: null });
+        const reply = a.replica.read({ key: 'shared', needs: null }, 0);
         expect(reply).toMatchObject({ kind: 'found', stamp: { origin: 'c#1' } });
       });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { WriteRequest } from '../../src/bayou/messages.js';
 import { START, type WatchCursor } from '../../src/bayou/watch-messages.js';
-import { type KvOperation, kvMachineWith } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachineWith, kvOperationCodec } from '../../src/machine/kv.js';
 import { type Merge, Procedures } from '../../src/machine/procedures.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import {
@@ -49,7 +49,10 @@ function replicasOf(ids: readonly string[], lacking: readonly string[]): readonl
     const procedures = new Procedures();
     const give = () => procedures.add('longest@1', longest);
     if (!lacking.includes(id)) give();
-    return { replica: openOver(new MemoryStorage(), id, WINDOW, { machine: kvMachineWith(procedures) }), give };
+    return {
+      replica: openOver(new MemoryStorage(kvOperationCodec), id, WINDOW, { machine: kvMachineWith(procedures) }),
+      give,
+    };
   });
   introduce(made.map(({ replica }) => replica));
   return made;
@@ -82,7 +85,7 @@ describe('a merge', () => {
     settle([a, b]);
     expect(a.base).toBeGreaterThan(7);
     expect(store(a)).toEqual(['even=vvvvvv', 'odd=vvvvv', 'one=v', 'other=']);
-    const late = openOver(new MemoryStorage(), 'c', WINDOW);
+    const late = openOver(new MemoryStorage(kvOperationCodec), 'c', WINDOW);
     exchange([a, b, late]);
     expect(store(late)).toEqual(store(a));
     expect(late.lacks).toEqual([]);
@@ -111,17 +114,17 @@ describe('a replica that has not the procedure', () => {
 
   test('refuses such a write, and reads of what rests on one', () => {
     expect(b.accept(merge(['y', 1], 'other', 'longest@1', 'v'), 0)).toMatchObject(refusal);
-    expect(b.read({ key: 'k', needs: null })).toMatchObject({
+    expect(b.read({ key: 'k', needs: null }, 0)).toMatchObject({
       ...refusal,
       message: 'what is under "k" rests on the merge procedure longest@1, which this replica has not',
     });
-    expect(b.reader.readMany({ keys: ['before', 'k'], needs: null })).toMatchObject(refusal);
+    expect(b.reader.readMany({ keys: ['before', 'k'], needs: null }, 0)).toMatchObject(refusal);
     expect(() => store(b)).toThrow(expect.objectContaining({ code: 'ERR_PROCEDURE' }));
   });
 
   test('reads everything else', () => {
     expect(get(b, 'before')).toBe('1');
-    expect(b.reader.readMany({ keys: ['before', 'later'], needs: null })).toMatchObject({ kind: 'values' });
+    expect(b.reader.readMany({ keys: ['before', 'later'], needs: null }, 0)).toMatchObject({ kind: 'values' });
     // A scan gives what comes before, and then says why it ends.
     expect(b.reader.scan(page, 0)).toMatchObject({ kind: 'page', entries: [{ key: 'before' }], upTo: 'before' });
     expect(b.reader.scan({ ...page, after: 'before' }, 0)).toMatchObject(refusal);

@@ -143,7 +143,7 @@ test('a session needs all that a value it read rests on', () => {
   const [a, b, c] = clusterOf(['a', 'b', 'c'], WINDOW) as [KvReplica, KvReplica, KvReplica];
   const session = new Session<KvOperation>('x' as ClientId);
   const read = (replica: KvReplica): string => {
-    const reply = replica.read(session.read('k'));
+    const reply = replica.read(session.read('k'), 0);
     if (reply.kind === 'found') session.found('k', reply.stamp, undefined, reply.basis);
     return reply.kind === 'found' ? new TextDecoder().decode(reply.value) : reply.kind;
   };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import {
   exchange,
@@ -30,7 +31,7 @@ function leaveOrphan(): { readonly a: KvReplica; readonly c: KvReplica; readonly
   const request = a.nextPull(b.id, { ...LIMITS, writesMax: 1 });
   expect(a.integrate(b.id, request, serve(b, request, NOW), NOW)).toMatchObject({ more: true });
   a.interrupted(b.id);
-  const b2 = openOver(new MemoryStorage(), 'b', TERMS, { incarnation: 2 });
+  const b2 = openOver(new MemoryStorage(kvOperationCodec), 'b', TERMS, { incarnation: 2 });
   return { a, c, b2 };
 }
 

@@ -4,7 +4,7 @@ import { dissolveBase, resubmit } from '../../src/bayou/rejoin.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
 import { stampOrder } from '../../src/bayou/write.js';
 import { WriteLog } from '../../src/bayou/write-log.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import {
   exchange,
@@ -70,7 +70,7 @@ test('who has left takes nothing before it begins again, be it opened again as i
 });
 
 test('a base store that is taken apart leaves in the log what is claimed, since nobody sends that again', () => {
-  const storage = new MemoryStorage<KvOperation>();
+  const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
   const log = new WriteLog(
     storage,
     stampOrder('higher'),
@@ -102,7 +102,7 @@ test('what operations came to is accepted anew though the one that it is named a
     Origin,
   ];
   const rules = { machine: kvMachine, retryWindow: 100 };
-  const log = new WriteLog(new MemoryStorage<KvOperation>(), stampOrder('higher'), rules, self);
+  const log = new WriteLog(new MemoryStorage<KvOperation>(kvOperationCodec), stampOrder('higher'), rules, self);
   const name = { client: 'c' as ClientId, clientTime: 2, key: 'k', resubmitted: true } as const;
   const bytes = new TextEncoder().encode('two;');
   const value = new TextEncoder().encode('one;two;');
@@ -135,7 +135,7 @@ test('what operations came to is not pruned: copies of the one that it is named 
     [later, total, copy],
   ]) {
     const log = new WriteLog(
-      new MemoryStorage<KvOperation>(),
+      new MemoryStorage<KvOperation>(kvOperationCodec),
       stampOrder('higher'),
       rules,
       originOf('x' as ReplicaId, 1),

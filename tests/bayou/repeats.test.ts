@@ -29,7 +29,7 @@ describe('a repeat of what is folded elsewhere', () => {
   /** What the newcomer comes to once all have folded all they can. */
   const end = (): unknown => {
     for (let round = 0; round < 3; round++) exchange([a, b, newcomer]);
-    return newcomer.read({ key: 'k', needs: null });
+    return newcomer.read({ key: 'k', needs: null }, 0);
   };
 
   test('which a transfer brought that was cut, does not outlast the base store', () => {
@@ -40,8 +40,8 @@ describe('a repeat of what is folded elsewhere', () => {
     newcomer.interrupted(b.id);
     expect(log(newcomer)).toEqual(['1@a#1 k', '150@b#1 k']);
     pull(newcomer, a);
-    expect(newcomer.read({ key: 'k', needs: null })).toEqual(a.read({ key: 'k', needs: null }));
-    expect(end()).toEqual(a.read({ key: 'k', needs: null }));
+    expect(newcomer.read({ key: 'k', needs: null }, 0)).toEqual(a.read({ key: 'k', needs: null }, 0));
+    expect(end()).toEqual(a.read({ key: 'k', needs: null }, 0));
   });
 
   test('is not taken from who has yet to fold that', () => {
@@ -59,6 +59,6 @@ describe('a repeat of what is folded elsewhere', () => {
     expect(log(newcomer)).toEqual([]);
     pull(newcomer, a);
     expect(log(newcomer)).toEqual(log(a));
-    expect(end()).toEqual(a.read({ key: 'k', needs: null }));
+    expect(end()).toEqual(a.read({ key: 'k', needs: null }, 0));
   });
 });

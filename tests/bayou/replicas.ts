@@ -2,7 +2,7 @@ import { type ClientId, incarnationOf, originOf, type ReplicaId } from '../../sr
 import type { ClusterTerms, PullBatch, PullRequest, Refused, WriteRequest } from '../../src/bayou/messages.js';
 import { type Held, type Integrated, type Rejoin, Replica } from '../../src/bayou/replica.js';
 import type { VersionVector } from '../../src/bayou/version-vector.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 
 export type KvReplica = Replica<KvOperation, Uint8Array>;
@@ -17,7 +17,7 @@ export const TERMS: ClusterTerms = {
 export const LIMITS = { writesMax: 100, bytesMax: 1_000_000 };
 
 export function replicaOf(id: string, terms: Partial<ClusterTerms> = {}, maxDriftMs: number | null = null): KvReplica {
-  const storage = new MemoryStorage<KvOperation>();
+  const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
   return new Replica({
     origin: originOf(id as ReplicaId, 1),
     terms: { ...TERMS, ...terms },
@@ -34,13 +34,13 @@ export interface Home {
 }
 
 export function homeOf(id: string, terms: Partial<ClusterTerms> = {}): Home {
-  const storage = new MemoryStorage<KvOperation>();
+  const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
   return { storage, replica: openOver(storage, id, terms) };
 }
 
 /** A backup of the storage. */
 export function copyOf(storage: MemoryStorage<KvOperation>): MemoryStorage<KvOperation> {
-  const copy = new MemoryStorage<KvOperation>();
+  const copy = new MemoryStorage<KvOperation>(kvOperationCodec);
   for (const key of storage.keys()) {
     storage.history(key).forEach((write, position) => void copy.insert(write, position));
     const base = storage.base(key);
@@ -105,7 +105,7 @@ export function remove(client: string, clientTime: number, key: string): WriteRe
 }
 
 export function get(replica: KvReplica, key: string, needs: VersionVector | null = null): string {
-  const reply = replica.read({ key, needs });
+  const reply = replica.read({ key, needs }, 0);
   return reply.kind === 'found' ? new TextDecoder().decode(reply.value) : reply.kind;
 }
 
@@ -162,7 +162,7 @@ export function introduce(replicas: readonly KvReplica[]): void {
 
 /** What clients can read, as `key=value`. */
 export function store(replica: KvReplica): string[] {
-  return [...replica.entries(null)].map(({ key, value }) => `${key}=${new TextDecoder().decode(value)}`);
+  return [...replica.entries(null, 0)].map(({ key, value }) => `${key}=${new TextDecoder().decode(value)}`);
 }
 
 export function log(replica: KvReplica): string[] {

@@ -3,7 +3,7 @@ import { type ClientId, originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { AcceptStamp } from '../../src/bayou/write.js';
 import { stampOrder } from '../../src/bayou/write.js';
 import { WriteLog } from '../../src/bayou/write-log.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import {
   copyOf,
@@ -239,7 +239,7 @@ test('what is folded does not rest on what is not claimed', () => {
   const self = originOf('x' as ReplicaId, 1);
   const retryWindow = 100;
   const rules = { machine: kvMachine, retryWindow };
-  const log = new WriteLog(new MemoryStorage<KvOperation>(), stampOrder('higher'), rules, self);
+  const log = new WriteLog(new MemoryStorage<KvOperation>(kvOperationCodec), stampOrder('higher'), rules, self);
   const write = { client: 'x' as ClientId, clientTime: 1, key: 'k', operation: INCREMENT.operation };
   const [member, stranger] = ['a', 'b'].map((id) => originOf(id as ReplicaId, 1)) as [typeof self, typeof self];
   log.insertReceived({ ...write, origin: member, acceptTime: 1 });

@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/base/random.js';
 import { PROTOCOL_VERSION } from '../../src/bayou/messages.js';
 import type { ScanRequest } from '../../src/bayou/read-messages.js';
 import { Replica } from '../../src/bayou/replica.js';
-import { kvMachine } from '../../src/machine/kv.js';
+import { kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 
 const terms = {
@@ -22,7 +22,7 @@ class Store {
     origin: originOf('a' as ReplicaId, 1),
     terms,
     machine: kvMachine,
-    storage: new MemoryStorage(),
+    storage: new MemoryStorage(kvOperationCodec),
   });
   #time = 0;
   now = 0;
@@ -58,7 +58,7 @@ class Store {
   }
 
   contents(): Map<string, string> {
-    return new Map([...this.replica.entries(null)].map(({ key, value }) => [key, new TextDecoder().decode(value)]));
+    return new Map([...this.replica.entries(null, 0)].map(({ key, value }) => [key, new TextDecoder().decode(value)]));
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type WatchFrom,
   type WatchReply,
 } from '../../src/bayou/watch-messages.js';
+import { kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import {
   clusterOf,
@@ -276,7 +277,7 @@ test('what was told by a replica that has lost its disk since, and by nobody els
   c.accept(put('x', 1, 'k', 'lost'), 0);
   const { told, cursor } = drain(c, begun);
   expect(told).toEqual(['k=lost']);
-  const again = openOver(new MemoryStorage(), 'c', NO_WINDOW, { incarnation: 2 });
+  const again = openOver(new MemoryStorage(kvOperationCodec), 'c', NO_WINDOW, { incarnation: 2 });
   pull(again, a);
   // Another member might have it yet.
   expect(code(() => ask(a, on(cursor)))).toBe('ERR_DEP');

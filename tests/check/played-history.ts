@@ -151,7 +151,7 @@ class Player {
     const session = this.#pick(this.#sessions);
     const keys = Array.from({ length: this.#spec.keys }, (_, i) => `k${i}`);
     const before = keys.map((key) => session.needsOf(key));
-    const reply = replica.reader.readMany({ keys, needs: session.readMany(keys) });
+    const reply = replica.reader.readMany({ keys, needs: session.readMany(keys) }, 0);
     const seen = replica.isBehind ? {} : { seen: vectorOf(replica.seen()) };
     const { client } = session;
     const together = this.#events.length;
@@ -177,7 +177,7 @@ class Player {
     const { id, replica } = node;
     const session = this.#pick(this.#sessions);
     const key = this.#key();
-    const reply = replica.read(session.read(key));
+    const reply = replica.read(session.read(key), 0);
     const seen = replica.isBehind ? {} : { seen: vectorOf(replica.seen()) };
     const { client } = session;
     const head = { type: 'read', client, key, begin: this.#now, end: this.#now, replica: id, ...seen } as const;
@@ -201,8 +201,8 @@ class Player {
       base: replica.base,
       stable: replica.stable,
       log: Array.from(replica.log(null), loggedOf),
-      store: Array.from(replica.entries(null), ({ key, value }) => {
-        const reply = replica.read({ key, needs: null });
+      store: Array.from(replica.entries(null, 0), ({ key, value }) => {
+        const reply = replica.read({ key, needs: null }, 0);
         if (reply.kind !== 'found') throw new Error(`${key} is there and not there`);
         return [key, textOf(value), stampOf(reply.stamp)] as const;
       }),

@@ -26,7 +26,7 @@ describe('replicas that exchange by themselves', () => {
   const start = (
     id: string,
     settings: Partial<DriverSettings> = {},
-    storage = new MemoryStorage<KvOperation>(),
+    storage = new MemoryStorage<KvOperation>(kvOperationCodec),
   ): Node => world.start(id, { ...BY_ITSELF, ...settings }, HYBRID, 60_000, storage);
 
   const mesh = (nodes: readonly Node[]): void => {
@@ -215,7 +215,7 @@ for (const folded of [false, true]) {
     });
 
     const stabilize = (node: Node, budgetMs = 60_000): void => void world.stabilize(node, [a], budgetMs);
-    const start = (storage = new MemoryStorage<KvOperation>()): Node => {
+    const start = (storage = new MemoryStorage<KvOperation>(kvOperationCodec)): Node => {
       const late = world.start('late', { batchWritesMax: BATCH }, HYBRID, null, storage);
       world.link(late, a);
       return late;
@@ -247,7 +247,7 @@ for (const folded of [false, true]) {
     });
 
     test('goes on where it was when the replica is started again in the middle', () => {
-      const storage = new MemoryStorage<KvOperation>();
+      const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
       const pulls = world.network.calls('pull');
       for (const restarts of [1, 2, 3]) {
         const late = start(storage);

@@ -6,7 +6,7 @@ import type { PeerConnection } from '../../src/bayou/ports.js';
 import { Replica } from '../../src/bayou/replica.js';
 import { Driver } from '../../src/driver/driver.js';
 import { DEFAULT_SETTINGS } from '../../src/driver/settings.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import { TERMS } from './world.js';
 
@@ -26,7 +26,7 @@ test('news of a write is sent before its flush begins, which may keep the thread
       flushed(succeed(undefined));
     }
   }
-  const storage = new Storage();
+  const storage = new Storage(kvOperationCodec);
   const connection: PeerConnection<KvOperation> = {
     pull: () => undefined,
     news: () => timers.soon(() => done.push('news')),

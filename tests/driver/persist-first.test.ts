@@ -4,7 +4,7 @@ import type { ClientId } from '../../src/base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../../src/base/outcome.js';
 import type { ReplicaState } from '../../src/bayou/ports.js';
 import type { Write } from '../../src/bayou/write.js';
-import type { KvOperation } from '../../src/machine/kv.js';
+import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import { type Node, TERMS, World } from './world.js';
 
@@ -53,7 +53,7 @@ describe('while a flush is under way', () => {
   let c: Node;
   beforeEach(() => {
     world = new World();
-    storage = new SlowStorage();
+    storage = new SlowStorage(kvOperationCodec);
     a = world.start('a');
     b = world.start('b', {}, TERMS, null, storage);
     c = world.start('c');

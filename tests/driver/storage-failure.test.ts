@@ -187,7 +187,7 @@ describe('a replica whose disk fails', () => {
 test('a replica whose incarnation has ended takes the next one as soon as the storage gives it', () => {
   const { scheduler } = new World();
   const process = new SimProcess(scheduler);
-  const storage = new MemoryStorage<KvOperation>();
+  const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
   let incarnation = 1;
   const openReplica = (): Replica<KvOperation, Uint8Array> =>
     new Replica({ origin: originOf('a' as ReplicaId, incarnation), terms: TERMS, machine: kvMachine, storage });

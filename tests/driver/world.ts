@@ -7,7 +7,7 @@ import type { StabilizeReply, Status } from '../../src/bayou/admin-messages.js';
 import { type ClusterTerms, PROTOCOL_VERSION, type ReadReply, type WriteReply } from '../../src/bayou/messages.js';
 import type { ReplicaStorage } from '../../src/bayou/ports.js';
 import { DEFAULT_SETTINGS, type DriverSettings } from '../../src/driver/settings.js';
-import type { KvOperation } from '../../src/machine/kv.js';
+import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
 import type { SimConnection } from '../../src/sim/connection.js';
 import { SimNetwork } from '../../src/sim/network.js';
 import { SimProcess } from '../../src/sim/process.js';
@@ -41,7 +41,7 @@ export class World {
     settings: Partial<DriverSettings> = {},
     terms = TERMS,
     maxDriftMs: number | null = null,
-    storage: ReplicaStorage<KvOperation> = new MemoryStorage(),
+    storage: ReplicaStorage<KvOperation> = new MemoryStorage(kvOperationCodec),
   ): Node {
     const say = (_fields: LogFields, message: string): void => void this.said.push(`${id}: ${message}`);
     const replica = new SimReplica(

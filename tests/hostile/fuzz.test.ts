@@ -8,7 +8,7 @@ import { seededRandom } from '../../src/base/random.js';
 import { PROTOCOL_VERSION, type PullBatch } from '../../src/bayou/messages.js';
 import { Replica } from '../../src/bayou/replica.js';
 import type { Write } from '../../src/bayou/write.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { BinaryReader } from '../../src/rpc/binary-reader.js';
 import { type KvService, type Replier, servedMethods } from '../../src/rpc/dispatch.js';
 import { FieldError } from '../../src/rpc/field-error.js';
@@ -255,7 +255,7 @@ function newReplica(): Replica<KvOperation, Uint8Array> {
     origin: TARGET,
     terms,
     machine: kvMachine,
-    storage: new MemoryStorage<KvOperation>(),
+    storage: new MemoryStorage<KvOperation>(kvOperationCodec),
     maxDriftMs: 60_000,
   });
 }
@@ -364,7 +364,7 @@ describe.skipIf(GIVEN !== undefined)(`${FRAMES} frames of seed ${SEED}`, () => {
         if (outcome.kind !== 'integrated') replica.interrupted(PEER as never);
         while (replica.prune());
         while (replica.compact(NOW + 100_000));
-        for (const { key } of replica.entries(null)) expectBounds({ key });
+        for (const { key } of replica.entries(null, 0)) expectBounds({ key });
         expectWrites([...replica.log(null)]);
       } catch (thrown) {
         throw found(bytes, thrown);

@@ -9,7 +9,7 @@ const MAX = Number.MAX_SAFE_INTEGER;
 /** What the operations come to, one after the other, and which of them took effect. */
 function run(before: string | null, ...operations: readonly KvOperation[]): readonly [string | null, ...boolean[]] {
   const folding = kvMachine.begin(before === null ? undefined : bytes(before));
-  const effects = operations.map((operation) => folding.apply(operation));
+  const effects = operations.map((operation) => folding.apply(operation, 0));
   const value = folding.value();
   return [value === undefined ? null : new TextDecoder().decode(value), ...effects];
 }

@@ -17,7 +17,7 @@ function merge(procedure: string, value: string, expected?: Expected): KvOperati
 /** What the key holds after them; null if it is absent. */
 function run(before: string | null, ...operations: readonly KvOperation[]): string | null {
   const folding = kvMachine.begin(before === null ? undefined : bytes(before));
-  for (const operation of operations) folding.apply(operation);
+  for (const operation of operations) folding.apply(operation, 0);
   expect(folding.lacks).toBeNull();
   const value = folding.value();
   return value === undefined ? null : new TextDecoder().decode(value);
@@ -30,7 +30,7 @@ describe('a merge whose check holds', () => {
     expect(run('', merge('first-wins@1', '11', ''))).toBe('11');
     // It needs no procedure for that.
     const folding = kvMachine.begin(bytes('12'));
-    expect(folding.apply(merge('unheard-of@1', '11', '12'))).toBe(true);
+    expect(folding.apply(merge('unheard-of@1', '11', '12'), 0)).toBe(true);
     expect(folding.lacks).toBeNull();
   });
 
@@ -143,9 +143,9 @@ describe.each<readonly [procedure: string, cases: readonly (readonly [string | n
 
   test('leaves what is no text as it is, and makes nothing of what is none', () => {
     const folding = kvMachine.begin(new Uint8Array([0xff]));
-    expect(folding.apply(merge(procedure, '1'))).toBe(false);
+    expect(folding.apply(merge(procedure, '1'), 0)).toBe(false);
     const other = kvMachine.begin(bytes('[]'));
-    expect(other.apply({ kind: 'merge', procedure, value: new Uint8Array([0xff]), expects: null })).toBe(false);
+    expect(other.apply({ kind: 'merge', procedure, value: new Uint8Array([0xff]), expects: null }, 0)).toBe(false);
   });
 });
 
@@ -157,14 +157,14 @@ test('a procedure that makes too long a value of what is there leaves it as it i
 describe('without the procedure', () => {
   test('nothing can be told until something overwrites it, and nothing is guessed of what comes between', () => {
     const folding = kvMachine.begin(bytes('1'));
-    folding.apply(merge('unheard-of@1', '2'));
+    folding.apply(merge('unheard-of@1', '2'), 0);
     expect(folding.lacks).toBe('unheard-of@1');
-    folding.apply({ kind: 'increment', by: 1 });
-    folding.apply(merge('highest@1', '9'));
-    folding.apply(merge('first-wins@1', '2', '1'));
+    folding.apply({ kind: 'increment', by: 1 }, 0);
+    folding.apply(merge('highest@1', '9'), 0);
+    folding.apply(merge('first-wins@1', '2', '1'), 0);
     expect(folding.lacks).toBe('unheard-of@1');
-    folding.apply({ kind: 'put', value: bytes('7') });
-    folding.apply({ kind: 'increment', by: 1 });
+    folding.apply({ kind: 'put', value: bytes('7') }, 0);
+    folding.apply({ kind: 'increment', by: 1 }, 0);
     expect(folding.lacks).toBeNull();
     expect(new TextDecoder().decode(folding.value())).toBe('8');
   });
@@ -175,7 +175,7 @@ describe('without the procedure', () => {
     const operation = merge('longest@1', 'bb');
     const outcome = () => {
       const folding = machine.begin(bytes('a'));
-      folding.apply(operation);
+      folding.apply(operation, 0);
       return folding.lacks ?? new TextDecoder().decode(folding.value());
     };
     expect(outcome()).toBe('longest@1');

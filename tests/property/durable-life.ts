@@ -37,10 +37,10 @@ export function runLives(seed: number): string | null {
     answers: random.below(2) === 0 ? 'at once' : 'when told',
   });
   const table = new MemoryTable();
-  const peer = newReplica('b', new MemoryStorage<KvOperation>());
+  const peer = newReplica('b', new MemoryStorage<KvOperation>(kvOperationCodec));
   const sessions = [0, 1, 2].map((i) => new Session<KvOperation>(`c${i}` as ClientId));
   /** States that a crash may leave: the last that was acknowledged, and what flushes were asked for since. */
-  let allowed = [dump(new MemoryStorage())];
+  let allowed = [dump(new MemoryStorage(kvOperationCodec))];
   for (let life = 0; life < LIVES; life++) {
     let storage: DurableStorage<KvOperation>;
     try {
@@ -169,7 +169,7 @@ function newReplica(id: string, storage: ReplicaStorage<KvOperation>, life = 0):
 
 /** Reads and changes durable storage, and gives every change also to storage in memory. */
 class Mirror implements ReplicaStorage<KvOperation> {
-  readonly memory = new MemoryStorage<KvOperation>();
+  readonly memory = new MemoryStorage<KvOperation>(kvOperationCodec);
   readonly #storage: DurableStorage<KvOperation>;
 
   constructor(storage: DurableStorage<KvOperation>) {
@@ -218,6 +218,9 @@ class Mirror implements ReplicaStorage<KvOperation> {
   setBase(key: string, base: Write<KvOperation> | null): void {
     this.#storage.setBase(key, base);
     this.memory.setBase(key, base);
+  }
+  expiring(upTo: number): Iterator<Write<KvOperation>> {
+    return this.#storage.expiring(upTo);
   }
   loadState(): ReplicaState | null {
     return this.#storage.loadState();

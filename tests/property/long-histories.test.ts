@@ -4,7 +4,7 @@ import { type Random, seededRandom } from '../../src/base/random.js';
 import { foldHistory, positionOf } from '../../src/bayou/key-history.js';
 import { LongHistories } from '../../src/bayou/long-histories.js';
 import { stampOrder, type Write } from '../../src/bayou/write.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 
 const order = stampOrder('higher');
@@ -43,7 +43,7 @@ test.each([0, 2, 30])('what is kept of a long history folds as the whole does, w
   for (let seed = 1; seed <= 8; seed++) {
     const random = seededRandom(seed);
     const rules = { machine: kvMachine, retryWindow: [0, 20, 100, 10_000][random.below(4)] as number };
-    const storage = new MemoryStorage<KvOperation>();
+    const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
     const long = new LongHistories(storage, rules);
     for (let step = 1; step < 700; step++) {
       const history = storage.history(KEY);

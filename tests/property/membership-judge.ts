@@ -104,7 +104,7 @@ export class Judge {
 
   /** Each operation counts once; one that has stamps further apart than the retry window may count more often. */
   #judgeSum({ replica }: Node, key: string): string | null {
-    const reply = replica.read({ key, needs: null });
+    const reply = replica.read({ key, needs: null }, 0);
     const text = reply.kind === 'found' ? decoder.decode(reply.value) : '';
     const parts = text.split(';').slice(0, -1);
     let [least, most] = [0, 0];
@@ -140,7 +140,7 @@ export class Judge {
   /** The key shows an operation that no other one stands after, whichever of its stamps one takes. */
   #judgeKey({ replica }: Node, key: string): string | null {
     const all = [...this.#operations.values()].filter((operation) => operation.key === key);
-    const reply = replica.read({ key, needs: null });
+    const reply = replica.read({ key, needs: null }, 0);
     const shown =
       reply.kind === 'found'
         ? all.filter(({ stamps }) => stamps.some((stamp) => order(stamp, reply.stamp) === 0))
@@ -164,8 +164,8 @@ export function stateOf({ replica, storage }: Node): string {
   const log = [...replica.log(null)].map(
     (write) => `${nameOf(write)} ${write.key} ${write.client}:${write.clientTime}`,
   );
-  const store = [...replica.entries(null)].map(({ key, value }) => {
-    const reply = replica.read({ key, needs: null });
+  const store = [...replica.entries(null, 0)].map(({ key, value }) => {
+    const reply = replica.read({ key, needs: null }, 0);
     return `${key}=${value.join()}@${reply.kind === 'found' ? nameOf(reply.stamp) : ''}`;
   });
   const { base, retired } = replica;
@@ -177,7 +177,7 @@ export function nameOf({ origin, acceptTime }: AcceptStamp): string {
 }
 
 function valuesOf({ replica }: Node): string {
-  return [...replica.entries(null)].map(({ key, value }) => `${key}=${value.join()}`).join(' ');
+  return [...replica.entries(null, 0)].map(({ key, value }) => `${key}=${value.join()}`).join(' ');
 }
 
 function firstOf(stamps: readonly AcceptStamp[]): AcceptStamp {

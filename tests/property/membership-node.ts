@@ -103,7 +103,7 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.id = parts.id;
-    this.#storage = this.#watch(parts.disk?.open() ?? new MemoryStorage());
+    this.#storage = this.#watch(parts.disk?.open() ?? new MemoryStorage(kvOperationCodec));
     this.#replica = this.#open(originOf(parts.id, 1));
   }
 

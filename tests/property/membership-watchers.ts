@@ -62,7 +62,7 @@ class Watcher {
 
   /** What is wrong with what it was told in all, when there is nothing left to tell. */
   judge(node: Node): string | null {
-    const there = [...node.replica.entries(null)].filter(({ key }) => key.startsWith(this.#prefix));
+    const there = [...node.replica.entries(null, 0)].filter(({ key }) => key.startsWith(this.#prefix));
     const expected = there.map(({ key, value }) => `${key}=${value.join()}`).sort();
     const told = [...this.#values].map(([key, value]) => `${key}=${value}`).sort();
     if (told.join(' ') === expected.join(' ')) return null;

@@ -261,7 +261,7 @@ class History {
   #read(node: Node): string | null {
     const reader = this.#pick(this.#readers);
     const key = this.#pick(this.#keys);
-    const reply = node.replica.read(reader.session.read(key));
+    const reply = node.replica.read(reader.session.read(key), 0);
     if (reply.kind !== 'found') return null;
     const last = reader.last.get(key);
     // Where an operation may take no effect its stamp need not show.
@@ -276,7 +276,7 @@ class History {
   /** All keys in one state: at once, or page by page while other things happen. */
   #readTogether(node: Node): string | null {
     if (this.#random.below(3) === 0) return this.#scanOn(node);
-    const reply = node.replica.reader.readMany({ keys: this.#keys, needs: null });
+    const reply = node.replica.reader.readMany({ keys: this.#keys, needs: null }, 0);
     if (reply.kind !== 'values') return null;
     const shown = new Map(this.#keys.map((key, i) => [key, reply.values[i]?.stamp ?? null]));
     return this.#judged(node, shown);

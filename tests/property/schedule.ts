@@ -7,7 +7,7 @@ import { VersionVector } from '../../src/bayou/version-vector.js';
 import { type AcceptStamp, stampOrder, type Write } from '../../src/bayou/write.js';
 import type { Bundle } from '../../src/bundle/bundle.js';
 import { BundlePeer } from '../../src/bundle/bundle-peer.js';
-import { type KvOperation, kvMachine } from '../../src/machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../src/machine/kv.js';
 import { MemoryStorage } from '../../src/storage/memory.js';
 import { sourceOf } from '../bundle/bare-replica.js';
 import { good, made, now, opened } from '../bundle/memory.js';
@@ -101,7 +101,7 @@ export function runSchedule(seed: number, clock: 'logical' | 'hybrid' = 'logical
 }
 
 function makeNode(id: string, clock: 'logical' | 'hybrid', time: Time): Node {
-  const storage = new MemoryStorage<KvOperation>();
+  const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
   const replica = new Replica({
     origin: originOf(id as ReplicaId, 1),
     terms: { ...TERMS, clock },
@@ -139,7 +139,7 @@ function accept(node: Node, reader: Reader, key: string, accepted: Write<KvOpera
 }
 
 function read(node: Node, reader: Reader, key: string): string | null {
-  const reply = node.replica.read(reader.session.read(key));
+  const reply = node.replica.read(reader.session.read(key), 0);
   if (reply.kind === 'missing') return null;
   if (reply.kind === 'refused') return reply.message;
   const last = reader.last.get(key);
@@ -252,7 +252,7 @@ function checkHealed(
         .filter((write) => write.key === key)
         .sort(order)
         .at(-1);
-      const reply = node.replica.read({ key, needs: null });
+      const reply = node.replica.read({ key, needs: null }, 0);
       const found = reply.kind === 'found' ? name(reply.stamp) : 'nothing';
       const wanted = expected === undefined ? 'nothing' : name(expected);
       if (found !== wanted) return `replica ${node.replica.id} holds ${found} of ${key}, not ${wanted}`;

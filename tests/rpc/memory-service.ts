@@ -76,7 +76,7 @@ export function memoryService(overrides: Partial<KvService> = {}): KvService {
       const missing = request.needs && seen().missing(request.needs);
       if (missing !== null) return done(succeed({ kind: 'missing', missing }));
       const stamp = { origin: ORIGIN, acceptTime: (writes.at(-1)?.acceptTime ?? 0) + 1 };
-      writes.push(...writesOf(request, stamp));
+      writes.push(...writesOf(request, stamp, (operation) => operation));
       done(succeed({ kind: 'accepted', stamp }));
     },
     read: ({ key, needs }, done) => {

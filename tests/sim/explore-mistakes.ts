@@ -80,7 +80,7 @@ class IgnoresNeeds extends Replica<KvOperation, Uint8Array> {
   override read(
     request: Parameters<Replica<KvOperation, Uint8Array>['read']>[0],
   ): ReturnType<Replica<KvOperation, Uint8Array>['read']> {
-    return super.read({ ...request, needs: null });
+    return super.read({ ...request, needs: null }, 0);
   }
 }
 

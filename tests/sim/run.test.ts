@@ -155,7 +155,7 @@ describe('the search', () => {
   test('finds a replica that reads whatever the session needs', () => {
     const read = Replica.prototype.read;
     vi.spyOn(Replica.prototype, 'read').mockImplementation(function (this: Replica<unknown, unknown>, request) {
-      return read.call(this, { ...request, needs: null });
+      return read.call(this, { ...request, needs: null }, 0);
     });
     expect(search(60, { faults: ['partition-symmetric', 'crash'], clients: 8 })).toMatch(/reads|writes/);
   });

@@ -35,7 +35,7 @@ function runLives(seed: number): string | null {
   const answers = random.below(2) === 0 ? 'at once' : 'when told';
   const directory = new FaultyDirectory(seed, { sectorBytes: SECTOR_BYTES, answers });
   const table = new MemoryTable();
-  let allowed = [dump(new MemoryStorage())];
+  let allowed = [dump(new MemoryStorage(kvOperationCodec))];
   let clock = 0;
   for (let life = 0; life < LIVES; life++) {
     const storage = open(random, directory, table);
@@ -146,7 +146,7 @@ function randomWrite(random: Random, key: string, origin: Origin, clock: number)
 }
 
 function copyOf(storage: Storage): MemoryStorage<KvOperation> {
-  const memory = new MemoryStorage<KvOperation>();
+  const memory = new MemoryStorage<KvOperation>(kvOperationCodec);
   for (const key of drain(storage.keys())) {
     memory.setBase(key, storage.base(key));
     for (const [i, write] of storage.history(key).entries()) memory.insert(write, i);

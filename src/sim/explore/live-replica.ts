@@ -5,7 +5,7 @@ import type { ReplicaStorage } from '../../bayou/ports.js';
 import type { Replica, ReplicaConfig } from '../../bayou/replica.js';
 import type { VersionVector } from '../../bayou/version-vector.js';
 import type { AcceptStamp, Write } from '../../bayou/write.js';
-import { type KvOperation, kvMachine } from '../../machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../machine/kv.js';
 import { MemoryStorage } from '../../storage/memory.js';
 import { canonical } from './canonical.js';
 
@@ -89,7 +89,7 @@ const NOTHING: Output = { kind: 'nothing' };
 export class LiveReplica {
   readonly #setup: ReplicaSetup;
   readonly #origin: Origin;
-  readonly #storage: ReplicaStorage<KvOperation> = new MemoryStorage<KvOperation>();
+  readonly #storage: ReplicaStorage<KvOperation> = new MemoryStorage<KvOperation>(kvOperationCodec);
   #life = 0;
   #served = 0;
   #steps: Steps;
@@ -122,7 +122,7 @@ export class LiveReplica {
 
   facts(): Facts {
     const shown = this.#setup.keys.map((key) => {
-      const reply = this.#steps.read({ key, needs: null });
+      const reply = this.#steps.read({ key, needs: null }, NOW);
       return [key, reply.kind === 'found' ? reply.stamp : null] as const;
     });
     return {
@@ -164,7 +164,7 @@ export class LiveReplica {
         return { kind: 'refused', message: `a write was refused: ${reply.message}` };
       }
       case 'read': {
-        const reply = steps.read(input.request);
+        const reply = steps.read(input.request, NOW);
         if (reply.kind === 'missing') return { kind: 'missing' };
         return { kind: 'value', stamp: reply.kind === 'found' ? reply.stamp : null };
       }

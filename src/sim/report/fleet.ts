@@ -6,7 +6,7 @@ import { Replica } from '../../bayou/replica.js';
 import { type AcceptStamp, stampOrder } from '../../bayou/write.js';
 import { Driver } from '../../driver/driver.js';
 import { DEFAULT_SETTINGS } from '../../driver/settings.js';
-import { type KvOperation, kvMachine } from '../../machine/kv.js';
+import { type KvOperation, kvMachine, kvOperationCodec } from '../../machine/kv.js';
 import { MemoryStorage } from '../../storage/memory.js';
 import { SimProcess } from '../process.js';
 import { Scheduler } from '../scheduler.js';
@@ -76,7 +76,7 @@ export class Fleet {
   #add(i: number, origins: readonly Origin[], antiEntropyMs: number): void {
     const { scheduler, network } = this;
     const process = new SimProcess(scheduler);
-    const storage = new MemoryStorage<KvOperation>();
+    const storage = new MemoryStorage<KvOperation>(kvOperationCodec);
     for (const origin of origins) storage.saveSeen(origin, 0);
     const save = storage.saveSeen.bind(storage);
     storage.saveSeen = (origin, acceptTime) => {

@@ -79,6 +79,26 @@ struct PutIfAbsentOperation {
   1: required binary value
 }
 
+/** Sets the key to a value that stays for a time, or until something else is written. */
+struct PutForOperation {
+  /** At most 1 MiB; may be empty. */
+  1: required binary value
+  /** For how many milliseconds it stays: from 1 to ten years (315,360,000,000). */
+  2: required i64 ttlMs
+  /**
+   * The accept time from which on it is gone, everywhere: so much after the first one that the operation got. Of what a replica has
+   * accepted; no client sends it. With a hybrid clock, milliseconds since 1970 times 2,048.
+   */
+  3: optional i64 expires
+}
+
+/** The same, if the key is absent, or what was there is gone by then. */
+struct PutIfAbsentForOperation {
+  1: required binary value
+  2: required i64 ttlMs
+  3: optional i64 expires
+}
+
 /**
  * Sets the key to a value, if what is there is what the writer expects; else to what a merge procedure makes of what is there and
  * of the value, or leaves it as it is. If neither `expected` nor `expectsAbsent` is set the procedure decides always.
@@ -99,8 +119,14 @@ struct TotalOperation {
   1: required binary value
 }
 
+/** The same, of what is gone from an accept time on. */
+struct TotalUntilOperation {
+  1: required binary value
+  2: required i64 expires
+}
+
 /**
- * What a write does to its key: exactly one field is set. All but `put`, `remove` and `total` read the value that stands where
+ * What a write does to its key: exactly one field is set. All but `put`, `putFor`, `remove` and the totals read the value that stands where
  * the write has its place in the order, so that what they do is the same everywhere.
  */
 union Operation {
@@ -114,6 +140,9 @@ union Operation {
   7: PutIfAbsentOperation putIfAbsent
   8: TotalOperation total
   9: MergeOperation merge
+  10: PutForOperation putFor
+  11: PutIfAbsentForOperation putIfAbsentFor
+  12: TotalUntilOperation totalUntil
 }
 
 /** A call that failed, with a code of docs/ERRORS.md. */
@@ -209,6 +238,8 @@ struct FoundReply {
    * the key needed before.
    */
   3: optional VersionVector basis
+  /** The accept time from which on the key is absent, unless something is written before. */
+  4: optional i64 expires
 }
 
 /** ERR_KEY: the key is absent. */
@@ -281,6 +312,7 @@ struct ScanEntry {
   3: required AcceptStamp stamp
   /** As of a FoundReply. */
   4: optional VersionVector basis
+  5: optional i64 expires
 }
 
 /** All of one state. */
@@ -393,6 +425,8 @@ struct WatchChange {
   8: optional binary lost
   /** As of a FoundReply. */
   9: optional VersionVector basis
+  /** The accept time from which on the value is gone, which is not told. */
+  10: optional i64 expires
 }
 
 struct WatchChanges {
@@ -466,12 +500,17 @@ struct UnknownFate {
   1: required string lacks
 }
 
+/** It took effect, and its time to live, or that of what it changed, has ended. */
+struct Expired {
+}
+
 /** What became of a write, among all that the replica holds of its key: exactly one field is set. */
 union Fate {
   1: Stands stands
   2: Overwritten overwritten
   3: NoEffect noEffect
   4: UnknownFate unknown
+  5: Expired expired
 }
 
 /** How far a write has come, as far as the replica knows. */
@@ -712,7 +751,7 @@ enum Compression {
 }
 
 /**
- * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 3; the number of writes, at most 65,536;
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 4; the number of writes, at most 65,536;
  * the writes, one after the other; nothing more.
  *
  * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
@@ -734,7 +773,9 @@ enum Compression {
  *    how many bytes follow, a number, and those bytes. They are the digits of an increment (kind 3), what is appended (4), the
  *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8); of a merge (9) the
  *    length of its procedure's name (one byte) and the name, what it expects (one byte: 0 nothing in particular, 1 an absent key,
- *    2 a value, whose length follows in four bytes, big-endian, and then it), and its value.
+ *    2 a value, whose length follows in four bytes, big-endian, and then it), and its value; of a putFor (10) or a putIfAbsentFor
+ *    (11) its time to live in milliseconds, the accept time at which it expires, eight bytes each, big-endian, and its value; of a
+ *    totalUntil (12) the accept time at which it expires, likewise, and its value.
  *
  * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
  * most 16 MiB.

@@ -50,8 +50,12 @@ function formatCarried(operation: KvOperation): string | null {
         expects === null ? '' : expects === 'absent' ? ' expecting none' : ` expecting ${formatValue(expects)}`;
       return `${formatValue(value)} with ${procedure}${expected}`;
     }
-    default:
+    case 'total':
       return formatValue(operation.value);
+    default: {
+      const { value, ttlMs } = operation;
+      return `${formatValue(value)}${ttlMs === undefined ? '' : ` for ${ttlMs}ms`}`;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { BaristaError } from '../src/base/errors.js';
+import { TTL_MS_MAX } from '../src/base/limits.js';
 import type { BatchPart } from '../src/bayou/messages.js';
 import type { KvOperation } from '../src/machine/kv.js';
 import { quoted } from './format.js';
@@ -48,6 +49,16 @@ export const OPERATION_FORMS: readonly OperationForm[] = [
     of: (text) => ({ kind: 'putIfAbsent', value: encoder.encode(text) }),
   },
   {
+    usage: 'putFor KEY TTL VALUE',
+    help: 'as put, for so many milliseconds; with a logical clock, accept times',
+    of: (ttl, text) => ({ kind: 'put', value: encoder.encode(text), ttlMs: ttlFrom(ttl) }),
+  },
+  {
+    usage: 'putIfAbsentFor KEY TTL VALUE',
+    help: 'likewise, where the key is absent',
+    of: (ttl, text) => ({ kind: 'putIfAbsent', value: encoder.encode(text), ttlMs: ttlFrom(ttl) }),
+  },
+  {
     usage: 'merge KEY PROCEDURE VALUE',
     help: 'has the merge procedure, like keep-both@1, make one value of what the key holds and the value',
     of: (procedure, text) => mergeOf(null, procedure, text),
@@ -86,6 +97,13 @@ function wholeNumber(text: string): number {
   const number = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new BaristaError('ERR_SYNTAX', `increment takes a whole number within 2^53 - 1, not ${quoted(text)}`);
+}
+
+/** For how long a value stays. */
+function ttlFrom(text = ''): number {
+  const ms = /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  if (ms >= 1 && ms <= TTL_MS_MAX) return ms;
+  throw new BaristaError('ERR_SYNTAX', `a time to live is a whole number from 1 to ${TTL_MS_MAX}, not ${quoted(text)}`);
 }
 
 /** What a merge expects; an empty word: that the key is absent. */

@@ -2,7 +2,7 @@ import { TIME_MAX } from '../base/limits.js';
 import type { ClockKind } from './messages.js';
 
 /** A hybrid accept time is wall-clock milliseconds * 2^11 + a counter, so that it lasts in 53 bits until 2109. */
-const HYBRID_TICKS_PER_MS = 2048;
+export const HYBRID_TICKS_PER_MS = 2048;
 
 /** A span of time as a difference of accept times. A logical clock knows no time: a millisecond is one accept time. */
 export function acceptTimeSpan(kind: ClockKind, ms: number): number {

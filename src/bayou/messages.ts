@@ -20,7 +20,7 @@ export interface ClusterTerms {
 export type ClockKind = 'logical' | 'hybrid';
 
 /** Raised when a change to the messages or to their meaning keeps an older replica from understanding a newer one. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 export interface WriteRequest<Op> {
   readonly client: ClientId;

@@ -4,7 +4,7 @@ import { addBundleCommands } from './bundle-commands.js';
 import { addCommand, addWriteCommand, onAction, PRINTING_HELP, type Run, SILENT_HELP } from './client-command.js';
 import type { ValueOrigin } from './client-request.js';
 import { addConflictCommands } from './conflict-commands.js';
-import { change, id, type Peer, singlePeer } from './option-values.js';
+import { change, id, type Peer, singlePeer, ttl } from './option-values.js';
 
 const WRITES_HELP = `
 Prints nothing. Each command is a session of its own: a replica that does not answer is given up for the next one, and
@@ -12,6 +12,12 @@ the write takes effect at most once; but to run the command again is another wri
 
 It ends when the write is accepted: on the disk of the replica, if that has one. --replicated and --stable have it wait for
 more; if that is not known in time it ends with ERR_TIMEOUT and status 1, and the write stands all the same.
+`;
+
+const TTL_HELP = `
+A time to live begins when the write is accepted, and ends at every replica by the accept stamp; as exactly as their wall
+clocks agree. What changes the value, like increment, leaves that as it is; another put ends it. With --clock logical it is a
+number of accept times, as if each was a millisecond.
 `;
 
 const MERGE_HELP = `
@@ -147,12 +153,14 @@ function addDataCommands(program: Command, run: Run): void {
     .argument('<KEY>', 'what to write to')
     .argument('<VALUE>', 'its value; "-": the bytes of standard input, as they are')
     .option('--if-absent', 'only where the key is absent: it takes no effect elsewhere, and that is no failure')
-    .addHelpText('after', WRITES_HELP + SILENT_HELP)
+    .option('--ttl <duration>', 'how long it stays, like 90s or 24h; default: until something else is written', ttl)
+    .addHelpText('after', TTL_HELP + WRITES_HELP + SILENT_HELP)
     .addHelpText(
       'after',
       `
 Examples:
   barista put table-4 'two espressos' --at 127.0.0.1:7070
+  barista put lock/till ana --if-absent --ttl 30s
   barista put photo - --at 127.0.0.1:7070 < photo.jpg
   barista put --at 127.0.0.1:7070 -- -key -value`,
     );
@@ -161,6 +169,7 @@ Examples:
     key,
     value: valueOrigin(value),
     ifAbsent: options['ifAbsent'] === true,
+    ttlMs: typeof options['ttl'] === 'number' ? options['ttl'] : null,
   }));
 
   const get = addCommand(program, 'get', 'first')
@@ -206,15 +215,16 @@ function addWatch(program: Command, run: Run): void {
     .addHelpText(
       'after',
       `
-Prints for each change what is under its key now: KEY:VALUE, or KEY:ERR_KEY if nothing is. A value that is not UTF-8 is printed
+Prints for each change what is under its key now: KEY:VALUE, or KEY:ERR_KEY if nothing is. That something expires is no change. A value that is not UTF-8 is printed
 as 0x and hexadecimal digits, control characters as \\n, \\u001b, ... A change is told once. If the replica does not answer, the
 watch goes on at the next one that holds what was told, or when it is back; after a minute in vain it ends.
 
 With --json the first line is {"cursor": string}: where the watch began. Then for each change:
   {"key": string, "value": string | null, "time": number, "id": string, "incarnation": number, "client": string,
    "stands": boolean, "standing": {"time": number, "id": string, "incarnation": number}, "reordered": boolean,
-   "lost": string | null, "cursor": string}
+   "lost": string | null, "expires": number | null, "cursor": string}
   value      what is under the key now; null: nothing
+  expires    the accept time from which on that is gone, which is not told; null: it stays
   time, id, incarnation, client
              the write that is told of, and who wrote
   stands     false if it lost to one that stands after it: "standing", which the value comes from
@@ -354,7 +364,7 @@ Example:
     .description(
       'Prints the write log of a replica as it is meanwhile, in its total order, a line each:\n' +
         'TIME@ID#INCARNATION CLIENT:CLIENT_TIME put KEY:VALUE, or ... delete KEY, increment KEY:NUMBER, append KEY:VALUE,\n' +
-        'setAdd KEY:MEMBER, setRemove KEY:MEMBER, putIfAbsent KEY:VALUE, merge KEY:VALUE with PROCEDURE, or total KEY:VALUE',
+        'setAdd KEY:MEMBER, setRemove KEY:MEMBER, putIfAbsent KEY:VALUE, put KEY:VALUE for 90000ms, merge KEY:VALUE with PROCEDURE, or total KEY:VALUE',
     )
     .addHelpText('after', `${PRINTING_HELP}\nExample:\n  barista log --at 127.0.0.1:7070 | tail`);
   onAction(log, 'one', run, () => ({ kind: 'log' }));

@@ -71,7 +71,7 @@ export function formatChange({ key, value }: Change<Uint8Array>): string {
 
 /** `barista watch --help` documents it. */
 export function formatChangeJson(change: Change<Uint8Array>, cursor: string | null): string {
-  const { key, value, stamp, client, standing, stands, reordered, lost } = change;
+  const { key, value, stamp, client, standing, stands, reordered, lost, expires = null } = change;
   const text = (bytes: Uint8Array | undefined): string | null => (bytes === undefined ? null : textOf(bytes));
   return JSON.stringify({
     key,
@@ -82,6 +82,7 @@ export function formatChangeJson(change: Change<Uint8Array>, cursor: string | nu
     standing: stampFields(standing),
     reordered,
     lost: text(lost),
+    expires,
     cursor,
   });
 }

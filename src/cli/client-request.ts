@@ -8,7 +8,14 @@ export type ValueOrigin = { readonly kind: 'word'; readonly text: string } | { r
 
 /** What a command asks of replicas. */
 export type ClientTask =
-  | { readonly kind: 'put'; readonly key: string; readonly value: ValueOrigin; readonly ifAbsent: boolean }
+  | {
+      readonly kind: 'put';
+      readonly key: string;
+      readonly value: ValueOrigin;
+      readonly ifAbsent: boolean;
+      /** Null: it stays. */
+      readonly ttlMs: number | null;
+    }
   | { readonly kind: 'increment'; readonly key: string; readonly by: number }
   | { readonly kind: 'append'; readonly key: string; readonly value: ValueOrigin }
   | {

@@ -124,7 +124,11 @@ type WriteTask = Extract<
 async function operationOf(task: WriteTask): Promise<KvOperation> {
   switch (task.kind) {
     case 'put':
-      return { kind: task.ifAbsent ? 'putIfAbsent' : 'put', value: await valueFrom(task.value) };
+      return {
+        kind: task.ifAbsent ? 'putIfAbsent' : 'put',
+        value: await valueFrom(task.value),
+        ...(task.ttlMs === null ? {} : { ttlMs: task.ttlMs }),
+      };
     case 'delete':
       return { kind: 'delete' };
     case 'increment':

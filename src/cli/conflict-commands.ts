@@ -19,6 +19,7 @@ and before them, if some were folded into the store and left the log, one for wh
   STAGE  received, but not claimed yet; accepted; or stable: every member is known to hold it
   FATE   stands
          overwritten by TIME@ID#INCARNATION CLIENT
+         expired
          no effect: repeat (of a write that took effect), outdated (by a later write of its client), anew (as it was accepted
          then), met (what it would bring about is so), or inapplicable (to what it finds); and by which write that is so
          unknown: it takes a merge procedure that the replica has not
@@ -26,9 +27,10 @@ Not among them are writes that their own client overwrote, unless something stoo
 
 With --json:
   {"key": string, "time": number, "id": string, "incarnation": number, "client": string,
-   "operation": string, "value" | "by" | "member": string | number | null,   (and of a merge what it expects, and the procedure)
+   "operation": string, "value" | "by" | "member": string | number | null,   (and of a merge what it expects, and the procedure; of what
+   has a time to live that, "ttlMs", and the accept time at which it "expires")
    "stage": "base" | "received" | "accepted" | "stable", "resubmitted": boolean,
-   "fate": "stands" | "overwritten" | "repeat" | "outdated" | "anew" | "met" | "inapplicable" | "unknown",
+   "fate": "stands" | "overwritten" | "expired" | "repeat" | "outdated" | "anew" | "met" | "inapplicable" | "unknown",
    "to": {"time": number, "id": string, "incarnation": number, "client": string} | null}
 ${PRINTING_HELP}
 Example:

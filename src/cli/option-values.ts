@@ -4,7 +4,7 @@ import { didYouMean } from '../../master/nearest.js';
 import { type Address, readAddress } from '../base/address.js';
 import { checkId } from '../base/checks.js';
 import { originOf, type ReplicaId } from '../base/ids.js';
-import { RETRY_WINDOW_MS_DEFAULT, RETRY_WINDOW_MS_MAX } from '../base/limits.js';
+import { RETRY_WINDOW_MS_DEFAULT, RETRY_WINDOW_MS_MAX, TTL_MS_MAX } from '../base/limits.js';
 import type { AcceptStamp } from '../bayou/write.js';
 
 /** Parsers for the values of options. Each refuses with a sentence that says what would be right. */
@@ -32,6 +32,15 @@ export function duration(text: string): number {
 function retryWindow(text: string): number {
   const ms = milliseconds(text);
   if (ms > RETRY_WINDOW_MS_MAX) throw new InvalidArgumentError('Retry windows go from 0ms to 8760h.');
+  return ms;
+}
+
+/** Likewise; up to ten years. */
+export function ttl(text: string): number {
+  const ms = milliseconds(text);
+  if (!Number.isInteger(ms) || ms < 1 || ms > TTL_MS_MAX) {
+    throw new InvalidArgumentError('Times to live go from 1ms to 87600h, in whole milliseconds.');
+  }
   return ms;
 }
 

@@ -87,7 +87,7 @@ function decode(kind: number, body: Uint8Array): KvOperation {
     case KINDS.lastingPutIfAbsent:
       return { kind: 'putIfAbsent', ...lastingFrom(body) };
     case KINDS.lastingTotal:
-      return { kind: 'total', expires: timeFrom(body, 0), value: body.slice(TIME_BYTES) };
+      return { kind: 'total', expires: timeFrom(body, 0), value: valueFrom(body, TIME_BYTES) };
   }
   throw new RangeError(`no operation is of kind ${kind}, with ${body.length} bytes`);
 }
@@ -130,8 +130,15 @@ function lastingFrom(body: Uint8Array): {
 } {
   const ttlMs = timeFrom(body, 0);
   if (ttlMs > TTL_MS_MAX) throw new RangeError(`a time to live of ${ttlMs} ms`);
-  // Copied: the body is no value, and must not be kept for one.
-  return { ttlMs, expires: timeFrom(body, TIME_BYTES), value: body.slice(2 * TIME_BYTES) };
+  return { ttlMs, expires: timeFrom(body, TIME_BYTES), value: valueFrom(body, 2 * TIME_BYTES) };
+}
+
+/** Copied: the body is no value, and must not be kept for one. */
+function valueFrom(body: Uint8Array, at: number): Uint8Array {
+  const value = body.slice(at);
+  const { valueBytesMax } = DEFAULT_LIMITS;
+  if (value.length > valueBytesMax) throw new RangeError(`a value of ${value.length} bytes`);
+  return value;
 }
 
 /** From 1. */

@@ -19,7 +19,7 @@ export const putRequest: Codec<KvWrite> = structOf<KvWrite>('PutRequest')
   .required(2, 'clientTime', time, (request) => request.clientTime)
   .required(3, 'key', key, (request) => request.key)
   .required(4, 'value', value, ({ operation }) => {
-    assert(operation.kind === 'put', 'only a put is sent as one');
+    assert(operation.kind === 'put' && operation.ttlMs === undefined, 'only a put that stays is sent as one');
     return operation.value;
   })
   .optional(5, 'after', time, afterOf)
@@ -129,7 +129,13 @@ export const foundReply: Codec<Found> = structOf<Found>('FoundReply')
   .required(1, 'value', value, (reply) => reply.value)
   .required(2, 'stamp', acceptStamp, (reply) => reply.stamp)
   .optional(3, 'basis', versionVector, (reply) => reply.basis ?? null)
-  .build((value, stamp, basis) => ({ kind: 'found', value, stamp, ...(basis === null ? {} : { basis }) }));
+  .optional(4, 'expires', time, (reply) => reply.expires ?? null)
+  .build((value, stamp, basis, expires) => ({ kind: 'found', value, stamp, ...present({ basis, expires }) }));
+
+/** Those that are not null. */
+export function present({ basis, expires }: { readonly basis: VersionVector | null; readonly expires: number | null }) {
+  return { ...(basis === null ? {} : { basis }), ...(expires === null ? {} : { expires }) };
+}
 
 export const absentReply: Codec<Absent> = structOf<Absent>('AbsentReply').build(() => ({ kind: 'absent' }));
 

@@ -80,9 +80,15 @@ export class ReplicaConnection
 
   write(request: Submission<KvOperation>, timeoutMs: number, done: Done<WriteReply>): void {
     if (isBatch(request)) return this.#call(METHODS.batch, request, timeoutMs, done);
-    const { kind } = request.operation;
+    const { operation } = request;
+    const { kind } = operation;
     // What older replicas know too goes as they know it.
-    const method = kind === 'put' ? METHODS.put : kind === 'delete' ? METHODS.remove : METHODS.write;
+    const method =
+      kind === 'put' && operation.ttlMs === undefined
+        ? METHODS.put
+        : kind === 'delete'
+          ? METHODS.remove
+          : METHODS.write;
     this.#call(method, request, timeoutMs, done);
   }
 

@@ -47,11 +47,14 @@ const unknownFate: Codec<Of<'unknown'>> = structOf<Of<'unknown'>>('UnknownFate')
   .required(1, 'lacks', procedureName, (fate) => fate.lacks)
   .build((lacks) => ({ kind: 'unknown', lacks }));
 
+const expired: Codec<Of<'expired'>> = structOf<Of<'expired'>>('Expired').build(() => ({ kind: 'expired' }));
+
 const fate: Codec<Fate> = unionOf<Fate>('Fate')
   .arm(1, 'stands', stands, (it) => it.kind === 'stands')
   .arm(2, 'overwritten', overwritten, (it) => it.kind === 'overwritten')
   .arm(3, 'noEffect', noEffect, (it) => it.kind === 'no-effect')
   .arm(4, 'unknown', unknownFate, (it) => it.kind === 'unknown')
+  .arm(5, 'expired', expired, (it) => it.kind === 'expired')
   .build();
 
 const stage: Codec<Stage> = enumeration<Stage>('Stage', {

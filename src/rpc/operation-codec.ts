@@ -1,9 +1,11 @@
 import { checkOperation, type KvOperation } from '../machine/kv.js';
 import { FieldError } from './field-error.js';
-import { integer, member, procedureName, value } from './scalars.js';
+import { integer, member, procedureName, time, value } from './scalars.js';
 import { bool, type Codec, structOf, unionOf } from './schema.js';
 
 type Of<Kind extends KvOperation['kind']> = Extract<KvOperation, { kind: Kind }>;
+type TotalUntil = Of<'total'> & { readonly expires: number };
+type Lasting<Kind extends 'put' | 'putIfAbsent'> = Of<Kind> & { readonly ttlMs: number };
 
 const putOperation = structOf<Of<'put'>>('PutOperation')
   .required(1, 'value', value, (operation) => operation.value)
@@ -47,16 +49,50 @@ const totalOperation = structOf<Of<'total'>>('TotalOperation')
   .required(1, 'value', value, (operation) => operation.value)
   .build((value) => ({ kind: 'total', value }));
 
+const putForOperation = structOf<Lasting<'put'>>('PutForOperation')
+  .required(1, 'value', value, (operation) => operation.value)
+  .required(2, 'ttlMs', integer, (operation) => operation.ttlMs)
+  .optional(3, 'expires', time, (operation) => operation.expires ?? null)
+  .build((value, ttlMs, expires) => ({ kind: 'put', value, ttlMs, ...until(expires) }));
+
+const putIfAbsentForOperation = structOf<Lasting<'putIfAbsent'>>('PutIfAbsentForOperation')
+  .required(1, 'value', value, (operation) => operation.value)
+  .required(2, 'ttlMs', integer, (operation) => operation.ttlMs)
+  .optional(3, 'expires', time, (operation) => operation.expires ?? null)
+  .build((value, ttlMs, expires) => ({ kind: 'putIfAbsent', value, ttlMs, ...until(expires) }));
+
+const totalUntilOperation = structOf<TotalUntil>('TotalUntilOperation')
+  .required(1, 'value', value, (operation) => operation.value)
+  .required(2, 'expires', time, (operation) => operation.expires)
+  .build((value, expires) => ({ kind: 'total', value, expires }));
+
+function until(expires: number | null): { readonly expires?: number } {
+  return expires === null ? {} : { expires };
+}
+
 export const operation: Codec<KvOperation> = unionOf<KvOperation>('Operation')
-  .arm(1, 'put', putOperation, (operation) => operation.kind === 'put')
+  .arm(1, 'put', putOperation, (it): it is Of<'put'> => it.kind === 'put' && it.ttlMs === undefined)
   .arm(2, 'remove', deleteOperation, (operation) => operation.kind === 'delete')
   .arm(3, 'increment', incrementOperation, (operation) => operation.kind === 'increment')
   .arm(4, 'append', appendOperation, (operation) => operation.kind === 'append')
   .arm(5, 'setAdd', setAddOperation, (operation) => operation.kind === 'setAdd')
   .arm(6, 'setRemove', setRemoveOperation, (operation) => operation.kind === 'setRemove')
-  .arm(7, 'putIfAbsent', putIfAbsentOperation, (operation) => operation.kind === 'putIfAbsent')
-  .arm(8, 'total', totalOperation, (operation) => operation.kind === 'total')
+  .arm(
+    7,
+    'putIfAbsent',
+    putIfAbsentOperation,
+    (it): it is Of<'putIfAbsent'> => it.kind === 'putIfAbsent' && it.ttlMs === undefined,
+  )
+  .arm(8, 'total', totalOperation, (it): it is Of<'total'> => it.kind === 'total' && it.expires === undefined)
   .arm(9, 'merge', mergeOperation, (operation) => operation.kind === 'merge')
+  .arm(10, 'putFor', putForOperation, (it): it is Lasting<'put'> => it.kind === 'put' && it.ttlMs !== undefined)
+  .arm(
+    11,
+    'putIfAbsentFor',
+    putIfAbsentForOperation,
+    (it): it is Lasting<'putIfAbsent'> => it.kind === 'putIfAbsent' && it.ttlMs !== undefined,
+  )
+  .arm(12, 'totalUntil', totalUntilOperation, (it): it is TotalUntil => it.kind === 'total' && it.expires !== undefined)
   .build();
 
 /** As a client may send it. */

@@ -1,6 +1,6 @@
 /* Numbers of the format that PackedWrites of barista.thrift describes. */
 
-export const PACKED_FORMAT = 3;
+export const PACKED_FORMAT = 4;
 
 /* What is added to four times the origin's place. */
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { checkId } from '../base/checks.js';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../base/ids.js';
-import { DEFAULT_LIMITS } from '../base/limits.js';
+import { BODY_BYTES_MAX, DEFAULT_LIMITS } from '../base/limits.js';
 import { marked, type Write } from '../bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
@@ -15,7 +15,7 @@ import {
   WRITE_BYTES_MIN,
 } from './packed-format.js';
 
-const { idBytesMax, keyBytesMax, valueBytesMax } = DEFAULT_LIMITS;
+const { idBytesMax, keyBytesMax } = DEFAULT_LIMITS;
 const PUT = kvOperationCodec.kindOf({ kind: 'put', value: new Uint8Array() });
 const DELETE = kvOperationCodec.kindOf({ kind: 'delete' });
 
@@ -182,8 +182,8 @@ class PackedReader {
   }
 
   #body(length: number): Uint8Array {
-    if (length > valueBytesMax) {
-      throw new FieldError('ERR_INVALID_VALUE', `${length} bytes, where ${valueBytesMax} are allowed`);
+    if (length > BODY_BYTES_MAX) {
+      throw new FieldError('ERR_INVALID_VALUE', `${length} bytes, where ${BODY_BYTES_MAX} are allowed`);
     }
     this.#count(length);
     return this.#copy(this.#take(length), length);

@@ -1,7 +1,7 @@
 import { checkId } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { type ClientId, incarnationOf, type Origin, replicaIdOf } from '../base/ids.js';
-import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
+import { BODY_BYTES_MAX, DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { Write } from '../bayou/write.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
@@ -16,7 +16,7 @@ import {
   PACKED_RESUBMITTED,
 } from './packed-format.js';
 
-const { idBytesMax, keyBytesMax, valueBytesMax } = DEFAULT_LIMITS;
+const { idBytesMax, keyBytesMax } = DEFAULT_LIMITS;
 const { bodyOf, kindOf } = kvOperationCodec;
 
 /** In UTF-8, of each unit of a text. */
@@ -185,11 +185,11 @@ class PackedWriter {
       return;
     }
     const body = bodyOf(operation);
-    if (body.length > valueBytesMax) {
-      throw new FieldError('ERR_INVALID_VALUE', `${body.length} bytes, where ${valueBytesMax} are allowed`);
+    if (body.length > BODY_BYTES_MAX) {
+      throw new FieldError('ERR_INVALID_VALUE', `${body.length} bytes, where ${BODY_BYTES_MAX} are allowed`);
     }
     this.#count(body.length);
-    if (operation.kind === 'put') {
+    if (operation.kind === 'put' && operation.expires === undefined) {
       this.#number(body.length + PACKED_PUT);
     } else {
       this.#number(PACKED_OTHER);
@@ -240,7 +240,7 @@ class PackedWriter {
   /** Room for one write. */
   #reserve(operation: KvOperation): void {
     // Of what is longer than that nothing is copied.
-    const needed = this.#at + HEAD_BYTES_MAX + Math.min(BYTES_A_UNIT_MAX * kvMachine.sizeOf(operation), valueBytesMax);
+    const needed = this.#at + HEAD_BYTES_MAX + Math.min(BYTES_A_UNIT_MAX * kvMachine.sizeOf(operation), BODY_BYTES_MAX);
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#at);

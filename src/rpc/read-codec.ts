@@ -7,7 +7,7 @@ import {
   type ScanReply,
   type ScanRequest,
 } from '../bayou/read-messages.js';
-import { absentReply, foundReply, type GetReply, type Missing, missingReply } from './client-codec.js';
+import { absentReply, foundReply, type GetReply, type Missing, missingReply, present } from './client-codec.js';
 import { malformed } from './field-error.js';
 import { elementsMax, key, time, value } from './scalars.js';
 import { bool, type Codec, list, mapped, structOf, unionOf } from './schema.js';
@@ -79,7 +79,8 @@ const scanEntry: Codec<Entry> = structOf<Entry>('ScanEntry')
   .required(2, 'value', value, (entry) => entry.value)
   .required(3, 'stamp', acceptStamp, (entry) => entry.stamp)
   .optional(4, 'basis', versionVector, (entry) => entry.basis ?? null)
-  .build((key, value, stamp, basis) => ({ key, value, stamp, ...(basis === null ? {} : { basis }) }));
+  .optional(5, 'expires', time, (entry) => entry.expires ?? null)
+  .build((key, value, stamp, basis, expires) => ({ key, value, stamp, ...present({ basis, expires }) }));
 
 type Page = Extract<ScanReply<Uint8Array>, { kind: 'page' }>;
 

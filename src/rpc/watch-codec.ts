@@ -1,5 +1,5 @@
 import type { Change, WatchCursor, WatchFrom, WatchReply, WatchRequest } from '../bayou/watch-messages.js';
-import { type Missing, missingReply } from './client-codec.js';
+import { type Missing, missingReply, present } from './client-codec.js';
 import { malformed } from './field-error.js';
 import { clientId, elementsMax, key, milliseconds, time, value } from './scalars.js';
 import { bool, type Codec, list, mapped, structOf, unionOf } from './schema.js';
@@ -65,7 +65,8 @@ const watchChange: Codec<Change<Uint8Array>> = structOf<Change<Uint8Array>>('Wat
   .required(7, 'reordered', bool, (change) => change.reordered)
   .optional(8, 'lost', value, (change) => change.lost)
   .optional(9, 'basis', versionVector, (change) => change.basis ?? null)
-  .build((key, stamp, client, value, standing, stands, reordered, lost, basis) => ({
+  .optional(10, 'expires', time, (change) => change.expires ?? null)
+  .build((key, stamp, client, value, standing, stands, reordered, lost, basis, expires) => ({
     key,
     stamp,
     client,
@@ -74,7 +75,7 @@ const watchChange: Codec<Change<Uint8Array>> = structOf<Change<Uint8Array>>('Wat
     stands,
     reordered,
     lost,
-    ...(basis === null ? {} : { basis }),
+    ...present({ basis, expires }),
   }));
 
 type Changes = Extract<WatchReply<Uint8Array>, { kind: 'changes' }>;

@@ -21,6 +21,7 @@ export type {
   Found,
   History,
   HistoryOptions,
+  Lasting,
   Loss,
   MergeOptions,
   Missing,
@@ -28,6 +29,7 @@ export type {
   Operation,
   PastBase,
   PastWrite,
+  PutOptions,
   Read,
   ReadMany,
   RefusedBatch,
@@ -45,4 +47,5 @@ export type {
   Write,
   WriteProgress,
 } from './session.js';
+export { millisecondsOf } from './stamp.js';
 export { binary, type JsonValue, json, utf8, type ValueCodec } from './value-codec.js';

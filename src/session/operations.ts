@@ -32,7 +32,7 @@ function encode<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
   switch (operation?.kind) {
     case 'put':
     case 'putIfAbsent':
-      return { kind: operation.kind, value: encodeValue(codec, operation.value) };
+      return { kind: operation.kind, value: encodeValue(codec, operation.value), ...lasting(operation.ttlMs) };
     case 'delete':
       return { kind: 'delete' };
     case 'increment':
@@ -67,14 +67,20 @@ function encode<V>(codec: ValueCodec<V>, operation: Operation<V>): KvOperation {
   }
 }
 
+export function lasting(ttlMs: number | undefined): { readonly ttlMs?: number } {
+  return ttlMs === undefined ? {} : { ttlMs };
+}
+
 /** The same back; what several writes came to is a put. ERR_INVALID_VALUE if the codec cannot read what it carries. */
 export function decodeOperation<V>(codec: ValueCodec<V>, key: string, operation: KvOperation): Operation<V> {
   switch (operation.kind) {
     case 'put':
-    case 'total':
-      return { kind: 'put', value: decodeValue(codec, key, operation.value) };
     case 'putIfAbsent':
-      return { kind: 'putIfAbsent', value: decodeValue(codec, key, operation.value) };
+      return { ...operation, value: decodeValue(codec, key, operation.value) };
+    case 'total': {
+      const { value, expires } = operation;
+      return { kind: 'put', value: decodeValue(codec, key, value), ...(expires === undefined ? {} : { expires }) };
+    }
     case 'merge': {
       const { procedure, expects } = operation;
       const value = decodeValue(codec, key, operation.value);

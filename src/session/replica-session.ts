@@ -28,7 +28,7 @@ import {
   WATCH_CHANGES,
   WATCH_TIMEOUT_MS,
 } from './limits.js';
-import { decodeOperation, encodeOperation, encodeParts } from './operations.js';
+import { decodeOperation, encodeOperation, encodeParts, lasting } from './operations.js';
 import type { Ask, AskOptions, Pin, Route } from './route.js';
 import { isInRange, positionOf } from './scan-range.js';
 import type {
@@ -46,6 +46,7 @@ import type {
   Missing,
   OnMissing,
   Operation,
+  PutOptions,
   Read,
   ReadMany,
   Scan,
@@ -138,7 +139,7 @@ class ReplicaSession<V> implements Session<V> {
     if (reply.kind === 'missing') return missingOf(reply.missing);
     const value = decodeValue(this.#codec, key, reply.value);
     this.#needs.found(key, reply.stamp, before, reply.basis);
-    return { kind: 'found', value, stamp: reply.stamp };
+    return { kind: 'found', value, ...markOf(reply) };
   }
 
   async getMany(keys: readonly string[], options: CallOptions = {}): Promise<ReadMany<V>> {
@@ -157,7 +158,7 @@ class ReplicaSession<V> implements Session<V> {
     for (const [i, key] of asked.entries()) {
       const found = reply.values[i] ?? null;
       if (found === null || values.has(key)) continue;
-      values.set(key, { value: decodeValue(this.#codec, key, found.value), stamp: found.stamp });
+      values.set(key, { value: decodeValue(this.#codec, key, found.value), ...markOf(found) });
       this.#needs.found(key, found.stamp, before[i] ?? null, found.basis);
     }
     return { kind: 'found', values };
@@ -183,8 +184,9 @@ class ReplicaSession<V> implements Session<V> {
         );
         return reply.kind === 'missing' ? missingOf(reply.missing) : reply;
       },
-      read: ({ key, value, stamp, basis }: ScanEntry<Uint8Array>) => {
-        const entry = { key, value: decodeValue(this.#codec, key, value), stamp };
+      read: ({ key, value, basis, ...found }: ScanEntry<Uint8Array>) => {
+        const { stamp } = found;
+        const entry = { key, value: decodeValue(this.#codec, key, value), ...markOf(found) };
         // The state may be older than what was read since, so this adds to what the key needs.
         this.#needs.found(key, stamp, ANOTHER, basis);
         return entry;
@@ -193,8 +195,8 @@ class ReplicaSession<V> implements Session<V> {
     return SessionScan.begin<V>(steps, position, { limit, hold });
   }
 
-  put(key: string, value: V, options?: CallOptions): Promise<Write> {
-    return this.write(key, { kind: 'put', value }, options);
+  put(key: string, value: V, { ttlMs, ...options }: PutOptions = {}): Promise<Write> {
+    return this.write(key, { kind: 'put', value, ...lasting(ttlMs) }, options);
   }
 
   delete(key: string, options?: CallOptions): Promise<Write> {
@@ -217,8 +219,8 @@ class ReplicaSession<V> implements Session<V> {
     return this.write(key, { kind: 'setRemove', member }, options);
   }
 
-  putIfAbsent(key: string, value: V, options?: CallOptions): Promise<Write> {
-    return this.write(key, { kind: 'putIfAbsent', value }, options);
+  putIfAbsent(key: string, value: V, { ttlMs, ...options }: PutOptions = {}): Promise<Write> {
+    return this.write(key, { kind: 'putIfAbsent', value, ...lasting(ttlMs) }, options);
   }
 
   merge(key: string, value: V, procedure: string, options: MergeOptions<V> = {}): Promise<Write> {
@@ -303,7 +305,18 @@ class ReplicaSession<V> implements Session<V> {
     const value = decoded(change.value);
     const lost = decoded(change.lost);
     this.#needs.found(key, standing, ANOTHER, change.basis);
-    return { key, value, stamp, client, standing, stands, reordered, lost };
+    const { expires } = change;
+    return {
+      key,
+      value,
+      stamp,
+      client,
+      standing,
+      stands,
+      reordered,
+      lost,
+      ...(expires === undefined ? {} : { expires }),
+    };
   }
 
   async history(key: string, options: HistoryOptions = {}): Promise<History<V> | Missing> {
@@ -401,6 +414,11 @@ class ReplicaSession<V> implements Session<V> {
       ...(pin === undefined ? {} : { pin }),
     });
   }
+}
+
+/** What is told of a value beside it. */
+function markOf({ stamp, expires }: Omit<Found<unknown>, 'value'>): Omit<Found<never>, 'value'> {
+  return expires === undefined ? { stamp } : { stamp, expires };
 }
 
 function isMissing(reply: { readonly kind: string }): reply is { readonly kind: 'missing'; missing: VersionVector } {

@@ -89,7 +89,8 @@ export function restoring({ base, writes }: Page, key: string, stamp: Stamp): Kv
     case 'delete':
       return operation;
     default: {
-      const isLost = fate.kind === 'overwritten' || (fate.kind === 'no-effect' && LOST.has(fate.rule));
+      const isLost =
+        fate.kind === 'overwritten' || fate.kind === 'expired' || (fate.kind === 'no-effect' && LOST.has(fate.rule));
       if (isLost) return operation;
       const what = `the ${operation.kind} ${nameStamp(stamp)} is not lost, but ${fate.kind === 'no-effect' ? fate.rule : fate.kind}`;
       throw new BaristaError('ERR_OPTION', `${what}: made again it would count twice`);

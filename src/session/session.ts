@@ -54,7 +54,7 @@ export interface Missing {
 
 /** How a read ended. */
 export type Read<V> =
-  | { readonly kind: 'found'; readonly value: V; readonly stamp: Stamp }
+  | ({ readonly kind: 'found' } & Found<V>)
   /** There is nothing under the key (ERR_KEY). */
   | { readonly kind: 'absent' }
   | Missing;
@@ -63,6 +63,11 @@ export type Read<V> =
 export interface Found<V> {
   readonly value: V;
   readonly stamp: Stamp;
+  /**
+   * The accept time from which on it is gone; absent if it stays. `millisecondsOf` tells which wall clock that is, where accept times
+   * are of a hybrid clock.
+   */
+  readonly expires?: number;
 }
 
 /** How a read of several keys ended: all of it is of one state. */
@@ -127,6 +132,8 @@ export interface Change<V> {
   readonly key: string;
   /** What is under the key now: `undefined` if nothing. */
   readonly value: V | undefined;
+  /** The accept time from which on that is gone, which is not told; absent if it stays. */
+  readonly expires?: number;
   /** The write that is told of. */
   readonly stamp: Stamp;
   /** Who wrote. */
@@ -212,7 +219,7 @@ export type Batch = AcceptedBatch | RefusedBatch;
  * same. docs/GUARANTEES.md, "Operations", says it of each.
  */
 export type Operation<V> =
-  | { readonly kind: 'put'; readonly value: V }
+  | ({ readonly kind: 'put'; readonly value: V } & Lasting)
   | { readonly kind: 'delete' }
   /** Adds to a decimal number; an absent key counts as 0. `by` is a whole number within 2^53 - 1. */
   | { readonly kind: 'increment'; readonly by: number }
@@ -222,7 +229,7 @@ export type Operation<V> =
   | { readonly kind: 'setAdd'; readonly member: string }
   | { readonly kind: 'setRemove'; readonly member: string }
   /** The value, if the key is absent. */
-  | { readonly kind: 'putIfAbsent'; readonly value: V }
+  | ({ readonly kind: 'putIfAbsent'; readonly value: V } & Lasting)
   /**
    * The value, if under the key is what is expected: a value, or nothing. Else what the merge procedure, `name@version`, makes of
    * what is there and of the value; it decides always if nothing is expected.
@@ -234,6 +241,17 @@ export type Operation<V> =
       readonly expects?: V;
       readonly expectsAbsent?: boolean;
     };
+
+/** A time to live. It ends everywhere by the first accept stamp of the write, whenever that comes to a replica. */
+export interface Lasting {
+  /** For how many milliseconds the value stays, unless something else is written before: a whole number, up to ten years. */
+  readonly ttlMs?: number;
+  /** As `history` and `conflicts` tell it, the accept time from which on it is gone. Not looked at in what is written. */
+  readonly expires?: number;
+}
+
+/** Limits of a put, and for how long what it puts stays. */
+export interface PutOptions extends CallOptions, Pick<Lasting, 'ttlMs'> {}
 
 /** What a merge expects to find: a value, or that the key is absent, or neither. */
 export interface MergeOptions<V> extends CallOptions {
@@ -265,7 +283,7 @@ export interface PastWrite<V> {
 
 /** What the writes on a key come to that left the log, since every member holds them. */
 export interface PastBase<V> {
-  /** `undefined`: they leave the key absent. */
+  /** `undefined`: they leave the key absent. Of what has expired, what it was, while that is still there. */
   readonly value: V | undefined;
   /** Of the last of them that has a part in the value, and who wrote that. */
   readonly stamp: Stamp;
@@ -351,7 +369,8 @@ export interface Session<V = string> {
   getMany(keys: readonly string[], options?: CallOptions): Promise<ReadMany<V>>;
   /** A range of keys. `missing` if the replica lacks what the session needs for any key of the range; ERR_BEHIND as `getMany`. */
   scan(options?: ScanOptions): Promise<Scan<V> | Missing>;
-  put(key: string, value: V, options?: CallOptions): Promise<Write>;
+  /** With `ttlMs`, for so long; without, until something else is written. */
+  put(key: string, value: V, options?: PutOptions): Promise<Write>;
   /** Makes the key absent. */
   delete(key: string, options?: CallOptions): Promise<Write>;
   /** Adds to the number under the key: decimal digits, so that utf8 reads it as text, and json as a number. Default: 1. */
@@ -361,8 +380,11 @@ export interface Session<V = string> {
   /** Adds to the set under the key: a JSON array of strings, ascending, each once, which json reads as an array. */
   addToSet(key: string, member: string, options?: CallOptions): Promise<Write>;
   removeFromSet(key: string, member: string, options?: CallOptions): Promise<Write>;
-  /** Sets the key where it is absent. Which of several takes effect only their order decides: read the key once it is stable. */
-  putIfAbsent(key: string, value: V, options?: CallOptions): Promise<Write>;
+  /**
+   * Sets the key where it is absent, or what was there has expired. Which of several takes effect only their order decides: read the
+   * key once it is stable.
+   */
+  putIfAbsent(key: string, value: V, options?: PutOptions): Promise<Write>;
   /**
    * Sets the key if under it is what is expected, where the write stands; else to what the merge procedure makes of what is there,
    * at every replica alike: `first-wins@1`, `keep-both@1`, `highest@1`, `lowest@1`, `json-merge-patch@1`, `add-to-list@1`,

@@ -15,6 +15,8 @@ BATCH_PARTS_MAX = 128
 BATCH_BYTES_MAX = 1024 * 1024
 #: Times are exact integers in every language that speaks the protocol.
 TIME_MAX = 2**53 - 1
+#: Ten years, in milliseconds.
+TTL_MS_MAX = 10 * 365 * 24 * 60 * 60 * 1_000
 
 
 #: What an operation carries.
@@ -62,6 +64,13 @@ def check_number(number: int) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not -TIME_MAX <= number <= TIME_MAX:
         raise BaristaError("ERR_INVALID_VALUE", f"{number!r} is no whole number within 2^53 - 1")
     return number
+
+
+def check_ttl(ms: int) -> int:
+    """The time to live; raises ERR_INVALID_VALUE."""
+    if not isinstance(ms, int) or isinstance(ms, bool) or not 1 <= ms <= TTL_MS_MAX:
+        raise BaristaError("ERR_INVALID_VALUE", f"a time to live of {ms!r} ms is no whole number from 1 to {TTL_MS_MAX}")
+    return ms
 
 
 def check_batch(operands: Mapping[str, Operand]) -> None:

@@ -37,6 +37,9 @@ _CARRIED = {
     "putIfAbsent": "value",
     "total": "value",
     "merge": "value",
+    "putFor": "value",
+    "putIfAbsentFor": "value",
+    "totalUntil": "value",
 }
 
 Operand = Union[bytes, str, int, None]
@@ -45,7 +48,7 @@ Operand = Union[bytes, str, int, None]
 class Fate(NamedTuple):
     """What became of a write, among all that the replica holds of its key."""
 
-    #: "stands"; "overwritten"; why it changed nothing: "repeat", "outdated", "anew", "met", "inapplicable"; or "unknown", if the
+    #: "stands"; "expired"; "overwritten"; why it changed nothing: "repeat", "outdated", "anew", "met", "inapplicable"; or "unknown", if the
     #: replica has not the merge procedure that it takes.
     what: str
     #: By which write, and whose; None if it stands, or nothing was there before.
@@ -58,12 +61,15 @@ class PastWrite(NamedTuple):
 
     stamp: Stamp
     client: str
-    #: "put", "remove", "increment", "append", "setAdd", "setRemove", "putIfAbsent", "merge"; "total": sets what several came to.
+    #: "put", "remove", "increment", "append", "setAdd", "setRemove", "putIfAbsent", "merge"; "total": sets what several came to;
+    #: "putFor", "putIfAbsentFor", "totalUntil": the same with a time to live.
     kind: str
     operand: Operand
     fate: Fate
     #: "received", "accepted", "stable"; "base" for what the folded writes come to.
     stage: str
+    #: The accept time from which on what it sets is gone; None if that stays.
+    expires: Optional[int] = None
 
 
 class Conflict(NamedTuple):
@@ -128,9 +134,9 @@ def restoring(key: str, stamp: Stamp, past: List[PastWrite]) -> Operation:
     if not past:
         raise BaristaError("ERR_GONE", f"the log has no write {stamp} on {key!r}, or no more")
     (write,) = past
-    if write.kind in ("put", "putIfAbsent", "merge", "total"):
+    if _CARRIED[write.kind] == "value":
         return Operation("put", write.operand)
-    if write.kind != "remove" and write.fate.what not in ("overwritten", "met", "inapplicable"):
+    if write.kind != "remove" and write.fate.what not in ("overwritten", "expired", "met", "inapplicable"):
         raise BaristaError("ERR_OPTION", f"the {write.kind} {stamp} is not lost: made again it would count twice")
     return Operation(write.kind, write.operand)
 
@@ -147,7 +153,8 @@ def _past(write: Any, stage: str) -> PastWrite:
     if not isinstance(write.client, str):
         raise malformed("a client is missing")
     kind, operand = operation_of(write.operation)
-    return PastWrite(stamp_of(write.stamp), write.client, kind, operand, _fate(write.fate), stage)
+    expires = getattr(getattr(write.operation, kind), "expires", None)
+    return PastWrite(stamp_of(write.stamp), write.client, kind, operand, _fate(write.fate), stage, expires)
 
 
 def operation_of(operation: Optional[ttypes.Operation]) -> Tuple[str, Operand]:
@@ -160,12 +167,15 @@ def operation_of(operation: Optional[ttypes.Operation]) -> Tuple[str, Operand]:
     return kind, None if field is None else getattr(given, field)
 
 
+_PLAIN_FATES = {ttypes.Stands: "stands", ttypes.Expired: "expired", ttypes.UnknownFate: "unknown"}
+
+
 def _fate(fate: Optional[ttypes.Fate]) -> Fate:
     if fate is None:
         raise malformed("it does not say what became of a write")
-    given = one_of(fate, "stands", "overwritten", "noEffect", "unknown")
-    if isinstance(given, (ttypes.Stands, ttypes.UnknownFate)):
-        return Fate("stands" if isinstance(given, ttypes.Stands) else "unknown", None, None)
+    given = one_of(fate, "stands", "overwritten", "noEffect", "unknown", "expired")
+    if type(given) in _PLAIN_FATES:
+        return Fate(_PLAIN_FATES[type(given)], None, None)
     what = "overwritten" if isinstance(given, ttypes.Overwritten) else _known(_RULES, given.rule)
     if given.by is None:
         return Fate(what, None, None)

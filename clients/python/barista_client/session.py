@@ -103,9 +103,12 @@ class Session:
             self._state.found(key, stamp, basis)
             return value
 
-    def put(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
-        """Sets the key. The replica whose stamp it has keeps the write: on its disk, flushed, if it has one."""
-        return self._write(key, Operation.put(value))
+    def put(self, key: str, value: Union[bytes, bytearray, memoryview], *, ttl_ms: Optional[int] = None) -> Stamp:
+        """Sets the key. The replica whose stamp it has keeps the write: on its disk, flushed, if it has one.
+
+        With ``ttl_ms`` for so many milliseconds, up to ten years: what is left of that ends everywhere by the stamp.
+        """
+        return self._write(key, Operation.put(value, ttl_ms=ttl_ms))
 
     def delete(self, key: str) -> Stamp:
         """Makes the key absent. Deleting what is absent is a write like any other."""
@@ -130,9 +133,11 @@ class Session:
         """Removes from a set."""
         return self._write(key, Operation.remove_from_set(member))
 
-    def put_if_absent(self, key: str, value: Union[bytes, bytearray, memoryview]) -> Stamp:
-        """Sets the key if it is absent. Which of several takes effect only their order decides."""
-        return self._write(key, Operation.put_if_absent(value))
+    def put_if_absent(
+        self, key: str, value: Union[bytes, bytearray, memoryview], *, ttl_ms: Optional[int] = None
+    ) -> Stamp:
+        """Sets the key if it is absent, or has expired. Which of several takes effect only their order decides."""
+        return self._write(key, Operation.put_if_absent(value, ttl_ms=ttl_ms))
 
     def batch(self, operations: Mapping[str, Operation]) -> Stamp:
         """Several keys as one atomic write, each with its operation: who reads them in one state sees all of it or nothing.
@@ -349,6 +354,14 @@ _OPERATIONS: Mapping[str, tuple[Any, Optional[str]]] = {
 }
 
 
+# Of each kind that carries more: its struct, whose fields are the operand.
+_OF_FIELDS: Mapping[str, Any] = {
+    "merge": ttypes.MergeOperation,
+    "putFor": ttypes.PutForOperation,
+    "putIfAbsentFor": ttypes.PutIfAbsentForOperation,
+}
+
+
 def _request(write: Write, common: Mapping[str, Any]) -> tuple[str, Any]:
     """The method that makes the write, and what it takes."""
     if write.is_batch:
@@ -364,8 +377,8 @@ def _request(write: Write, common: Mapping[str, Any]) -> tuple[str, Any]:
 
 def _union(operation: Operation) -> Any:
     kind, operand = operation
-    if kind == "merge":
-        return ttypes.Operation(merge=ttypes.MergeOperation(**operand))
+    if kind in _OF_FIELDS:
+        return ttypes.Operation(**{kind: _OF_FIELDS[kind](**operand)})
     struct, field = _OPERATIONS[kind]
     return ttypes.Operation(**{kind: struct() if field is None else struct(**{field: operand})})
 

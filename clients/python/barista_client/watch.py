@@ -44,6 +44,8 @@ class Change(NamedTuple):
     reordered: bool
     #: What the write set, if it does not stand.
     lost: Optional[bytes]
+    #: The accept time from which on the value is gone, which is not told; None if it stays.
+    expires: Optional[int]
 
 
 class Watch(Iterator[Change]):
@@ -186,5 +188,13 @@ def _change(change: ttypes.WatchChange) -> Change:
     if not isinstance(change.stands, bool) or not isinstance(change.reordered, bool):
         raise malformed("it does not say what came of a change")
     return Change(
-        change.key, change.value, stamp, change.client, standing, change.stands, change.reordered, change.lost
+        change.key,
+        change.value,
+        stamp,
+        change.client,
+        standing,
+        change.stands,
+        change.reordered,
+        change.lost,
+        change.expires,
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, NamedTuple, Union
+from typing import Any, Mapping, NamedTuple, Optional, Union
 
-from .checks import Operand, check_member, check_number, check_value
+from .checks import Operand, check_member, check_number, check_ttl, check_value
 
 
 class Origin(NamedTuple):
@@ -35,12 +35,13 @@ class Operation(NamedTuple):
 
     #: The name of its field of ``Operation`` in barista.thrift: "put", "remove", "increment" and so on.
     kind: str
-    #: The value or bytes, the number, the member, the fields of a merge; None for "remove".
+    #: The value or bytes, the number, the member, the fields of a merge or of what has a time to live; None for "remove".
     operand: Operand
 
     @classmethod
-    def put(cls, value: Union[bytes, bytearray, memoryview]) -> Operation:
-        return cls("put", check_value(value))
+    def put(cls, value: Union[bytes, bytearray, memoryview], *, ttl_ms: Optional[int] = None) -> Operation:
+        """As of ``Session.put``."""
+        return cls("put", check_value(value)) if ttl_ms is None else cls("putFor", _lasting(value, ttl_ms))
 
     @classmethod
     def delete(cls) -> Operation:
@@ -63,8 +64,10 @@ class Operation(NamedTuple):
         return cls("setRemove", check_member(member))
 
     @classmethod
-    def put_if_absent(cls, value: Union[bytes, bytearray, memoryview]) -> Operation:
-        return cls("putIfAbsent", check_value(value))
+    def put_if_absent(cls, value: Union[bytes, bytearray, memoryview], *, ttl_ms: Optional[int] = None) -> Operation:
+        if ttl_ms is None:
+            return cls("putIfAbsent", check_value(value))
+        return cls("putIfAbsentFor", _lasting(value, ttl_ms))
 
     @classmethod
     def merge(
@@ -91,7 +94,11 @@ class Operation(NamedTuple):
     @property
     def is_blind(self) -> bool:
         """True if it does not read what it overwrites."""
-        return self.kind in ("put", "remove")
+        return self.kind in ("put", "putFor", "remove")
+
+
+def _lasting(value: Union[bytes, bytearray, memoryview], ttl_ms: int) -> Mapping[str, Any]:
+    return {"value": check_value(value), "ttlMs": check_ttl(ttl_ms)}
 
 
 @dataclass(frozen=True)

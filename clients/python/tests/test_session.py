@@ -69,6 +69,28 @@ class OperationsTest(Pair):
                 [b"-42", b"one, two", '["b","é"]'.encode(), b"first"],
             )
 
+    def test_end_with_their_time_to_live(self) -> None:
+        with connect(self.a, timeout=TIMEOUT) as session:
+            session.put("lasting/gone", b"soon", ttl_ms=1)
+            session.put("lasting/there", b"long", ttl_ms=10 * 365 * 24 * 60 * 60 * 1_000)
+            session.batch({"lasting/b": Operation.put(b"1", ttl_ms=1), "lasting/c": Operation.put(b"2")})
+            # The replicas count accept times: each write is one.
+            session.put_if_absent("lasting/gone", b"again", ttl_ms=3_600_000)
+            self.assertEqual(
+                session.get_many([f"lasting/{key}" for key in ("gone", "there", "b", "c")]),
+                {"lasting/gone": b"again", "lasting/there": b"long", "lasting/c": b"2"},
+            )
+            (first, second) = session.history("lasting/gone")
+            self.assertEqual((first.kind, first.operand, first.fate.what), ("putFor", b"soon", "expired"))
+            self.assertEqual((second.kind, second.fate.what), ("putIfAbsentFor", "stands"))
+            self.assertEqual(second.expires, second.stamp.accept_time + 3_600_000)
+            session.restore("lasting/gone", first.stamp)
+            self.assertEqual(session.get("lasting/gone"), b"soon")
+            for ttl_ms in (0, -1, True, 1.5, 2**53):
+                with self.assertRaises(BaristaError) as raised:
+                    session.put("lasting/no", b"", ttl_ms=ttl_ms)
+                self.assertEqual(raised.exception.code, "ERR_INVALID_VALUE")
+
     def test_merge_where_what_is_expected_is_not_there(self) -> None:
         with connect(self.a, timeout=TIMEOUT) as session:
             session.merge("merges/k", b"12", "first-wins@1", expects_absent=True)

@@ -164,6 +164,28 @@ declare class PutIfAbsentOperation {
   }
 
 /**
+ * Sets the key to a value that stays for a time, or until something else is written.
+ */
+declare class PutForOperation {
+    public value: Buffer;
+    public ttlMs: Int64;
+    public expires?: Int64;
+
+      constructor(args?: { value: Buffer; ttlMs: Int64; expires?: Int64; });
+  }
+
+/**
+ * The same, if the key is absent, or what was there is gone by then.
+ */
+declare class PutIfAbsentForOperation {
+    public value: Buffer;
+    public ttlMs: Int64;
+    public expires?: Int64;
+
+      constructor(args?: { value: Buffer; ttlMs: Int64; expires?: Int64; });
+  }
+
+/**
  * Sets the key to a value, if what is there is what the writer expects; else to what a merge procedure makes of what is there and
  * of the value, or leaves it as it is. If neither `expected` nor `expectsAbsent` is set the procedure decides always.
  * docs/GUARANTEES.md, "Merge procedures". A replica that has not the procedure refuses the write (ERR_PROCEDURE).
@@ -187,7 +209,17 @@ declare class TotalOperation {
   }
 
 /**
- * What a write does to its key: exactly one field is set. All but `put`, `remove` and `total` read the value that stands where
+ * The same, of what is gone from an accept time on.
+ */
+declare class TotalUntilOperation {
+    public value: Buffer;
+    public expires: Int64;
+
+      constructor(args?: { value: Buffer; expires: Int64; });
+  }
+
+/**
+ * What a write does to its key: exactly one field is set. All but `put`, `putFor`, `remove` and the totals read the value that stands where
  * the write has its place in the order, so that what they do is the same everywhere.
  */
 declare class Operation {
@@ -200,8 +232,11 @@ declare class Operation {
     public putIfAbsent?: PutIfAbsentOperation;
     public total?: TotalOperation;
     public merge?: MergeOperation;
+    public putFor?: PutForOperation;
+    public putIfAbsentFor?: PutIfAbsentForOperation;
+    public totalUntil?: TotalUntilOperation;
 
-      constructor(args?: { put?: PutOperation; remove?: DeleteOperation; increment?: IncrementOperation; append?: AppendOperation; setAdd?: SetAddOperation; setRemove?: SetRemoveOperation; putIfAbsent?: PutIfAbsentOperation; total?: TotalOperation; merge?: MergeOperation; });
+      constructor(args?: { put?: PutOperation; remove?: DeleteOperation; increment?: IncrementOperation; append?: AppendOperation; setAdd?: SetAddOperation; setRemove?: SetRemoveOperation; putIfAbsent?: PutIfAbsentOperation; total?: TotalOperation; merge?: MergeOperation; putFor?: PutForOperation; putIfAbsentFor?: PutIfAbsentForOperation; totalUntil?: TotalUntilOperation; });
   }
 
 /**
@@ -307,8 +342,9 @@ declare class FoundReply {
     public value: Buffer;
     public stamp: AcceptStamp;
     public basis?: VectorEntry[];
+    public expires?: Int64;
 
-      constructor(args?: { value: Buffer; stamp: AcceptStamp; basis?: VectorEntry[]; });
+      constructor(args?: { value: Buffer; stamp: AcceptStamp; basis?: VectorEntry[]; expires?: Int64; });
   }
 
 /**
@@ -395,8 +431,9 @@ declare class ScanEntry {
     public value: Buffer;
     public stamp: AcceptStamp;
     public basis?: VectorEntry[];
+    public expires?: Int64;
 
-      constructor(args?: { key: string; value: Buffer; stamp: AcceptStamp; basis?: VectorEntry[]; });
+      constructor(args?: { key: string; value: Buffer; stamp: AcceptStamp; basis?: VectorEntry[]; expires?: Int64; });
   }
 
 /**
@@ -515,8 +552,9 @@ declare class WatchChange {
     public reordered: boolean;
     public lost?: Buffer;
     public basis?: VectorEntry[];
+    public expires?: Int64;
 
-      constructor(args?: { key: string; stamp: AcceptStamp; client: string; value?: Buffer; standing: AcceptStamp; stands: boolean; reordered: boolean; lost?: Buffer; basis?: VectorEntry[]; });
+      constructor(args?: { key: string; stamp: AcceptStamp; client: string; value?: Buffer; standing: AcceptStamp; stands: boolean; reordered: boolean; lost?: Buffer; basis?: VectorEntry[]; expires?: Int64; });
   }
 
 declare class WatchChanges {
@@ -595,6 +633,12 @@ declare class UnknownFate {
   }
 
 /**
+ * It took effect, and its time to live, or that of what it changed, has ended.
+ */
+declare class Expired {
+  }
+
+/**
  * What became of a write, among all that the replica holds of its key: exactly one field is set.
  */
 declare class Fate {
@@ -602,8 +646,9 @@ declare class Fate {
     public overwritten?: Overwritten;
     public noEffect?: NoEffect;
     public unknown?: UnknownFate;
+    public expired?: Expired;
 
-      constructor(args?: { stands?: Stands; overwritten?: Overwritten; noEffect?: NoEffect; unknown?: UnknownFate; });
+      constructor(args?: { stands?: Stands; overwritten?: Overwritten; noEffect?: NoEffect; unknown?: UnknownFate; expired?: Expired; });
   }
 
 declare class PastWrite {
@@ -781,7 +826,7 @@ declare class PullRequest {
   }
 
 /**
- * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 3; the number of writes, at most 65,536;
+ * Writes, packed. Uncompressed, the bytes are: the format's version, one byte, 4; the number of writes, at most 65,536;
  * the writes, one after the other; nothing more.
  * 
  * Two kinds of number. A `number` is 0 to 2^53 - 1: 7 bits a byte, lowest first, the high bit set in each byte but the
@@ -803,7 +848,9 @@ declare class PullRequest {
  *    how many bytes follow, a number, and those bytes. They are the digits of an increment (kind 3), what is appended (4), the
  *    member that is added to a set (5) or removed (6), the value of a putIfAbsent (7), or of a total (8); of a merge (9) the
  *    length of its procedure's name (one byte) and the name, what it expects (one byte: 0 nothing in particular, 1 an absent key,
- *    2 a value, whose length follows in four bytes, big-endian, and then it), and its value.
+ *    2 a value, whose length follows in four bytes, big-endian, and then it), and its value; of a putFor (10) or a putIfAbsentFor
+ *    (11) its time to live in milliseconds, the accept time at which it expires, eight bytes each, big-endian, and its value; of a
+ *    totalUntil (12) the accept time at which it expires, likewise, and its value.
  * 
  * Ids, keys, values and times are bounded as they are elsewhere. Keys and values together, each key in full, come to at
  * most 16 MiB.

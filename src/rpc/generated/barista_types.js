@@ -623,6 +623,176 @@ const PutIfAbsentOperation = module.exports.PutIfAbsentOperation = class {
   }
 
 };
+const PutForOperation = module.exports.PutForOperation = class {
+  constructor(args) {
+    this.value = null;
+    this.ttlMs = null;
+    this.expires = null;
+    if (args) {
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+      if (args.ttlMs !== undefined && args.ttlMs !== null) {
+        this.ttlMs = args.ttlMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field ttlMs is unset!');
+      }
+      if (args.expires !== undefined && args.expires !== null) {
+        this.expires = args.expires;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.ttlMs = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.expires = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('PutForOperation');
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 1);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    if (this.ttlMs !== null && this.ttlMs !== undefined) {
+      output.writeFieldBegin('ttlMs', Thrift.Type.I64, 2);
+      output.writeI64(this.ttlMs);
+      output.writeFieldEnd();
+    }
+    if (this.expires !== null && this.expires !== undefined) {
+      output.writeFieldBegin('expires', Thrift.Type.I64, 3);
+      output.writeI64(this.expires);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
+const PutIfAbsentForOperation = module.exports.PutIfAbsentForOperation = class {
+  constructor(args) {
+    this.value = null;
+    this.ttlMs = null;
+    this.expires = null;
+    if (args) {
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+      if (args.ttlMs !== undefined && args.ttlMs !== null) {
+        this.ttlMs = args.ttlMs;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field ttlMs is unset!');
+      }
+      if (args.expires !== undefined && args.expires !== null) {
+        this.expires = args.expires;
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.ttlMs = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 3:
+        if (ftype == Thrift.Type.I64) {
+          this.expires = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('PutIfAbsentForOperation');
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 1);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    if (this.ttlMs !== null && this.ttlMs !== undefined) {
+      output.writeFieldBegin('ttlMs', Thrift.Type.I64, 2);
+      output.writeI64(this.ttlMs);
+      output.writeFieldEnd();
+    }
+    if (this.expires !== null && this.expires !== undefined) {
+      output.writeFieldBegin('expires', Thrift.Type.I64, 3);
+      output.writeI64(this.expires);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const MergeOperation = module.exports.MergeOperation = class {
   constructor(args) {
     this.procedure = null;
@@ -778,6 +948,75 @@ const TotalOperation = module.exports.TotalOperation = class {
   }
 
 };
+const TotalUntilOperation = module.exports.TotalUntilOperation = class {
+  constructor(args) {
+    this.value = null;
+    this.expires = null;
+    if (args) {
+      if (args.value !== undefined && args.value !== null) {
+        this.value = args.value;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field value is unset!');
+      }
+      if (args.expires !== undefined && args.expires !== null) {
+        this.expires = args.expires;
+      } else {
+        throw new Thrift.TProtocolException(Thrift.TProtocolExceptionType.UNKNOWN, 'Required field expires is unset!');
+      }
+    }
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      const fid = ret.fid;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      switch (fid) {
+        case 1:
+        if (ftype == Thrift.Type.STRING) {
+          this.value = input.readBinary();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 2:
+        if (ftype == Thrift.Type.I64) {
+          this.expires = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        default:
+          input.skip(ftype);
+      }
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('TotalUntilOperation');
+    if (this.value !== null && this.value !== undefined) {
+      output.writeFieldBegin('value', Thrift.Type.STRING, 1);
+      output.writeBinary(this.value);
+      output.writeFieldEnd();
+    }
+    if (this.expires !== null && this.expires !== undefined) {
+      output.writeFieldBegin('expires', Thrift.Type.I64, 2);
+      output.writeI64(this.expires);
+      output.writeFieldEnd();
+    }
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Operation = module.exports.Operation = class {
   constructor(args) {
     this.put = null;
@@ -789,6 +1028,9 @@ const Operation = module.exports.Operation = class {
     this.putIfAbsent = null;
     this.total = null;
     this.merge = null;
+    this.putFor = null;
+    this.putIfAbsentFor = null;
+    this.totalUntil = null;
     if (args) {
       if (args.put !== undefined && args.put !== null) {
         this.put = new ttypes.PutOperation(args.put);
@@ -816,6 +1058,15 @@ const Operation = module.exports.Operation = class {
       }
       if (args.merge !== undefined && args.merge !== null) {
         this.merge = new ttypes.MergeOperation(args.merge);
+      }
+      if (args.putFor !== undefined && args.putFor !== null) {
+        this.putFor = new ttypes.PutForOperation(args.putFor);
+      }
+      if (args.putIfAbsentFor !== undefined && args.putIfAbsentFor !== null) {
+        this.putIfAbsentFor = new ttypes.PutIfAbsentForOperation(args.putIfAbsentFor);
+      }
+      if (args.totalUntil !== undefined && args.totalUntil !== null) {
+        this.totalUntil = new ttypes.TotalUntilOperation(args.totalUntil);
       }
     }
   }
@@ -902,6 +1153,30 @@ const Operation = module.exports.Operation = class {
           input.skip(ftype);
         }
         break;
+        case 10:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.putFor = new ttypes.PutForOperation();
+          this.putFor.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 11:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.putIfAbsentFor = new ttypes.PutIfAbsentForOperation();
+          this.putIfAbsentFor.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
+        case 12:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.totalUntil = new ttypes.TotalUntilOperation();
+          this.totalUntil.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -956,6 +1231,21 @@ const Operation = module.exports.Operation = class {
     if (this.merge !== null && this.merge !== undefined) {
       output.writeFieldBegin('merge', Thrift.Type.STRUCT, 9);
       this.merge.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.putFor !== null && this.putFor !== undefined) {
+      output.writeFieldBegin('putFor', Thrift.Type.STRUCT, 10);
+      this.putFor.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.putIfAbsentFor !== null && this.putIfAbsentFor !== undefined) {
+      output.writeFieldBegin('putIfAbsentFor', Thrift.Type.STRUCT, 11);
+      this.putIfAbsentFor.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.totalUntil !== null && this.totalUntil !== undefined) {
+      output.writeFieldBegin('totalUntil', Thrift.Type.STRUCT, 12);
+      this.totalUntil.write(output);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -1871,6 +2161,7 @@ const FoundReply = module.exports.FoundReply = class {
     this.value = null;
     this.stamp = null;
     this.basis = null;
+    this.expires = null;
     if (args) {
       if (args.value !== undefined && args.value !== null) {
         this.value = args.value;
@@ -1884,6 +2175,9 @@ const FoundReply = module.exports.FoundReply = class {
       }
       if (args.basis !== undefined && args.basis !== null) {
         this.basis = Thrift.copyList(args.basis, [ttypes.VectorEntry]);
+      }
+      if (args.expires !== undefined && args.expires !== null) {
+        this.expires = args.expires;
       }
     }
   }
@@ -1929,6 +2223,13 @@ const FoundReply = module.exports.FoundReply = class {
           input.skip(ftype);
         }
         break;
+        case 4:
+        if (ftype == Thrift.Type.I64) {
+          this.expires = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -1960,6 +2261,11 @@ const FoundReply = module.exports.FoundReply = class {
         }
       }
       output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.expires !== null && this.expires !== undefined) {
+      output.writeFieldBegin('expires', Thrift.Type.I64, 4);
+      output.writeI64(this.expires);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -2640,6 +2946,7 @@ const ScanEntry = module.exports.ScanEntry = class {
     this.value = null;
     this.stamp = null;
     this.basis = null;
+    this.expires = null;
     if (args) {
       if (args.key !== undefined && args.key !== null) {
         this.key = args.key;
@@ -2658,6 +2965,9 @@ const ScanEntry = module.exports.ScanEntry = class {
       }
       if (args.basis !== undefined && args.basis !== null) {
         this.basis = Thrift.copyList(args.basis, [ttypes.VectorEntry]);
+      }
+      if (args.expires !== undefined && args.expires !== null) {
+        this.expires = args.expires;
       }
     }
   }
@@ -2710,6 +3020,13 @@ const ScanEntry = module.exports.ScanEntry = class {
           input.skip(ftype);
         }
         break;
+        case 5:
+        if (ftype == Thrift.Type.I64) {
+          this.expires = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -2746,6 +3063,11 @@ const ScanEntry = module.exports.ScanEntry = class {
         }
       }
       output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.expires !== null && this.expires !== undefined) {
+      output.writeFieldBegin('expires', Thrift.Type.I64, 5);
+      output.writeI64(this.expires);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -3705,6 +4027,7 @@ const WatchChange = module.exports.WatchChange = class {
     this.reordered = null;
     this.lost = null;
     this.basis = null;
+    this.expires = null;
     if (args) {
       if (args.key !== undefined && args.key !== null) {
         this.key = args.key;
@@ -3744,6 +4067,9 @@ const WatchChange = module.exports.WatchChange = class {
       }
       if (args.basis !== undefined && args.basis !== null) {
         this.basis = Thrift.copyList(args.basis, [ttypes.VectorEntry]);
+      }
+      if (args.expires !== undefined && args.expires !== null) {
+        this.expires = args.expires;
       }
     }
   }
@@ -3832,6 +4158,13 @@ const WatchChange = module.exports.WatchChange = class {
           input.skip(ftype);
         }
         break;
+        case 10:
+        if (ftype == Thrift.Type.I64) {
+          this.expires = input.readI64();
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -3893,6 +4226,11 @@ const WatchChange = module.exports.WatchChange = class {
         }
       }
       output.writeListEnd();
+      output.writeFieldEnd();
+    }
+    if (this.expires !== null && this.expires !== undefined) {
+      output.writeFieldBegin('expires', Thrift.Type.I64, 10);
+      output.writeI64(this.expires);
       output.writeFieldEnd();
     }
     output.writeFieldStop();
@@ -4481,12 +4819,40 @@ const UnknownFate = module.exports.UnknownFate = class {
   }
 
 };
+const Expired = module.exports.Expired = class {
+  constructor(args) {
+  }
+
+  read (input) {
+    input.readStructBegin();
+    while (true) {
+      const ret = input.readFieldBegin();
+      const ftype = ret.ftype;
+      if (ftype == Thrift.Type.STOP) {
+        break;
+      }
+      input.skip(ftype);
+      input.readFieldEnd();
+    }
+    input.readStructEnd();
+    return;
+  }
+
+  write (output) {
+    output.writeStructBegin('Expired');
+    output.writeFieldStop();
+    output.writeStructEnd();
+    return;
+  }
+
+};
 const Fate = module.exports.Fate = class {
   constructor(args) {
     this.stands = null;
     this.overwritten = null;
     this.noEffect = null;
     this.unknown = null;
+    this.expired = null;
     if (args) {
       if (args.stands !== undefined && args.stands !== null) {
         this.stands = new ttypes.Stands(args.stands);
@@ -4499,6 +4865,9 @@ const Fate = module.exports.Fate = class {
       }
       if (args.unknown !== undefined && args.unknown !== null) {
         this.unknown = new ttypes.UnknownFate(args.unknown);
+      }
+      if (args.expired !== undefined && args.expired !== null) {
+        this.expired = new ttypes.Expired(args.expired);
       }
     }
   }
@@ -4545,6 +4914,14 @@ const Fate = module.exports.Fate = class {
           input.skip(ftype);
         }
         break;
+        case 5:
+        if (ftype == Thrift.Type.STRUCT) {
+          this.expired = new ttypes.Expired();
+          this.expired.read(input);
+        } else {
+          input.skip(ftype);
+        }
+        break;
         default:
           input.skip(ftype);
       }
@@ -4574,6 +4951,11 @@ const Fate = module.exports.Fate = class {
     if (this.unknown !== null && this.unknown !== undefined) {
       output.writeFieldBegin('unknown', Thrift.Type.STRUCT, 4);
       this.unknown.write(output);
+      output.writeFieldEnd();
+    }
+    if (this.expired !== null && this.expired !== undefined) {
+      output.writeFieldBegin('expired', Thrift.Type.STRUCT, 5);
+      this.expired.write(output);
       output.writeFieldEnd();
     }
     output.writeFieldStop();

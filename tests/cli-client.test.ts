@@ -446,7 +446,7 @@ describe('status', () => {
     const facts = [
       'replica till 7#1',
       'cluster bar',
-      'protocol 4',
+      'protocol 5',
       'tie-break higher',
       'clock logical',
       'retry-window 600000ms',
@@ -463,7 +463,7 @@ describe('status', () => {
       id: 'till 7',
       incarnation: 1,
       cluster: 'bar',
-      protocol: 4,
+      protocol: 5,
       tieBreak: 'higher',
       clock: 'logical',
       retryWindowMs: 600_000,

@@ -26,9 +26,6 @@ export const TTL_MS_MAX = 10 * 365 * 24 * 60 * 60 * 1_000;
  */
 export const ORIGINS_MAX = 16_384;
 
-/** What an operation takes on disk and in packed writes at most: a value, and when it expires. */
-export const BODY_BYTES_MAX = DEFAULT_LIMITS.valueBytesMax + 16;
-
 /** Keys that one batch writes. */
 export const BATCH_PARTS_MAX = 128;
 

@@ -347,7 +347,12 @@ export class Replica<Op, Value> {
 
   /** True if there are writes to fold, or may be something that has expired to drop, as soon as that is stable. */
   hasToFold(now: number): boolean {
-    return this.#storage.size > 0 || this.#log.hasExpired(this.#clock.reading(now) - 2 * this.#retryWindow);
+    return this.#storage.size > 0 || this.#log.hasExpired(this.reading(now) - 2 * this.#retryWindow);
+  }
+
+  /** Which accept time it is here: what expires by then is gone. */
+  reading(now: number): number {
+    return this.#clock.reading(now);
   }
 
   get logSize(): number {

@@ -92,8 +92,14 @@ function decode(kind: number, body: Uint8Array): KvOperation {
   throw new RangeError(`no operation is of kind ${kind}, with ${body.length} bytes`);
 }
 
+/** How long the body of an operation of this kind may be. */
+function bodyBytesMax(kind: number): number {
+  const { valueBytesMax } = DEFAULT_LIMITS;
+  return kind >= KINDS.lastingPut ? valueBytesMax + 2 * TIME_BYTES : valueBytesMax;
+}
+
 /** How operations stand on disk. */
-export const kvOperationCodec = { kindOf, bodyOf, decode, expiresOf } as const;
+export const kvOperationCodec = { kindOf, bodyOf, decode, expiresOf, bodyBytesMax } as const;
 
 function numberFrom(body: Uint8Array): number {
   const number = integerOf(body);

@@ -9,6 +9,8 @@ import { isProcedureName, Procedures } from './procedures.js';
 
 /** What a merge takes beside its value, what it expects, and the name of its procedure. */
 const MERGE_BYTES = 6;
+/** What a time to live takes, and when it ends. */
+const TTL_BYTES = 16;
 
 /** A time to live: for so many milliseconds after it was accepted. */
 interface Lasting {
@@ -70,7 +72,7 @@ export function kvMachineWith(procedures: Procedures): StateMachine<KvOperation,
     standsAlone: ({ kind }) => kind !== 'merge',
     sizeOf,
     sizeOfValue: (value) => value.length,
-    equal: (a, b) => kindOf(a) === kindOf(b) && sameBytes(bodyOf(asSent(a)), bodyOf(asSent(b))),
+    equal: (a, b) => areSame(asSent(a), asSent(b)),
   };
 }
 
@@ -78,6 +80,10 @@ export function kvMachineWith(procedures: Procedures): StateMachine<KvOperation,
 function accepted(operation: KvOperation, after: (ms: number) => number): KvOperation {
   if (!mayLast(operation) || operation.ttlMs === undefined) return operation;
   return { ...operation, expires: after(operation.ttlMs) };
+}
+
+function areSame(a: KvOperation, b: KvOperation): boolean {
+  return kindOf(a) === kindOf(b) && sameBytes(bodyOf(a), bodyOf(b));
 }
 
 /** A retry does not know when what it repeats was accepted. */
@@ -105,8 +111,10 @@ function sizeOf(operation: KvOperation): number {
       return operation.member.length;
     case 'merge':
       return mergeBytes(operation);
-    default:
+    case 'total':
       return operation.value.length;
+    default:
+      return operation.value.length + (operation.ttlMs === undefined ? 0 : TTL_BYTES);
   }
 }
 

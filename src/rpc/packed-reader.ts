@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { checkId } from '../base/checks.js';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../base/ids.js';
-import { BODY_BYTES_MAX, DEFAULT_LIMITS } from '../base/limits.js';
+import { DEFAULT_LIMITS } from '../base/limits.js';
 import { marked, type Write } from '../bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
@@ -168,11 +168,11 @@ class PackedReader {
   #operation(): KvOperation {
     const word = this.#number();
     if (word === PACKED_DELETE) return { kind: 'delete' };
-    if (word >= PACKED_PUT) return { kind: 'put', value: this.#body(word - PACKED_PUT) };
+    if (word >= PACKED_PUT) return { kind: 'put', value: this.#body(word - PACKED_PUT, PUT) };
     const kind = this.#number();
     // One operation has one form: these have others.
     if (kind === PUT || kind === DELETE) throw malformed(`a put or a delete as kind ${kind}`);
-    const body = this.#body(this.#number());
+    const body = this.#body(this.#number(), kind);
     try {
       return kvOperationCodec.decode(kind, body);
     } catch (thrown) {
@@ -181,10 +181,9 @@ class PackedReader {
     }
   }
 
-  #body(length: number): Uint8Array {
-    if (length > BODY_BYTES_MAX) {
-      throw new FieldError('ERR_INVALID_VALUE', `${length} bytes, where ${BODY_BYTES_MAX} are allowed`);
-    }
+  #body(length: number, kind: number): Uint8Array {
+    const bytesMax = kvOperationCodec.bodyBytesMax(kind);
+    if (length > bytesMax) throw new FieldError('ERR_INVALID_VALUE', `${length} bytes, where ${bytesMax} are allowed`);
     this.#count(length);
     return this.#copy(this.#take(length), length);
   }

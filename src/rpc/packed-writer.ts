@@ -1,7 +1,7 @@
 import { checkId } from '../base/checks.js';
 import { BaristaError } from '../base/errors.js';
 import { type ClientId, incarnationOf, type Origin, replicaIdOf } from '../base/ids.js';
-import { BODY_BYTES_MAX, DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
+import { DEFAULT_LIMITS, utf8Length } from '../base/limits.js';
 import type { Write } from '../bayou/write.js';
 import { type KvOperation, kvMachine, kvOperationCodec } from '../machine/kv.js';
 import { FieldError, located, malformed } from './field-error.js';
@@ -17,7 +17,8 @@ import {
 } from './packed-format.js';
 
 const { idBytesMax, keyBytesMax } = DEFAULT_LIMITS;
-const { bodyOf, kindOf } = kvOperationCodec;
+const { bodyOf, kindOf, bodyBytesMax } = kvOperationCodec;
+const PUT = kindOf({ kind: 'put', value: new Uint8Array() });
 
 /** In UTF-8, of each unit of a text. */
 const BYTES_A_UNIT_MAX = 3;
@@ -185,15 +186,17 @@ class PackedWriter {
       return;
     }
     const body = bodyOf(operation);
-    if (body.length > BODY_BYTES_MAX) {
-      throw new FieldError('ERR_INVALID_VALUE', `${body.length} bytes, where ${BODY_BYTES_MAX} are allowed`);
+    const kind = kindOf(operation);
+    const bytesMax = bodyBytesMax(kind);
+    if (body.length > bytesMax) {
+      throw new FieldError('ERR_INVALID_VALUE', `${body.length} bytes, where ${bytesMax} are allowed`);
     }
     this.#count(body.length);
-    if (operation.kind === 'put' && operation.expires === undefined) {
+    if (kind === PUT) {
       this.#number(body.length + PACKED_PUT);
     } else {
       this.#number(PACKED_OTHER);
-      this.#number(kindOf(operation));
+      this.#number(kind);
       this.#number(body.length);
     }
     this.#copy(body, 0, body.length);
@@ -240,7 +243,10 @@ class PackedWriter {
   /** Room for one write. */
   #reserve(operation: KvOperation): void {
     // Of what is longer than that nothing is copied.
-    const needed = this.#at + HEAD_BYTES_MAX + Math.min(BYTES_A_UNIT_MAX * kvMachine.sizeOf(operation), BODY_BYTES_MAX);
+    const needed =
+      this.#at +
+      HEAD_BYTES_MAX +
+      Math.min(BYTES_A_UNIT_MAX * kvMachine.sizeOf(operation), bodyBytesMax(kindOf(operation)));
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#at);

@@ -127,7 +127,7 @@ const write = (
   parts: Partial<Record<'origin' | 'client' | 'time' | 'clientTime' | 'key' | 'operation', Uint8Array>>,
 ): Buffer =>
   Buffer.concat([
-    number(3),
+    number(4),
     number(1),
     parts.origin ?? Buffer.concat([number(0), string('o'), number(1)]),
     parts.client ?? Buffer.concat([number(0), string('c')]),
@@ -155,16 +155,16 @@ function keyBomb(): Buffer {
     number(0),
   ]);
   const rest = Array.from({ length: 65_535 }, () => again);
-  return Buffer.concat([number(3), number(65_536), first.subarray(2), ...rest]);
+  return Buffer.concat([number(4), number(65_536), first.subarray(2), ...rest]);
 }
 
 export const PACKED: readonly BadBatch[] = [
   withWrites('no bytes', () => Buffer.alloc(0)),
-  ...[0, 1, 2, 4, 127].map((format) => withWrites(`format ${format}`, () => Buffer.from([format, 0]))),
-  withWrites('one write that is not there', () => Buffer.concat([number(3), number(1)])),
-  withWrites('65,537 writes', () => Buffer.concat([number(3), number(65_537), Buffer.alloc(600_000)])),
-  withWrites('2^53 - 1 writes', () => Buffer.concat([number(3), number(Number.MAX_SAFE_INTEGER)])),
-  withWrites('2^60 writes', () => Buffer.concat([number(3), number(2n ** 60n)])),
+  ...[0, 1, 2, 3, 5, 127].map((format) => withWrites(`format ${format}`, () => Buffer.from([format, 0]))),
+  withWrites('one write that is not there', () => Buffer.concat([number(4), number(1)])),
+  withWrites('65,537 writes', () => Buffer.concat([number(4), number(65_537), Buffer.alloc(600_000)])),
+  withWrites('2^53 - 1 writes', () => Buffer.concat([number(4), number(Number.MAX_SAFE_INTEGER)])),
+  withWrites('2^60 writes', () => Buffer.concat([number(4), number(2n ** 60n)])),
   withWrites('a write fewer than there are', (peer) => {
     const bytes = packed(plain(peer, 1), plain(peer, 2));
     bytes[1] = 1;

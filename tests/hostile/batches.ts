@@ -62,7 +62,7 @@ export function packed(...writes: readonly PackedWrite[]): Buffer {
     const before = writes[i - 1];
     return before === undefined ? firstWrite(write) : nextWrite(write, before);
   });
-  return Buffer.concat([number(3), number(writes.length), ...parts]);
+  return Buffer.concat([number(4), number(writes.length), ...parts]);
 }
 
 export const packedWrites = (bytes: Uint8Array, compression = 1): Value =>

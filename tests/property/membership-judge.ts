@@ -87,10 +87,11 @@ export class Judge {
   }
 
   /** What is wrong with what the replicas show; null if nothing is. */
-  judge(nodes: readonly Node[], keys: readonly string[]): string | null {
+  judge(nodes: readonly Node[], keys: readonly string[], now: number): string | null {
     const [first] = nodes as readonly [Node];
+    const asOf = Math.max(...nodes.map(({ replica }) => replica.reading(now)));
     for (const node of nodes) {
-      if (valuesOf(node) !== valuesOf(first)) return `the stores of ${node.id} and ${first.id} differ`;
+      if (valuesOf(node, asOf) !== valuesOf(first, asOf)) return `the stores of ${node.id} and ${first.id} differ`;
       if (!node.replica.seen().equals(first.replica.seen())) return `the vectors of ${node.id} and ${first.id} differ`;
     }
     for (const key of keys) {
@@ -176,8 +177,17 @@ export function nameOf({ origin, acceptTime }: AcceptStamp): string {
   return `${acceptTime}@${origin}`;
 }
 
-function valuesOf({ replica }: Node): string {
-  return [...replica.entries(null, 0)].map(({ key, value }) => `${key}=${value.join()}`).join(' ');
+/** What it shows, but for what has expired by the accept time `asOf`. */
+function valuesOf({ replica }: Node, asOf: number): string {
+  return [...replica.entries(null, 0)]
+    .map(({ key, value }) => {
+      const reply = replica.read({ key, needs: null }, 0);
+      const expires = reply.kind === 'found' ? reply.expires : undefined;
+      return expires !== undefined && expires <= asOf
+        ? ''
+        : `${key}=${value.join()}${expires === undefined ? '' : ` until ${expires}`} `;
+    })
+    .join('');
 }
 
 function firstOf(stamps: readonly AcceptStamp[]): AcceptStamp {

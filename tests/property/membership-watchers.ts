@@ -16,7 +16,7 @@ class Watcher {
   readonly #prefix: string;
   #cursor: WatchCursor = START;
   /** What stands under each key by what it was told; absent keys are not in it. */
-  #values = new Map<string, string>();
+  #values = new Map<string, { readonly text: string; readonly expires: number }>();
   /** By key, the stamps it was told of, or that stood there when it began. */
   #told = new Map<string, Map<string, AcceptStamp>>();
   /** How often it had to begin again. */
@@ -61,10 +61,12 @@ class Watcher {
   }
 
   /** What is wrong with what it was told in all, when there is nothing left to tell. */
-  judge(node: Node): string | null {
-    const there = [...node.replica.entries(null, 0)].filter(({ key }) => key.startsWith(this.#prefix));
+  judge(node: Node, now: number): string | null {
+    const there = [...node.replica.entries(null, now)].filter(({ key }) => key.startsWith(this.#prefix));
     const expected = there.map(({ key, value }) => `${key}=${value.join()}`).sort();
-    const told = [...this.#values].map(([key, value]) => `${key}=${value}`).sort();
+    const asOf = node.replica.reading(now);
+    const left = [...this.#values].filter(([, { expires }]) => expires > asOf);
+    const told = left.map(([key, { text }]) => `${key}=${text}`).sort();
     if (told.join(' ') === expected.join(' ')) return null;
     return `who watched "${this.#prefix}" has ${told.join(' ')}, where ${node.id} has ${expected.join(' ')}`;
   }
@@ -129,7 +131,7 @@ class Watcher {
       return `${what} was told as if it had come in order`;
     }
     if (value === null) this.#values.delete(key);
-    else this.#values.set(key, value.join());
+    else this.#values.set(key, { text: value.join(), expires: change.expires ?? Number.POSITIVE_INFINITY });
     this.changes += 1;
     if (reordered) this.reordered += 1;
     return null;
@@ -170,7 +172,7 @@ export class Watchers {
         if (wrong !== null) return wrong;
         if (isAtEnd) break;
       }
-      const wrong = watcher.judge(this.#pick(nodes));
+      const wrong = watcher.judge(this.#pick(nodes), now);
       if (wrong !== null) return wrong;
     }
     return null;

@@ -78,6 +78,7 @@ class History {
   readonly #judge: Judge;
   /** What is drawn of merges: apart, so that all else is as it is without them. */
   readonly #merging: Random;
+  readonly #lasting: Random;
   /** Puts so far: each has a value of its own. */
   #puts = 0;
   /** Why pulls failed of late. */
@@ -98,6 +99,7 @@ class History {
     this.#watchers = watchers;
     this.#random = seededRandom(seed);
     this.#merging = seededRandom(seed ^ 0x3e26e);
+    this.#lasting = seededRandom(seed ^ 0x77c);
     this.#exchange = exchange;
     this.#batches = batches;
     this.#bundles = new Bundles(this.#random);
@@ -221,7 +223,14 @@ class History {
   }
 
   #drawn(key: string): KvOperation {
-    return (this.#batches ? null : this.#merged(key)) ?? this.#operation(useOf(key));
+    return (this.#batches ? null : this.#merged(key)) ?? this.#limited(key, this.#operation(useOf(key)));
+  }
+
+  /** Where anything is written, half of the values have a time to live. */
+  #limited(key: string, operation: KvOperation): KvOperation {
+    if (useOf(key) !== 'any' || (operation.kind !== 'put' && operation.kind !== 'putIfAbsent')) return operation;
+    const ttlMs = [undefined, undefined, undefined, 1, 30, 1_000, 60_000][this.#lasting.below(7)];
+    return ttlMs === undefined ? operation : { ...operation, ttlMs };
   }
 
   /** Now and then, where anything is written, a merge; by a procedure that some have not yet, too. */
@@ -436,7 +445,7 @@ class History {
       if (round > 24 && state === before) break;
       before = state;
     }
-    let wrong = this.#wrong ?? this.#judge.judge(this.#nodes, this.#keys);
+    let wrong = this.#wrong ?? this.#judge.judge(this.#nodes, this.#keys, this.#now);
     for (const node of this.#nodes) wrong ??= this.#readTogether(node);
     if (wrong === null) return null;
     const states = this.#nodes.map((node) => `${node.replica.origin} ${stateOf(node)}`.slice(0, 4_000));

@@ -65,9 +65,19 @@ const others = [
     expects: fc.oneof(fc.constantFrom(null, 'absent' as const), value),
   }),
 ] as const;
+const ttlMs = fc.oneof(fc.constantFrom(1, 10 * 365 * 24 * 3_600_000), fc.integer({ min: 1, max: 1_000_000 }));
+const lasting = (['put', 'putIfAbsent'] as const).map((kind) => fc.record({ kind: fc.constant(kind), value, ttlMs }));
 /** As a client may send it. */
-const sent = fc.oneof(put, remove, ...others);
-const operation = fc.oneof(sent, fc.record({ kind: fc.constant('total' as const), value }));
+const sent = fc.oneof(put, remove, ...others, ...lasting);
+/** As a log has it. */
+const operation = fc.oneof(
+  put,
+  remove,
+  ...others,
+  ...lasting.map((sent) => fc.tuple(sent, fromOne).map(([operation, expires]) => ({ ...operation, expires }))),
+  fc.record({ kind: fc.constant('total' as const), value }),
+  fc.record({ kind: fc.constant('total' as const), value, expires: fromOne }),
+);
 
 const writeRequestOf = <Op>(op: fc.Arbitrary<Op>) =>
   fc.record({ client: clientId, clientTime: time, key, operation: op, after: time, needs: orNull(vector) });
@@ -92,12 +102,13 @@ export const writeReply = fc.oneof(fc.record({ kind: fc.constant('accepted' as c
 export const getReply = fc.oneof(
   fc.record({ kind: fc.constant('found' as const), value, stamp }),
   fc.record({ kind: fc.constant('found' as const), value, stamp, basis: vector }),
+  fc.record({ kind: fc.constant('found' as const), value, stamp, expires: time }),
   fc.constant({ kind: 'absent' as const }),
   missing,
 );
 
 export const getManyRequest = fc.record({ keys: fc.array(key, { maxLength: 5 }), needs: orNull(vector) });
-const foundValue = fc.record({ value, stamp });
+const foundValue = fc.oneof(fc.record({ value, stamp }), fc.record({ value, stamp, expires: time }));
 export const getManyReply = fc.oneof(
   fc.record({ kind: fc.constant('values' as const), values: fc.array(orNull(foundValue), { maxLength: 5 }) }),
   missing,

@@ -33,11 +33,27 @@ const plain = ({ origin, acceptTime, client, clientTime, key, operation, resubmi
   client,
   clientTime,
   key,
-  kind: KINDS.indexOf(operation.kind) + 1,
+  kind: KINDS.indexOf(`${operation.kind}${expiryOf(operation) === null ? '' : ', lasting'}`) + 1,
   body: Buffer.from(carried(operation)).toString('latin1'),
 });
 
-const KINDS = ['put', 'delete', 'increment', 'append', 'setAdd', 'setRemove', 'putIfAbsent', 'total', 'merge'];
+const LASTING = ['put, lasting', 'putIfAbsent, lasting', 'total, lasting'];
+const KINDS = [
+  'put',
+  'delete',
+  'increment',
+  'append',
+  'setAdd',
+  'setRemove',
+  'putIfAbsent',
+  'total',
+  'merge',
+  ...LASTING,
+];
+
+function expiryOf(operation: KvOperation): number | null {
+  return 'expires' in operation ? (operation.expires ?? null) : null;
+}
 
 function carried(operation: KvOperation): Uint8Array | string {
   if (operation.kind === 'merge') {
@@ -48,10 +64,21 @@ function carried(operation: KvOperation): Uint8Array | string {
     length.writeUInt32BE(expects.length);
     return new Uint8Array([...name, 2, ...length, ...expects, ...value]);
   }
-  if ('value' in operation) return operation.value;
+  if ('value' in operation) {
+    const times = 'ttlMs' in operation ? [operation.ttlMs ?? 0] : [];
+    const expires = expiryOf(operation);
+    const head = expires === null ? [] : [...times, expires].map(eightBytes);
+    return Buffer.concat([...head, operation.value]);
+  }
   if ('member' in operation) return operation.member;
   if ('bytes' in operation) return operation.bytes;
   return 'by' in operation ? `${operation.by}` : '';
+}
+
+function eightBytes(time: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(time));
+  return bytes;
 }
 
 const byStamp = stampOrder('higher');
@@ -135,7 +162,7 @@ describe('packed writes that were harmed', () => {
   test('that are noise are read or refused', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
-        verdictOf(() => readPackedWrites(Buffer.concat([number(3), number(3), noise])));
+        verdictOf(() => readPackedWrites(Buffer.concat([number(4), number(3), noise])));
       }),
       { numRuns: 1000 },
     );
@@ -151,7 +178,7 @@ const SECOND = Buffer.concat([number(0), number(0), difference(1), difference(1)
 const MAX = 2n ** 53n - 1n;
 
 const verdict = (count: number | bigint, ...parts: readonly Uint8Array[]): string =>
-  verdictOf(() => readPackedWrites(Buffer.concat([number(3), number(count), ...parts])));
+  verdictOf(() => readPackedWrites(Buffer.concat([number(4), number(count), ...parts])));
 
 describe('packed writes that cannot be', () => {
   test('a write by hand is as it should be', () => {
@@ -160,7 +187,7 @@ describe('packed writes that cannot be', () => {
     expect(verdict(0)).toBe('ok');
   });
 
-  test.each([0, 1, 2, 4, 2 ** 40])('of format %d', (format) => {
+  test.each([0, 1, 2, 3, 5, 2 ** 40])('of format %d', (format) => {
     const bytes = Buffer.concat([number(format), number(0)]);
     expect(verdictOf(() => readPackedWrites(bytes))).toBe('ERR_PROTOCOL at ');
   });
@@ -193,7 +220,29 @@ describe('packed writes that cannot be', () => {
     ['a first key that shares', 'ERR_PROTOCOL at [0].key', [STAMPS, number(1), string('k')]],
     ['a large value', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1024 * 1024 + 3)]],
     ['a value beyond the end', 'ERR_PROTOCOL at [0].operation', [STAMPS, KEY, number(1024 * 1024 + 2)]],
-    ['a kind that there is not', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1), number(9), string('')]],
+    ['a merge of nothing', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1), number(9), string('')]],
+    [
+      'a kind that there is not',
+      'ERR_INVALID_VALUE at [0].operation',
+      [STAMPS, KEY, number(1), number(13), string('')],
+    ],
+    ...[10, 11, 12].flatMap((kind): [string, string, Buffer[]][] => {
+      const times = (...all: number[]): Buffer => Buffer.concat(all.map(eightBytes));
+      const of = (what: string, body: Buffer): [string, string, Buffer[]] => [
+        `of kind ${kind}, ${what}`,
+        'ERR_INVALID_VALUE at [0].operation',
+        [STAMPS, KEY, number(1), number(kind), string(body)],
+      ];
+      const late = kind === 12 ? [] : [5];
+      return [
+        of('nothing', Buffer.alloc(0)),
+        of('a time that is cut off', times(...late, 7).subarray(1)),
+        of('an end at 0', times(...late, 0)),
+        of('an end at 2^53', times(...late, 2 ** 53)),
+        of('a large value', Buffer.concat([times(...late, 7), Buffer.alloc(1024 * 1024 + 1)])),
+        ...(kind === 12 ? [] : [of('no time to live', times(0, 7)), of('eleven years', times(346_896_000_000, 7))]),
+      ];
+    }),
     ['a put of another form', 'ERR_PROTOCOL at [0].operation', [STAMPS, KEY, number(1), number(1), string('')]],
     ['an increment by a word', 'ERR_INVALID_VALUE at [0].operation', [STAMPS, KEY, number(1), number(3), string('x')]],
     [
@@ -246,7 +295,7 @@ describe('what is deflated', () => {
   const structOf = (bytes: Uint8Array): Buffer =>
     stockEncode(stock('PackedWrites', { compression: 2, bytes: Buffer.from(bytes) }));
   const verdictOnDeflated = (bytes: Uint8Array): string => verdictOf(() => decode(packedWrites, structOf(bytes)));
-  const whole = deflateRawSync(Buffer.concat([number(3), number(1), STAMPS, KEY, DELETE]));
+  const whole = deflateRawSync(Buffer.concat([number(4), number(1), STAMPS, KEY, DELETE]));
 
   test('is read', () => expect(verdictOnDeflated(whole)).toBe('ok'));
 

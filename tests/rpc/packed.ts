@@ -61,7 +61,7 @@ export function unpack(bytes: Buffer): PlainWrite[] {
     return entry;
   };
 
-  if (readNumber() !== 3) throw new Error('another format');
+  if (readNumber() !== 4) throw new Error('another format');
   const origins: PlainWrite['origin'][] = [];
   const clients: { readonly id: string; time: number }[] = [];
   let acceptTime = 0;

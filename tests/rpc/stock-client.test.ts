@@ -46,7 +46,7 @@ const get = (key: string, more: StockFields = {}): Promise<unknown> =>
   call('KeyValue', 'get', stock('GetRequest', { key, ...more }));
 
 const origin = { id: 'r1', incarnation: 1 };
-const WIRE_TERMS = { protocol: 4, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
+const WIRE_TERMS = { protocol: 5, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: 60_000 };
 const vectorOf = (acceptTime: number): object[] => [{ origin, acceptTime }];
 
 const PULL = {

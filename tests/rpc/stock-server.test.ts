@@ -121,7 +121,7 @@ describe('a pull', () => {
 
   /** A put of "ab" by r3 and a delete of "é", packed by hand. */
   const bytes = Buffer.concat([
-    ...[packed.number(3), packed.number(2)],
+    ...[packed.number(4), packed.number(2)],
     ...[packed.number(0), packed.string('r3'), packed.number(2), packed.number(0), packed.string('c2')],
     ...[packed.difference(4), packed.difference(7), packed.number(0), packed.string('ab')],
     ...[packed.number(3), Buffer.from('x')],
@@ -154,7 +154,7 @@ describe('a pull', () => {
     const expected = { from: ORIGIN, resumed: true, writes, seen: VECTOR, more: true, standing };
     expect(await pull()).toEqual({ ...expected, store: null, left: null, report: null });
     expect(asked).toMatchObject({
-      terms: { protocol: 4, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: number(60_000) },
+      terms: { protocol: 5, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: number(60_000) },
       sender: { id: 'r2', incarnation: number(9) },
       recipient: 'r1',
       resume: { received: [{ acceptTime: number(3) }], target: [] },
@@ -199,7 +199,7 @@ test('news is taken note of', async () => {
   const news = { terms: TERMS, from: originOf('r2' as ReplicaId, 9), to: 'r1' as ReplicaId, fresh: VECTOR };
   expect(await reply((timeoutMs, done) => replica.news(news, timeoutMs, done))).toBeUndefined();
   expect(asked).toMatchObject({
-    terms: { protocol: 4, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: number(60_000) },
+    terms: { protocol: 5, cluster: 'test', tieBreak: 1, clock: 1, retryWindowMs: number(60_000) },
     sender: { id: 'r2', incarnation: number(9) },
     recipient: 'r1',
     fresh: [{ acceptTime: number(3) }],
@@ -208,7 +208,7 @@ test('news is taken note of', async () => {
 
 describe('an operator', () => {
   test('reads the status', async () => {
-    const terms = { protocol: 4, cluster: 'test', tieBreak: 2, clock: 2, retryWindowMs: 5 };
+    const terms = { protocol: 5, cluster: 'test', tieBreak: 2, clock: 2, retryWindowMs: 5 };
     const links = [
       {
         peer: 'r2',
@@ -226,7 +226,7 @@ describe('an operator', () => {
     expect(await reply((timeoutMs, done) => replica.status(timeoutMs, done))).toEqual({
       origin: ORIGIN,
       lacks: [],
-      terms: { protocol: 4, cluster: 'test', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 5 },
+      terms: { protocol: 5, cluster: 'test', tieBreak: 'lower', clock: 'hybrid', retryWindowMs: 5 },
       seen: VECTOR,
       writes: 12,
       base: 1,

@@ -9,19 +9,22 @@ import { SILENT_LOG } from '../../src/base/log.js';
 import { promised } from '../../src/base/outcome.js';
 import type { LogReply, Status, StoreReply } from '../../src/bayou/admin-messages.js';
 import type { ReadReply, WriteReply } from '../../src/bayou/messages.js';
-import { openBundle } from '../../src/bundle/bundle.js';
+import type { Write } from '../../src/bayou/write.js';
+import { type Bundle, openBundle } from '../../src/bundle/bundle.js';
+import { importBundle } from '../../src/bundle/import.js';
 import type { KvOperation } from '../../src/machine/kv.js';
 import { Procedures } from '../../src/machine/procedures.js';
 import { METHODS, type ReplyForm } from '../../src/rpc/services.js';
 import { type RunningReplica, startReplica } from '../../src/server/replica.js';
-import { bytesIn, now } from '../bundle/memory.js';
+import { bytesIn } from '../bundle/memory.js';
 import { RawClient, type RawReply, readReply } from '../rpc/raw-client.js';
 
 /*
  * What earlier versions left behind and sent: their data opens as it was, their clients are served, their peers and bundles are
- * refused with the reason. Version 2 of the protocol had no operations but put and delete, version 3 no merges and batches.
- * `protocol-N/` was made by a version that spoke N: `data.tar.gz` is a data directory with a checkpoint and a log, folded writes, one
- * accepted anew, a replica retired and a transfer that was cut, and `data.json` what it showed; `bundle` is its bundle;
+ * refused with the reason. Version 2 of the protocol had no operations but put and delete, version 3 no merges and batches, version 4
+ * no time to live. `protocol-N/` was made by a version that spoke N: `data.tar.gz` is a data directory with a log, folded writes, one
+ * accepted anew and a replica retired, and but for version 3 with a checkpoint and a transfer that was cut; of version 4, with merges
+ * and batches in log, checkpoint and transfer, folded and accepted anew. `data.json` is what it showed, `bundle` its bundle;
  * `frames.json` are calls as its client sent them.
  */
 
@@ -33,7 +36,7 @@ interface Shown {
   readonly retired: readonly string[];
 }
 
-type CallName = 'pull' | 'news' | 'put' | 'get' | 'write';
+type CallName = 'pull' | 'news' | 'put' | 'get' | 'write' | 'batch';
 
 /** What a version left behind. */
 function leftBy(protocol: number) {
@@ -99,14 +102,23 @@ async function shown(): Promise<Shown> {
   const log = await promised<LogReply<KvOperation>>((done) => driver.log({ after: null, writesMax: 100 }, done));
   return {
     store: store.entries.map(({ key, value }) => `${key}=${new TextDecoder().decode(value).slice(0, 12)}`),
-    log: log.entries.map(
-      ({ acceptTime, origin, client, clientTime, operation, key, resubmitted }) =>
-        `${acceptTime}@${origin} ${client}:${clientTime} ${operation.kind} ${key}${resubmitted === true ? ' anew' : ''}`,
-    ),
+    log: log.entries.map(lineOf),
     seen: status.seen.toString(),
     base: status.base,
     retired: status.retired,
   };
+}
+
+function lineOf(write: Write<KvOperation>): string {
+  const { acceptTime, origin, client, clientTime, operation, key, part, resubmitted } = write;
+  const expects = operation.kind === 'merge' ? operation.expects : null;
+  const expected = expects instanceof Uint8Array ? new TextDecoder().decode(expects) : expects;
+  const marks = [
+    ...(expected === null ? [] : [`expects ${expected}`]),
+    ...(part === true ? ['part'] : []),
+    ...(resubmitted === true ? ['anew'] : []),
+  ];
+  return `${acceptTime}@${origin} ${client}:${clientTime} ${[operation.kind, key, ...marks].join(' ')}`;
 }
 
 async function write(clientTime: number, key: string, operation: KvOperation): Promise<WriteReply> {
@@ -119,12 +131,18 @@ async function textOf(key: string): Promise<string> {
   return reply.kind === 'found' ? new TextDecoder().decode(reply.value) : reply.kind;
 }
 
+/** Of another version it may be one that can be read: then it is refused when it is offered. */
+async function take(bundle: Buffer): Promise<void> {
+  const opened = await promised<Bundle>((done) => openBundle(bytesIn(bundle), done));
+  await promised<void>((done) => importBundle(replica.driver.bundles, opened, done));
+}
+
 /** What it claims now that it has another incarnation. */
 function claimedBy({ shown: { seen } }: Left): string {
   return seen.replace(/^(a#1:\d+)/, '$1 a#2:0');
 }
 
-describe.each([2, 3].map(leftBy))('of protocol $protocol', (left) => {
+describe.each([2, 3, 4].map(leftBy))('of protocol $protocol', (left) => {
   beforeEach(() => openLeft(left));
 
   test('the data directory opens with all that it held, as its next incarnation', async () => {
@@ -146,18 +164,16 @@ describe.each([2, 3].map(leftBy))('of protocol $protocol', (left) => {
     expect(log.slice(0, left.shown.log.length)).toEqual(left.shown.log);
   });
 
-  test('its bundle is refused, and says of which version it is', () => {
+  test('its bundle is refused, and says of which version it is', async () => {
     const { bundle, protocol } = left;
-    expect(now((done) => openBundle(bytesIn(bundle), done))).toMatchObject({
-      ok: false,
-      error: { code: 'ERR_VERSION_MISMATCH', message: expect.stringContaining(`protocol ${protocol}`) },
+    await expect(take(bundle)).rejects.toMatchObject({
+      code: 'ERR_VERSION_MISMATCH',
+      message: expect.stringMatching(`(the bundle is of protocol|the requester) ${protocol}\\b`),
     });
     const damaged = Buffer.from(bundle);
     damaged.writeUInt8((damaged.at(40) ?? 0) ^ 1, 40);
-    expect(now((done) => openBundle(bytesIn(damaged), done))).toMatchObject({
-      ok: false,
-      error: { code: 'ERR_BUNDLE' },
-    });
+    await expect(take(damaged)).rejects.toMatchObject({ code: 'ERR_BUNDLE' });
+    expect((await shown()).seen).toBe(claimedBy(left));
   });
 
   async function call(name: CallName): Promise<RawReply> {
@@ -181,6 +197,9 @@ describe.each([2, 3].map(leftBy))('of protocol $protocol', (left) => {
     const before = Number(await textOf('n'));
     expect((await call('write')).value).toMatchObject({ kind: 'accepted' });
     expect(await textOf('n')).toBe(`${before + 5}`);
+    if (left.frames.batch === undefined) return;
+    expect((await call('batch')).value).toMatchObject({ kind: 'accepted' });
+    expect([await textOf('of-w'), await textOf('high-of-w')]).toEqual(['batch', '7']);
   });
 });
 

@@ -219,6 +219,35 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
       expect([storage.size, storage.keyCount]).toEqual([0, 1]);
     });
 
+    test('finds the bases that expire, those first that expire first', () => {
+      const lasting = (origin: typeof A, acceptTime: number, key: string, expires: number): Write<KvOperation> => {
+        const value = new TextEncoder().encode(key);
+        return { ...write(origin, acceptTime, key), operation: { kind: 'put', value, ttlMs: 5, expires } };
+      };
+      const keysThat = (upTo: number): string[] => all(storage.expiring(upTo)).map(({ key }) => key);
+      expect(keysThat(1_000)).toEqual([]);
+      storage.setBase('k', lasting(A, 1, 'k', 30));
+      storage.setBase('l', lasting(B, 2, 'l', 20));
+      storage.setBase('m', write(A, 3, 'm'));
+      for (const [i, key] of ['n', 'o'].entries()) {
+        storage.insert(lasting(A, 4 + i, key, 20), 0);
+        // In the log it may yet be overwritten.
+        expect(keysThat(1_000)).not.toContain(key);
+        storage.settle(key, true);
+      }
+      expect([keysThat(19), keysThat(20), keysThat(30)]).toEqual([[], ['l', 'n', 'o'], ['l', 'n', 'o', 'k']]);
+      expect(all(storage.expiring(20))[0]).toEqual(lasting(B, 2, 'l', 20));
+      storage.setBase('l', lasting(B, 6, 'l', 40));
+      storage.setBase('n', null);
+      storage.setBase('o', write(A, 7, 'o'));
+      expect(keysThat(1_000)).toEqual(['k', 'l']);
+      storage.insert(lasting(A, 8, 'k', 50), 0);
+      storage.settle('k', false);
+      storage.setBase('m', lasting(A, 9, 'm', 40));
+      expect([keysThat(39), keysThat(1_000)]).toEqual([[], ['l', 'm']]);
+      expect([...storage.origins()]).toEqual([A]);
+    });
+
     test('knows about how many writes a run has between two times', () => {
       for (const time of [1, 3, 4, 7]) storage.insert(write(A, time, `k${time}`), 0);
       expect([storage.count(A, 0, Number.POSITIVE_INFINITY), storage.count(B, 0, 100)]).toEqual([4, 0]);

@@ -155,11 +155,13 @@ describe.each([2, 3, 4].map(leftBy))('of protocol $protocol', (left) => {
     await write(2, 'count', { kind: 'increment', by: 3 });
     await write(3, 'v', { kind: 'put', value: bytes('12') });
     await write(4, 'v', { kind: 'merge', procedure: 'highest@1', value: bytes('20'), expects: null });
+    await write(5, 'lock', { kind: 'putIfAbsent', value: bytes('held'), ttlMs: 1_000 });
     await close();
     await open();
+    expect(await textOf('lock')).toBe('held');
     expect([await textOf('of-c'), await textOf('count'), await textOf('v')]).toEqual([`${before}, more`, '3', '20']);
     const { store, log } = await shown();
-    const others = (lines: readonly string[]) => lines.filter((line) => !/^(count|of-c|v)=/.test(line));
+    const others = (lines: readonly string[]) => lines.filter((line) => !/^(count|lock|of-c|v)=/.test(line));
     expect(others(store)).toEqual(others(left.shown.store));
     expect(log.slice(0, left.shown.log.length)).toEqual(left.shown.log);
   });

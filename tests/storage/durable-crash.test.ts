@@ -137,8 +137,9 @@ function randomChange(random: Random, now: Storage, clock: number): (storage: St
 
 /** In no order within its history: storage does not care. */
 function randomWrite(random: Random, key: string, origin: Origin, clock: number): Write<KvOperation> {
-  const operation: KvOperation =
-    random.below(4) === 0 ? { kind: 'delete' } : { kind: 'put', value: new Uint8Array(random.below(60)) };
+  const put: KvOperation = { kind: 'put', value: new Uint8Array(random.below(60)) };
+  const lasting: KvOperation = { ...put, ttlMs: 5, expires: 1 + random.below(9) };
+  const operation = [{ kind: 'delete' } as const, put, put, lasting][random.below(4)] as KvOperation;
   const client = `c${random.below(3)}` as ClientId;
   // Also late ones: below those that came before.
   const acceptTime = random.below(3) === 0 ? 1_000_000 - clock : clock;
@@ -174,9 +175,10 @@ function dump(storage: Storage): string {
       .map(name)
       .join(', '),
   );
+  const expiring = drain(storage.expiring(Number.POSITIVE_INFINITY)).map(name);
   const state = storage.loadState();
   const vectors = [state?.baseVector, state?.resume?.target].map((vector) => vector?.toString());
-  return JSON.stringify({ size, keyCount, seen: storage.loadSeen().toString(), keys, runs, vectors, state });
+  return JSON.stringify({ size, keyCount, seen: storage.loadSeen().toString(), keys, runs, expiring, vectors, state });
 }
 
 function drain<T>(items: Iterator<T>): T[] {

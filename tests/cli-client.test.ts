@@ -394,6 +394,35 @@ describe('put, get and delete', () => {
     expect(second).not.toBe(first);
   });
 
+  test('put for a time', async () => {
+    const { at } = await startServer('s');
+    const run = (...words: readonly string[]) => barista([...words, '--at', at]);
+    expect(await run('put', 'k', 'v', '--ttl', '24h')).toMatchObject(done());
+    expect(await run('put', 'k', 'w', '--ttl', '1.5h', '--if-absent')).toMatchObject(done());
+    expect(await run('put', 'gone', 'v', '--ttl', '1ms')).toMatchObject(done());
+    expect(await run('batch', 'putFor part 1 here', 'put other 1', 'putIfAbsentFor claim 86400000 me')).toMatchObject(
+      done(),
+    );
+    expect((await run('log')).out).toMatch(/ put k:v for 86400000ms\n.* putIfAbsent k:w for 5400000ms\n/);
+    // The server counts accept times.
+    expect((await run('store')).out).toBe('claim:me\nk:v\nother:1\npart:here\n');
+    expect(await run('put', 'other', '2')).toMatchObject(done());
+    expect((await run('store')).out).toBe('claim:me\nk:v\nother:2\n');
+    expect(await run('get', 'gone')).toMatchObject({ status: 1 });
+    expect((await run('history', 'gone')).out).toMatch(/ put gone:v for 1ms; stable; expired\n$/);
+    const [line = ''] = (await run('history', 'k', '--json')).out.split('\n');
+    const { time, ttlMs, expires, fate } = JSON.parse(line);
+    expect({ ttlMs, expires, fate }).toEqual({ ttlMs: 86_400_000, expires: time + 86_400_000, fate: 'stands' });
+    for (const ttl of ['0ms', '5', '87601h', '-1s', 'long']) {
+      expect(await run('put', 'no', 'v', '--ttl', ttl)).toMatchObject({
+        status: 2,
+        error: expect.stringContaining('--ttl'),
+      });
+    }
+    expect(await run('batch', 'putFor no soon v')).toMatchObject({ status: 2 });
+    expect(await run('get', 'no')).toMatchObject({ status: 1 });
+  });
+
   test('merge where they do not find what they expect', async () => {
     const procedures = fileURLToPath(new URL('./library/fixtures/procedures.mjs', import.meta.url));
     const { at } = await startServer('s', '--procedures', procedures);

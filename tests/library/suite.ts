@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   binary,
   inspectBundle,
   json,
+  millisecondsOf,
   type Session,
   type Stamp,
   utf8,
@@ -86,6 +87,54 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       // Where it cannot, it takes no effect.
       expect(await session.increment('l')).toMatchObject({ kind: 'accepted' });
       expect(await session.get('l')).toMatchObject({ value: 'one, twö!' });
+    });
+
+    test('puts for a time, which ends by the stamp', async () => {
+      const session = a.sessions.session();
+      const ttlMs = 10 * 365 * 24 * 3_600_000;
+      const write = await session.put('lasting/long', 'v', { ttlMs });
+      if (write.kind !== 'accepted') return expect.fail(write.kind);
+      const read = await session.get('lasting/long');
+      if (read.kind !== 'found' || read.expires === undefined) return expect.fail(read.kind);
+      expect(millisecondsOf(read.expires)).toBe(millisecondsOf(write.stamp.acceptTime) + ttlMs);
+      await session.increment('lasting/n', 1);
+      await session.put('lasting/n', '1', { ttlMs: 40 });
+      await session.increment('lasting/n', 1);
+      const begun = session.watch('lasting/', { from: 'start' });
+      for await (const change of begun) {
+        if (change.key !== 'lasting/long') continue;
+        expect(change).toMatchObject({ value: 'v', expires: read.expires });
+        break;
+      }
+      await vi.waitUntil(async () => (await session.get('lasting/n')).kind === 'absent', 10_000);
+      await session.putIfAbsent('lasting/n', 'again', { ttlMs });
+      const found = await session.getMany(['lasting/n', 'lasting/long']);
+      if (found.kind !== 'found') return expect.fail(found.kind);
+      expect(found.values.get('lasting/long')?.expires).toBe(read.expires);
+      expect(found.values.get('lasting/n')).toMatchObject({ value: 'again', expires: expect.any(Number) });
+      const scan = await session.scan({ prefix: 'lasting/l' });
+      if (scan.kind !== 'scan') return expect.fail(scan.kind);
+      for await (const entry of scan) expect(entry).toMatchObject({ key: 'lasting/long', expires: read.expires });
+      const history = await session.history('lasting/n');
+      if (history.kind !== 'history') return expect.fail(history.kind);
+      const told = history.writes.map(({ operation, fate }) => [operation.kind, fate.kind]);
+      expect(told).toEqual([
+        ['increment', 'overwritten'],
+        ['put', 'expired'],
+        ['increment', 'expired'],
+        ['putIfAbsent', 'stands'],
+      ]);
+      expect(history.writes[1]?.operation).toMatchObject({ value: '1', ttlMs: 40, expires: expect.any(Number) });
+      // What it set comes back to stay.
+      await session.restore('lasting/n', history.writes[1]?.stamp ?? write.stamp);
+      const back = await session.get('lasting/n');
+      expect(back).toMatchObject({ kind: 'found', value: '1' });
+      expect(back).not.toHaveProperty('expires');
+      for (const wrong of [0, -1, 0.5, Number.NaN, ttlMs + 1, '5']) {
+        const call = session.put('lasting/no', 'v', { ttlMs: wrong as never });
+        expect(await errorOf(call)).toMatchObject({ code: 'ERR_INVALID_VALUE' });
+      }
+      expect(await session.get('lasting/no')).toEqual({ kind: 'absent' });
     });
 
     test('counts what others count elsewhere, and needs all of it', async () => {

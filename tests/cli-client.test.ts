@@ -419,7 +419,7 @@ describe('put, get and delete', () => {
         error: expect.stringContaining('--ttl'),
       });
     }
-    expect(await run('batch', 'putFor no soon v')).toMatchObject({ status: 2 });
+    expect(await run('batch', 'putFor no soon v')).toMatchObject({ status: 1 });
     expect(await run('get', 'no')).toMatchObject({ status: 1 });
   });
 

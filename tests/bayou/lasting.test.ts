@@ -178,6 +178,27 @@ describe('what has expired', () => {
     }
   });
 
+  test('is there yet for what comes late from a member that was away, and stands before its end', () => {
+    const cluster = clusterOf(['a', 'b'], TERMS) as [KvReplica, KvReplica];
+    const [a, b] = cluster;
+    a.accept(write('k', putFor(60_000, '7')), 1_000);
+    settle(cluster, 2_000);
+    expect(a.logSize).toBe(0);
+    fold(a, 100_000);
+    b.accept(write('k', { kind: 'increment', by: 1 }), 50_000);
+    pull(a, b, undefined, 55_000);
+    expect([at(a, 55_000), at(a, 61_000)]).toEqual(['8', 'absent']);
+  });
+
+  test('is what several writes came to, when those are folded', () => {
+    const cluster = clusterOf(['a', 'b'], TERMS) as [KvReplica, KvReplica];
+    const [a, b] = cluster;
+    a.accept(write('k', putFor(60_000, '7')), 1_000);
+    b.accept(write('k', { kind: 'increment', by: 1 }), 1_500);
+    settle(cluster, 2_000);
+    expect([a.logSize, at(a, 60_999), at(a, 61_000)]).toEqual([0, '8', 'absent']);
+  });
+
   test('keeps its place, but not its value, at a replica that knows no other', () => {
     const { storage, replica } = homeOf('a', TERMS);
     replica.accept(write('k', putFor(1_000, 'x'.repeat(1_000))), 1_000);

@@ -9,6 +9,8 @@ import { makeValue } from './values.js';
 
 const TIMEOUT_MS = 500;
 const KEYS = 300;
+const GROUPS = 12;
+const GROUP_KEYS = 5;
 /** Most values are small; some make the log roll over and the batches many. */
 const SMALL_BYTES_MAX = 200;
 const LARGE_BYTES_MAX = 20_000;
@@ -80,7 +82,7 @@ class RoamingClient {
     const thinkMs = (2 * 1_000) / this.#options.rate;
     while (!signal.aborted) {
       if (performance.now() >= this.#staysUntil) this.#roam();
-      this.#options.ended(await this.#operate());
+      for (const event of await this.#operate()) this.#options.ended(event);
       await delay(this.#random.below(Math.ceil(thinkMs))).catch(() => undefined);
     }
   }
@@ -112,16 +114,36 @@ class RoamingClient {
     }
   }
 
-  #operate(): Promise<WriteEvent | ReadEvent> {
+  async #operate(): Promise<readonly (WriteEvent | ReadEvent)[]> {
+    const key = this.#key();
+    const kind = this.#random.below(100);
+    if (kind < 30) return [await this.#client.get(key)];
+    if (kind < 45) return this.#client.getMany(this.#group());
+    if (kind < 55) return [await this.#client.delete(key)];
+    if (kind < 70) return this.#client.batch(new Map(this.#group().map((part) => [part, this.#value()])));
+    return [await this.#client.put(key, this.#value())];
+  }
+
+  #key(): string {
     // Low ones come often.
     const key = `k${this.#random.below(1 + this.#random.below(KEYS))}`;
     this.#keys.add(key);
-    const kind = this.#random.below(100);
-    if (kind < 45) return this.#client.get(key);
-    if (kind < 55) return this.#client.delete(key);
+    return key;
+  }
+
+  /** Keys that batches write and are read together: those of a group, or most of them. */
+  #group(): readonly string[] {
+    const group = this.#random.below(GROUPS);
+    const keys = Array.from({ length: GROUP_KEYS }, (_, i) => `g${group}.${i}`);
+    if (this.#random.below(3) === 0) keys.splice(this.#random.below(GROUP_KEYS), 1);
+    for (const key of keys) this.#keys.add(key);
+    return keys;
+  }
+
+  #value(): string {
     this.#written += 1;
     const most = this.#random.below(20) === 0 ? LARGE_BYTES_MAX : SMALL_BYTES_MAX;
-    return this.#client.put(key, makeValue(`${this.#client.id}.${this.#written}`, this.#random.below(most)));
+    return makeValue(`${this.#client.id}.${this.#written}`, this.#random.below(most));
   }
 
   #roam(): void {

@@ -1,10 +1,12 @@
 import type { ErrorCode } from '../../src/base/errors.js';
 import { type ClientId, incarnationOf, type ReplicaId, replicaIdOf } from '../../src/base/ids.js';
-import type { Done, Outcome } from '../../src/base/outcome.js';
+import { type Done, type Outcome, succeed } from '../../src/base/outcome.js';
 import type { Status } from '../../src/bayou/admin-messages.js';
-import type { ReadReply, ReadRequest, WriteReply, WriteRequest } from '../../src/bayou/messages.js';
+import type { ReadReply, ReadRequest, WriteReply } from '../../src/bayou/messages.js';
 import type { ClientConnection } from '../../src/bayou/ports.js';
+import type { ReadManyReply, ReadManyRequest } from '../../src/bayou/read-messages.js';
 import { type Guarantee, Session } from '../../src/bayou/session.js';
+import type { Submission } from '../../src/bayou/submission.js';
 import type { VersionVector } from '../../src/bayou/version-vector.js';
 import type { AcceptStamp } from '../../src/bayou/write.js';
 import type { HistoryEvent, ReadEvent, Stamp, Vector, WriteEvent } from '../../src/check/history.js';
@@ -13,6 +15,8 @@ import type { KvOperation } from '../../src/machine/kv.js';
 
 type Connection = ClientConnection<KvOperation, Uint8Array>;
 type Read = ReadReply<Uint8Array>;
+type ReadMany = ReadManyReply<Uint8Array>;
+type Reply = Read | ReadMany | WriteReply;
 
 /** A connection that can also be asked for the replica's status, and answers in the order in which it is asked. */
 export type ClientLine = Connection & { status(timeoutMs: number, done: Done<Status>): void };
@@ -33,7 +37,7 @@ export interface ClientRecording {
 /** What one replica answered to the operation under way. */
 interface Attempt {
   readonly replica: string;
-  readonly outcome: Outcome<Read | WriteReply>;
+  readonly outcome: Outcome<Reply>;
   /** What the replica claimed to hold in the step that answered, if that is known. */
   readonly seen: VersionVector | null;
 }
@@ -53,6 +57,8 @@ export class RecordedClient {
   readonly #client: Client;
   #attempts: Attempt[] = [];
   #clientTime = 0;
+  /** Counts the reads of several keys. */
+  #together = 0;
   #busy = false;
 
   constructor(recording: ClientRecording) {
@@ -90,36 +96,52 @@ export class RecordedClient {
   }
 
   async get(key: string): Promise<ReadEvent> {
-    const { outcome, seen, ...operation } = await this.#operate<Read>(key, (done) => this.#client.read(key, done));
+    const { outcome, seen, ...operation } = await this.#operate<Read>((done) => this.#client.read(key, done));
     const claimed = seen === null ? {} : { seen: vectorOf(seen) };
-    return this.#recorded({ type: 'read', ...operation, ...readOutcome(outcome), ...claimed });
+    this.#busy = false;
+    return this.#recorded({ type: 'read', key, ...operation, ...readOutcome(outcome), ...claimed });
   }
 
-  async #write(key: string, value: string | null): Promise<WriteEvent> {
-    this.#clientTime += 1;
-    const clientTime = this.#clientTime;
-    const bytes = value === null ? null : new TextEncoder().encode(value);
-    const operation: KvOperation = bytes === null ? { kind: 'delete' } : { kind: 'put', value: bytes };
+  /** All in one state. */
+  async getMany(keys: readonly string[]): Promise<readonly ReadEvent[]> {
     const {
       outcome,
       seen: _,
-      ...rest
-    } = await this.#operate<WriteReply>(key, (done) => this.#client.write(key, operation, done));
+      ...operation
+    } = await this.#operate<ReadMany>((done) => this.#client.readMany(keys, done));
+    this.#together += 1;
+    this.#busy = false;
+    return keys.map((key, i) => {
+      const together = this.#together;
+      return this.#recorded({ type: 'read', key, ...operation, ...readOutcome(oneOf(outcome, i)), together });
+    });
+  }
+
+  /** Several keys as one write: values, or null for a delete. */
+  async batch(values: ReadonlyMap<string, string | null>): Promise<readonly WriteEvent[]> {
+    const parts = [...values].map(([key, value]) => ({ key, operation: operationOf(value) }));
+    const written = await this.#submit((done) => this.#client.batch(parts, done));
+    return [...values].map(([key, value]) => this.#recorded({ type: 'write', key, value, ...written, part: true }));
+  }
+
+  async #write(key: string, value: string | null): Promise<WriteEvent> {
+    const written = await this.#submit((done) => this.#client.write(key, operationOf(value), done));
+    return this.#recorded({ type: 'write', key, value, ...written });
+  }
+
+  async #submit(start: (done: Done<WriteReply>) => void) {
+    this.#clientTime += 1;
+    const clientTime = this.#clientTime;
+    const { outcome, seen: _, ...rest } = await this.#operate<WriteReply>(start);
     // It may be at a replica that was tried in vain, whatever the last one says.
     const failed = this.#attempts.flatMap((attempt) => (attempt.outcome.ok ? [] : [attempt.outcome.error.code]));
     const sure = failed.every((code) => NOTHING_WRITTEN.has(code));
     const repeated = sure ? {} : ({ repeated: true } as const);
-    return this.#recorded({
-      type: 'write',
-      ...rest,
-      clientTime,
-      value,
-      ...writeOutcome(outcome, sure, failed),
-      ...repeated,
-    });
+    this.#busy = false;
+    return { ...rest, clientTime, ...writeOutcome(outcome, sure, failed), ...repeated };
   }
 
-  async #operate<T extends Read | WriteReply>(key: string, start: (done: Done<T>) => void) {
+  async #operate<T extends Reply>(start: (done: Done<T>) => void) {
     if (this.#busy) throw new RangeError(`client ${this.id} does one thing at a time`);
     this.#busy = true;
     this.#attempts = [];
@@ -128,11 +150,10 @@ export class RecordedClient {
     // Who answered is who gave the very reply, or refusal, that the client passes on.
     const last = this.#attempts.find((attempt) => contentOf(attempt.outcome) === contentOf(outcome));
     const end = last === undefined ? null : this.#recording.now();
-    return { client: this.id, key, begin, end, replica: last?.replica ?? null, outcome, seen: last?.seen ?? null };
+    return { client: this.id, begin, end, replica: last?.replica ?? null, outcome, seen: last?.seen ?? null };
   }
 
   #recorded<Event extends ReadEvent | WriteEvent>(event: Event): Event {
-    this.#busy = false;
     this.#recording.record(event);
     return event;
   }
@@ -145,7 +166,7 @@ function observed(
   answered: (outcome: Attempt['outcome'], seen: VersionVector | null) => void,
 ): Connection {
   return {
-    write: (request: WriteRequest<KvOperation>, timeoutMs: number, done: Done<WriteReply>) =>
+    write: (request: Submission<KvOperation>, timeoutMs: number, done: Done<WriteReply>) =>
       line.write(request, timeoutMs, (outcome) => {
         answered(outcome, null);
         done(outcome);
@@ -158,7 +179,11 @@ function observed(
       if (asksSeen) readAndAsk(line, request, timeoutMs, pass);
       else line.read(request, timeoutMs, (outcome) => pass(outcome, null));
     },
-    readMany: (request, timeoutMs, done) => line.readMany(request, timeoutMs, done),
+    readMany: (request: ReadManyRequest, timeoutMs: number, done: Done<ReadMany>) =>
+      line.readMany(request, timeoutMs, (outcome) => {
+        answered(outcome, null);
+        done(outcome);
+      }),
     close: () => line.close(),
   };
 }
@@ -193,7 +218,18 @@ function readAndAsk(
   ask();
 }
 
-function contentOf(outcome: Outcome<Read | WriteReply>): object {
+function operationOf(value: string | null): KvOperation {
+  return value === null ? { kind: 'delete' } : { kind: 'put', value: new TextEncoder().encode(value) };
+}
+
+/** What a read of several keys says of one of them. */
+function oneOf(outcome: Outcome<ReadMany>, place: number): Outcome<Read> {
+  if (!outcome.ok || outcome.value.kind === 'missing') return outcome as Outcome<Read>;
+  const found = outcome.value.values[place] ?? null;
+  return succeed(found === null ? { kind: 'absent' } : { kind: 'found', ...found });
+}
+
+function contentOf(outcome: Outcome<Reply>): object {
   return outcome.ok ? outcome.value : outcome.error;
 }
 

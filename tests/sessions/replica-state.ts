@@ -97,7 +97,7 @@ async function storeOf(line: Admin & ClientLine): Promise<(readonly [string, str
   return entries;
 }
 
-function logged({ client, clientTime, key, operation, resubmitted, ...stamp }: Write<KvOperation>): LoggedWrite {
+function logged({ client, clientTime, key, operation, resubmitted, part, ...stamp }: Write<KvOperation>): LoggedWrite {
   return {
     stamp: stampOf(stamp),
     client,
@@ -105,6 +105,7 @@ function logged({ client, clientTime, key, operation, resubmitted, ...stamp }: W
     key,
     value: operation.kind === 'put' ? text(operation.value) : null,
     ...(resubmitted === true ? { resubmitted } : {}),
+    ...(part === true ? { part } : {}),
   };
 }
 

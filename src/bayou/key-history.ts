@@ -166,12 +166,23 @@ export function foldHistory<Op, Value>(
     if (machine.isBlind(operation) && !isSuperseded(history, first, rules)) break;
   }
   const start = first < 0 ? base : (history[first] as Write<Op>);
+  if (start !== null && first === history.length - 1) return foldAlone(start, rules);
   const fold = new KeyFold(start === null ? null : startOf(start, rules), rules);
   if (first < history.length - 1) {
     const effects = new Effects(history, rules);
     for (const [i, write] of history.entries()) if (effects.take(write) && i > first) fold.take(write);
   }
   return fold.folded();
+}
+
+/** What the write comes to, before and after which nothing counts: most keys have one. */
+function foldAlone<Op, Value>(write: Write<Op>, { machine }: KeyRules<Op, Value>): Folded<Op, Value> | Unknown | null {
+  const folding = machine.begin(undefined);
+  folding.apply(write.operation, write.acceptTime);
+  const { lacks, expires } = folding;
+  if (lacks !== null) return { kind: 'unknown', lacks };
+  const value = folding.value();
+  return value === undefined ? null : { kind: 'value', value, last: write, expires, basis: null };
 }
 
 /** Where a fold stands between two writes of a history. */

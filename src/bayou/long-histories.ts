@@ -10,7 +10,7 @@ import {
   startOf,
   type Unknown,
 } from './key-history.js';
-import type { ReplicaStorage } from './ports.js';
+import type { KeyEntry, ReplicaStorage } from './ports.js';
 import { hasSameStamp, type Write } from './write.js';
 
 /** From so many writes on a history is long: below, to fold it whole costs less than to keep anything of it. */
@@ -66,6 +66,11 @@ export class LongHistories<Op, Value> {
     const kept = this.#of(key);
     if (kept === null) return foldHistory(this.#storage.base(key), this.#storage.history(key), this.#rules);
     return this.#read(key, kept);
+  }
+
+  /** The same, where it is known what is under the key. */
+  readEntry(key: string, { base, history }: KeyEntry<Op>): Folded<Op, Value> | Unknown | null {
+    return history.length < LONG_MIN ? foldHistory(base, history, this.#rules) : this.read(key);
   }
 
   /** The client's writes on the key under that client time, in order; `isPast`: it may have some under a later one. */

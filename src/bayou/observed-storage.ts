@@ -1,6 +1,6 @@
 import type { Origin } from '../base/ids.js';
 import type { Done } from '../base/outcome.js';
-import type { ReplicaState, ReplicaStorage } from './ports.js';
+import type { ReplicaState, ReplicaStorage, Visit } from './ports.js';
 import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 
@@ -78,8 +78,8 @@ export class ObservedStorage<Op> implements ReplicaStorage<Op> {
     return this.#storage.keys(after);
   }
 
-  keysDown(before?: string): Iterator<string> {
-    return this.#storage.keysDown(before);
+  walk(after: string | null, reverse: boolean, visit: Visit<Op>): void {
+    this.#storage.walk(after, reverse, visit);
   }
 
   loadSeen(): VersionVector {

@@ -67,8 +67,11 @@ export interface ReplicaStorage<Op> {
   count(origin: Origin, after: number, upTo: number): number;
   /** The keys that have a history or a base, ascending by code point, after `after` if it is given. */
   keys(after?: string): Iterator<string>;
-  /** The same descending, before `before` if it is given. Used up, or let go of, before the next change. */
-  keysDown(before?: string): Iterator<string>;
+  /**
+   * Goes through these keys with what is under them, from the first on or if it is `reverse` from the last, beyond `after` if that is
+   * not null; until there are no more, or `visit` says false. `visit` changes nothing.
+   */
+  walk(after: string | null, reverse: boolean, visit: Visit<Op>): void;
   /** The number of writes in the log: those in histories, without the bases. */
   readonly size: number;
   /** About how many keys there are. */
@@ -96,6 +99,15 @@ export interface ReplicaStorage<Op> {
    */
   recover(done: Done<void>): void;
 }
+
+/** What is under a key; callers do not keep or change it. */
+export interface KeyEntry<Op> {
+  readonly base: Write<Op> | null;
+  readonly history: readonly Write<Op>[];
+}
+
+/** Is given a key and what is under it; true to be given the next. */
+export type Visit<Op> = (key: string, entry: KeyEntry<Op>) => boolean;
 
 /** What a replica keeps beside writes and `seen`. */
 export interface ReplicaState {

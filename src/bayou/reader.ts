@@ -34,7 +34,7 @@ interface ReaderParts<Op, Value> {
 /** What a replica answers from what it holds, changing nothing; but its clock passes what was seen to have expired. */
 export class Reader<Op, Value> {
   readonly #parts: ReaderParts<Op, Value>;
-  readonly #snapshots: Snapshots<Value>;
+  readonly #snapshots: Snapshots<Op, Value>;
   readonly watches: Watches<Op, Value>;
   readonly #conflicts: Conflicts<Op, Value>;
   #observe: (key: string) => void = () => undefined;
@@ -44,7 +44,8 @@ export class Reader<Op, Value> {
     let named = 0;
     this.#snapshots = new Snapshots({
       read: (key, seen, asOf) => this.#foundOf(key, parts.log.readTogether(key, seen), asOf),
-      keys: () => parts.log.storage,
+      readEntry: (key, entry, seen, asOf) => this.#foundOf(key, parts.log.readEntry(key, entry, seen), asOf),
+      walk: (after, reverse, visit) => parts.log.storage.walk(after, reverse, visit),
       seen: () => parts.log.seen,
       reading: (now) => parts.clock.reading(now),
       name: (now) => hashText(`${parts.self} ${parts.life} ${now} ${++named}`),

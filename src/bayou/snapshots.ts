@@ -1,6 +1,6 @@
 import { compareKeys, compareKeysDown } from '../base/ids.js';
 import { isRefused, type Refused, refused } from './messages.js';
-import type { ReplicaStorage } from './ports.js';
+import type { KeyEntry, ReplicaStorage } from './ports.js';
 import type { KeyRange, ScanEntry, ScanReply, ScanRequest } from './read-messages.js';
 import type { VersionVector } from './version-vector.js';
 
@@ -38,12 +38,16 @@ interface Snapshot<Value> {
   usedAt: number;
 }
 
-export interface SnapshotParts<Value> {
+type Cut<Value> = Pick<Extract<ScanReply<Value>, { kind: 'page' }>, 'entries' | 'upTo'>;
+
+export interface SnapshotParts<Op, Value> {
   /** What is under the key now, of batches as far as `seen` covers them; but for what expires by the accept time `asOf`. */
   readonly read: (key: string, seen: VersionVector, asOf: number) => Kept<Value>;
   /** What can be claimed now. */
   readonly seen: () => VersionVector;
-  readonly keys: () => Pick<ReplicaStorage<never>, 'keys' | 'keysDown'>;
+  /** The same, where it is known what is under the key. */
+  readonly readEntry: (key: string, entry: KeyEntry<Op>, seen: VersionVector, asOf: number) => Kept<Value>;
+  readonly walk: ReplicaStorage<Op>['walk'];
   /** Which accept time it is. */
   readonly reading: (now: number) => number;
   /** A number for a new state that was never given before. */
@@ -54,13 +58,13 @@ export interface SnapshotParts<Value> {
  * Ranges of keys, page by page, each page of one state, and if that is asked for all of one: before a key changes, each scan
  * that has not come to it yet keeps what is under it. So a scan costs what changes meanwhile, and nothing is copied.
  */
-export class Snapshots<Value> {
-  readonly #parts: SnapshotParts<Value>;
+export class Snapshots<Op, Value> {
+  readonly #parts: SnapshotParts<Op, Value>;
   /** By number, those left longest ago first. */
   readonly #open = new Map<number, Snapshot<Value>>();
   #bytes = 0;
 
-  constructor(parts: SnapshotParts<Value>) {
+  constructor(parts: SnapshotParts<Op, Value>) {
     this.#parts = parts;
   }
 
@@ -127,51 +131,34 @@ export class Snapshots<Value> {
   #cut(
     request: ScanRequest,
     { seen, asOf, kept }: Pick<Snapshot<Value>, 'seen' | 'asOf' | 'kept'>,
-  ): { readonly entries: readonly ScanEntry<Value>[]; readonly upTo: string | null } | Refused {
-    const entriesMax = Math.min(request.entriesMax, PAGE_ENTRIES_MAX);
-    const entries: ScanEntry<Value>[] = [];
-    let bytes = 0;
-    let looked = 0;
-    let upTo: string | null = null;
-    for (const key of this.#keysOf(request, kept)) {
-      if (entries.length >= entriesMax || looked >= PAGE_KEYS_MAX || bytes >= PAGE_BYTES_MAX) return { entries, upTo };
-      const known = kept.get(key);
-      const found = known === undefined ? this.#parts.read(key, seen, asOf) : known;
-      // What is before it is given first.
-      if (found !== null && isRefused(found)) return looked === 0 ? found : { entries, upTo };
-      looked += 1;
-      upTo = key;
-      if (found === null) continue;
-      entries.push({ key, ...found });
-      bytes += bytesOf(key, found);
-    }
-    return { entries, upTo: null };
-  }
-
-  /** The keys of the range that are to come, in order: those that are here, and those that were. */
-  *#keysOf({ range, reverse, after }: ScanRequest, kept: ReadonlyMap<string, unknown>): Generator<string, undefined> {
+  ): Cut<Value> | Refused {
+    const { range, reverse, after } = request;
     const compare = reverse ? compareKeysDown : compareKeys;
-    const source = this.#parts.keys();
-    const isLeft = (key: string): boolean => isToCome({ range, reverse }, after, key);
-    const were = [...kept.keys()].filter(isLeft).sort(compare);
-    // Whether the first key of the range is there, only a look tells.
-    if (!reverse && after === null && range.from !== null && isLeft(range.from)) yield range.from;
-    const here = reverse
-      ? source.keysDown(after ?? range.before ?? undefined)
-      : source.keys(after ?? range.from ?? undefined);
+    const page = new Page<Value>(Math.min(request.entriesMax, PAGE_ENTRIES_MAX));
+    const were = [...kept.keys()].filter((key) => isToCome(request, after, key)).sort(compare);
     let at = 0;
-    try {
-      for (let next = here.next(); next.done !== true && isLeft(next.value); next = here.next()) {
-        for (let was = were[at]; was !== undefined && compare(was, next.value) <= 0; was = were[++at]) {
-          if (was !== next.value) yield was;
-        }
-        yield next.value;
+    /** Those that were there, and come before `key`; all if that is null. */
+    const takeKept = (key: string | null): boolean => {
+      for (let was = were[at]; was !== undefined && (key === null || compare(was, key) < 0); was = were[++at]) {
+        if (!page.hasRoom() || !page.take(was, kept.get(was) ?? null)) return false;
       }
-    } finally {
-      here.return?.();
+      return true;
+    };
+    // Whether the first key of the range is there, only a look tells.
+    if (!reverse && after === null && range.from !== null && isToCome(request, null, range.from)) {
+      if (!page.take(range.from, this.#parts.read(range.from, seen, asOf))) return page.cut;
     }
-    while (at < were.length) yield were[at++] as string;
-    return undefined;
+    const end = reverse ? range.from : range.before;
+    const isPast = (key: string): boolean =>
+      end !== null && (reverse ? compareKeys(key, end) < 0 : compareKeys(key, end) >= 0);
+    this.#parts.walk(after ?? (reverse ? range.before : range.from), reverse, (key, entry) => {
+      if (isPast(key) || !takeKept(key) || !page.hasRoom()) return false;
+      const isKept = were[at] === key;
+      if (isKept) at += 1;
+      return page.take(key, isKept ? (kept.get(key) ?? null) : this.#parts.readEntry(key, entry, seen, asOf));
+    });
+    takeKept(null);
+    return page.cut;
   }
 
   #letGoOfOldest(): void {
@@ -182,6 +169,48 @@ export class Snapshots<Value> {
   #letGo(number: number): void {
     this.#bytes -= this.#open.get(number)?.bytes ?? 0;
     this.#open.delete(number);
+  }
+}
+
+/** A page in the making. */
+class Page<Value> {
+  readonly #entriesMax: number;
+  readonly #entries: ScanEntry<Value>[] = [];
+  #bytes = 0;
+  #looked = 0;
+  #last: string | null = null;
+  #refused: Refused | null = null;
+  #isCut = false;
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax;
+  }
+
+  /** Asked when there is another key. */
+  hasRoom(): boolean {
+    this.#isCut ||=
+      this.#entries.length >= this.#entriesMax || this.#looked >= PAGE_KEYS_MAX || this.#bytes >= PAGE_BYTES_MAX;
+    return !this.#isCut;
+  }
+
+  /** Takes what is under the next key. False if that cannot be told: what is before it is given first. */
+  take(key: string, found: Kept<Value>): boolean {
+    if (found !== null && isRefused(found)) {
+      if (this.#looked === 0) this.#refused = found;
+      this.#isCut = true;
+      return false;
+    }
+    this.#looked += 1;
+    this.#last = key;
+    if (found === null) return true;
+    const { value, stamp, basis } = found;
+    this.#entries.push(basis === undefined ? { key, value, stamp } : { key, value, stamp, basis });
+    this.#bytes += bytesOf(key, found);
+    return true;
+  }
+
+  get cut(): Cut<Value> | Refused {
+    return this.#refused ?? { entries: this.#entries, upTo: this.#isCut ? this.#last : null };
   }
 }
 

@@ -13,7 +13,7 @@ import {
 } from './key-history.js';
 import { LongHistories } from './long-histories.js';
 import type { PullBatch } from './messages.js';
-import type { ReplicaStorage } from './ports.js';
+import type { KeyEntry, ReplicaStorage } from './ports.js';
 import { VersionVector } from './version-vector.js';
 import { type AcceptStamp, areOneBatch, nameWrite, type StampOrder, type Write } from './write.js';
 
@@ -92,10 +92,15 @@ export class WriteLog<Op, Value> {
    * what is still to come of the transfer some of its parts may have been replaced.
    */
   readTogether(key: string, seen: VersionVector): Folded<Op, Value> | Unknown | null {
-    const history = this.storage.history(key);
+    return this.readEntry(key, { base: this.storage.base(key), history: this.storage.history(key) }, seen);
+  }
+
+  /** The same, where it is known what is under the key. */
+  readEntry(key: string, entry: KeyEntry<Op>, seen: VersionVector): Folded<Op, Value> | Unknown | null {
+    const { base, history } = entry;
     const isShown = (write: Write<Op>): boolean => write.part !== true || seen.covers(write.origin, write.acceptTime);
-    if (history.every(isShown)) return this.#long.read(key);
-    return foldHistory(this.storage.base(key), history.filter(isShown), this.rules);
+    if (history.every(isShown)) return this.#long.readEntry(key, entry);
+    return foldHistory(base, history.filter(isShown), this.rules);
   }
 
   /** The client's writes on the key under that client time, in order; `isPast`: it may have some under a later one. */

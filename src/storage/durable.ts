@@ -2,17 +2,18 @@ import { sameBytes } from '../base/bytes.js';
 import { BaristaError, toBaristaError } from '../base/errors.js';
 import type { Origin } from '../base/ids.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
-import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
+import type { ReplicaState, ReplicaStorage, Visit } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { Checkpoint } from './checkpoint.js';
 import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
 import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
 import { EntryCache } from './entry-cache.js';
-import { EXPIRING, Layer, presentKeys, presentKeysDown } from './layer.js';
+import { EXPIRING, Layer } from './layer.js';
 import type { LogDirectory } from './log-directory.js';
 import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
+import { presentKeys, walkPresent } from './present.js';
 import { readable } from './readable.js';
 import { type Change, keyOf, RecordFormat } from './record-format.js';
 import { behindTime, compareRunPlaces, firstPlace, placesBehind, RUN_END, type RunPlace } from './run-place.js';
@@ -217,8 +218,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     return presentKeys(this.#config.table, [this.#live, this.#frozen], after);
   }
 
-  keysDown(before?: string): Generator<string> {
-    return presentKeysDown(this.#config.table, [this.#live, this.#frozen], before);
+  walk(after: string | null, reverse: boolean, visit: Visit<Op>): void {
+    walkPresent(this.#config.table, [this.#live, this.#frozen], this.#format, { after, reverse, visit });
   }
 
   /** One sync for everything changed before; begins a checkpoint when it is due. */
@@ -436,9 +437,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     if (cached !== undefined) return cached;
     const stored = this.#config.table.entry(key);
     if (stored === undefined) return { key, entry: noEntry(), in: 'table', bytes: 0 };
-    const entry = this.#format.decodeEntry(key, stored);
-    const found: Found<Op> = { key, entry, in: 'table', bytes: stored.length };
-    if (this.#cache.wants(found)) this.#cache.keep({ ...found, entry: this.#format.detached(entry) });
+    const found: Found<Op> = { key, entry: this.#format.decodeEntry(key, stored), in: 'table', bytes: stored.length };
+    if (this.#cache.wants(found)) this.#cache.keep({ ...found, entry: this.#format.detached(found.entry) });
     return found;
   }
 

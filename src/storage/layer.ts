@@ -1,11 +1,9 @@
-import { compareKeys, compareKeysDown, type Origin } from '../base/ids.js';
+import type { Origin } from '../base/ids.js';
 import type { Write } from '../bayou/write.js';
-import { type Entry, isEmpty } from './entry.js';
-import { mergeByRank } from './merge.js';
+import type { Entry } from './entry.js';
 import { behindTime, compareRunPlaces, type RunPlace } from './run-place.js';
 import { SortedKeys } from './sorted-keys.js';
 import { SortedMap } from './sorted-map.js';
-import type { KeySource } from './table.js';
 
 /**
  * Stands in the place of an origin for the bases that expire: their run is by when they do. No origin's name, which would say its
@@ -121,34 +119,8 @@ export class Layer<Op> {
     return this.#sortedKeys.after(after);
   }
 
-  /** The changed keys, descending, before `before`. */
-  keysDown(before?: string): Generator<string> {
-    return this.#sortedKeys.before(before);
-  }
-}
-
-/** The keys that there is something for in the layers, the uppermost first, and the table below them; after `after`. */
-export function presentKeys<Op>(table: KeySource, layers: Layers<Op>, after?: string): Generator<string> {
-  return present(table, layers, (source) => source.keys(after), compareKeys);
-}
-
-/** The same descending, before `before`. */
-export function presentKeysDown<Op>(table: KeySource, layers: Layers<Op>, before?: string): Generator<string> {
-  return present(table, layers, (source) => source.keysDown(before), compareKeysDown);
-}
-
-/** Null: there is no such layer. */
-type Layers<Op> = readonly (Layer<Op> | null)[];
-
-function* present<Op>(
-  table: KeySource,
-  all: Layers<Op>,
-  keysOf: (source: KeySource) => Iterator<string>,
-  compare: (a: string, b: string) => number,
-): Generator<string> {
-  const layers = all.filter((layer) => layer !== null);
-  for (const key of mergeByRank([...layers, table].map(keysOf), compare)) {
-    const entry = layers.find(({ entries }) => entries.has(key))?.entries.get(key);
-    if (entry === undefined || !isEmpty(entry)) yield key;
+  /** The changed keys beyond `after`, or all; from the last on if it is `reverse`. */
+  keysBeyond(after: string | null, reverse: boolean): Generator<string> {
+    return this.#sortedKeys.beyond(after, reverse);
   }
 }

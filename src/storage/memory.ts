@@ -1,6 +1,6 @@
 import type { Origin } from '../base/ids.js';
 import { type Done, succeed } from '../base/outcome.js';
-import type { ReplicaState, ReplicaStorage } from '../bayou/ports.js';
+import type { ReplicaState, ReplicaStorage, Visit } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
 import { type Entry, isEmpty } from './entry.js';
@@ -100,8 +100,11 @@ export class MemoryStorage<Op> implements ReplicaStorage<Op> {
     return this.#sortedKeys.after(after);
   }
 
-  keysDown(before?: string): Generator<string> {
-    return this.#sortedKeys.before(before);
+  walk(after: string | null, reverse: boolean, visit: Visit<Op>): void {
+    for (const key of this.#sortedKeys.beyond(after, reverse)) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined && !visit(key, entry)) return;
+    }
   }
 
   loadSeen(): VersionVector {

@@ -35,10 +35,11 @@ export class SortedKeys {
     return undefined;
   }
 
-  /** Those before `before`, all if it is not given, from the last on. Used up before keys come and go. */
-  *before(before: string | undefined): Generator<string, undefined> {
+  /** Those after `after`, or from the last on those before it; all if it is null. Used up before keys come and go. */
+  *beyond(after: string | null, reverse: boolean): Generator<string, undefined> {
+    if (!reverse) return yield* this.after(after ?? undefined);
     this.#sort();
-    for (const key of this.#sorted.keysDown(before)) if (this.#map.has(key)) yield key;
+    for (const key of this.#sorted.keysDown(after ?? undefined)) if (this.#map.has(key)) yield key;
     return undefined;
   }
 

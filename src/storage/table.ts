@@ -5,9 +5,16 @@ import { type Done, succeed } from '../base/outcome.js';
  * Where checkpoints of a replica's storage live: an ordered, transactional table on disk. Reads are synchronous and see
  * the last commit. An iterator is used up before the caller gives up control, so no commit comes in between.
  */
-export interface Table extends KeySource {
+export interface Table {
+  /** Ascending by code point, after `after` if it is given. */
+  keys(after?: string): Iterator<string>;
   /** What was committed for `key`, good until the next read; undefined if nothing is. */
   entry(key: string): FoundEntry | undefined;
+  /**
+   * Gives the keys with what was committed for them, good until the next read, from the first on or if it is `reverse` from the
+   * last, beyond `after` if that is not null; until there are no more, or `visit` says false.
+   */
+  walk(after: string | null, reverse: boolean, visit: (key: string, found: FoundEntry) => boolean): void;
   /**
    * The accept times and keys of the live writes of the origin at `place`, above `after` and up to `upTo`, ascending; those of
    * one accept time by key.
@@ -26,21 +33,13 @@ export interface Table extends KeySource {
 export const EMPTY_TABLE: Table = {
   entry: () => undefined,
   keys: () => [].values(),
-  keysDown: () => [].values(),
+  walk: () => undefined,
   run: () => [].values(),
   count: () => 0,
   meta: () => undefined,
   commit: () => assert(false, 'an empty table is only read'),
   close: (done) => done(succeed(undefined)),
 };
-
-/** What keys come from, in their order. */
-export interface KeySource {
-  /** Ascending by code point, after `after` if it is given. */
-  keys(after?: string): Iterator<string>;
-  /** Descending, before `before` if it is given. */
-  keysDown(before?: string): Iterator<string>;
-}
 
 export interface FoundEntry {
   /** May go on behind the entry. */

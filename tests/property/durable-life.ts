@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { type ClientId, type Origin, originOf, type ReplicaId } from '../../src/base/ids.js';
 import type { Done } from '../../src/base/outcome.js';
 import { type Random, seededRandom } from '../../src/base/random.js';
-import type { ReplicaState, ReplicaStorage } from '../../src/bayou/ports.js';
+import type { KeyEntry, ReplicaState, ReplicaStorage, Visit } from '../../src/bayou/ports.js';
 import { Replica } from '../../src/bayou/replica.js';
 import { Session } from '../../src/bayou/session.js';
 import { VersionVector } from '../../src/bayou/version-vector.js';
@@ -241,8 +241,8 @@ class Mirror implements ReplicaStorage<KvOperation> {
   keys(after?: string): Iterator<string> {
     return this.#storage.keys(after);
   }
-  keysDown(before?: string): Iterator<string> {
-    return this.#storage.keysDown(before);
+  walk(after: string | null, reverse: boolean, visit: Visit<KvOperation>): void {
+    this.#storage.walk(after, reverse, visit);
   }
   lowerSeen(origin: Origin, acceptTime: number): void {
     this.#storage.lowerSeen(origin, acceptTime);
@@ -269,10 +269,17 @@ function dump(storage: ReplicaStorage<KvOperation>): string {
     const { origin, acceptTime, client, clientTime, key, operation } = write;
     return `${acceptTime}@${origin} ${client}:${clientTime} ${key} ${operation.kind === 'put' ? operation.value.length : '-'}`;
   };
-  const histories = drain(storage.keys()).map((key) => {
-    const base = storage.base(key);
-    return `${base === null ? '' : name(base)} | ${storage.history(key).map(name).join(', ')}`;
-  });
+  const under = ({ base, history }: KeyEntry<KvOperation>): string =>
+    `${base === null ? '' : name(base)} | ${history.map(name).join(', ')}`;
+  const histories = drain(storage.keys()).map((key) =>
+    under({ base: storage.base(key), history: storage.history(key) }),
+  );
+  for (const reverse of [false, true]) {
+    const walked: string[] = [];
+    storage.walk(null, reverse, (_, entry) => walked.push(under(entry)) > 0);
+    const expected = reverse ? histories.toReversed() : histories;
+    if (walked.join() !== expected.join()) return `a walk shows ${walked}, look-ups ${expected}`;
+  }
   const state = JSON.stringify(storage.loadState(), (_, value) =>
     value instanceof VersionVector ? `${value}` : value,
   );

@@ -26,6 +26,12 @@ function all<T>(items: Iterator<T>): T[] {
   return found;
 }
 
+function walked(storage: ReplicaStorage<KvOperation>, after: string | null, reverse: boolean): string[] {
+  const keys: string[] = [];
+  storage.walk(after, reverse, (key) => keys.push(key) > 0);
+  return keys;
+}
+
 /** What every storage adapter must do. `make` gives an empty one. */
 export function runStorageConformance(name: string, make: () => ReplicaStorage<KvOperation>): void {
   describe(`${name} keeps the storage contract`, () => {
@@ -72,10 +78,44 @@ export function runStorageConformance(name: string, make: () => ReplicaStorage<K
       expect(all(storage.keys('ab'))).toEqual(['b', 'z', '\uffff', '😀']);
       expect(all(storage.keys('aa'))).toEqual(sorted.slice(1));
       expect(all(storage.keys('😀'))).toEqual([]);
-      expect(all(storage.keysDown())).toEqual(sorted.toReversed());
-      expect(all(storage.keysDown('z'))).toEqual(['b', 'ab', 'a']);
-      expect(all(storage.keysDown('y'))).toEqual(['b', 'ab', 'a']);
-      expect(all(storage.keysDown('a'))).toEqual([]);
+      expect(walked(storage, null, false)).toEqual(sorted);
+      expect(walked(storage, 'aa', false)).toEqual(sorted.slice(1));
+      expect(walked(storage, '😀', false)).toEqual([]);
+      expect(walked(storage, null, true)).toEqual(sorted.toReversed());
+      expect(walked(storage, 'z', true)).toEqual(['b', 'ab', 'a']);
+      expect(walked(storage, 'y', true)).toEqual(['b', 'ab', 'a']);
+      expect(walked(storage, 'a', true)).toEqual([]);
+    });
+
+    test('a walk gives what is under each key, until no more is wanted', () => {
+      for (const time of [1, 2, 3]) storage.insert(write(A, time, 'b'), time - 1);
+      storage.settle('b', true);
+      storage.setBase('c', write(B, 4, 'c'));
+      storage.insert(write(B, 5, 'a'), 0);
+      storage.insert(write(B, 6, 'd'), 0);
+      storage.remove('d', 0);
+      const found: unknown[] = [];
+      storage.walk(null, false, (key, { base, history }) => found.push([key, base, history.slice()]) < 2);
+      expect(found).toEqual([
+        ['a', null, [write(B, 5, 'a')]],
+        ['b', write(A, 1, 'b'), [write(A, 2, 'b'), write(A, 3, 'b')]],
+      ]);
+      found.length = 0;
+      storage.walk('d', true, (key, { base, history }) => found.push([key, base, history.length]) < 2);
+      expect(found).toEqual([
+        ['c', write(B, 4, 'c'), 0],
+        ['b', write(A, 1, 'b'), 2],
+      ]);
+    });
+
+    test('a walk may read other keys on its way', () => {
+      for (const [i, key] of ['a', 'b', 'c'].entries()) storage.insert(write(A, i + 1, key), 0);
+      const found: unknown[] = [];
+      storage.walk(null, false, (key, { history }) => {
+        for (const other of ['c', 'a', 'none']) storage.history(other);
+        return found.push([key, ...history]) > 0;
+      });
+      expect(found).toEqual(['a', 'b', 'c'].map((key, i) => [key, write(A, i + 1, key)]));
     });
 
     test('a run holds one origin, between two times', () => {

@@ -6,7 +6,7 @@ import { compareKeys } from '../../src/base/ids.js';
 import { promised } from '../../src/base/outcome.js';
 import { seededRandom } from '../../src/base/random.js';
 import { LmdbTable } from '../../src/storage/node/lmdb-table.js';
-import type { TableChanges } from '../../src/storage/table.js';
+import type { FoundEntry, TableChanges } from '../../src/storage/table.js';
 
 const A = 0;
 const B = 300;
@@ -31,9 +31,16 @@ describe('checkpoints in LMDB', () => {
     for (let next = items.next(); next.done !== true; next = items.next()) found.push(next.value);
     return found;
   };
+  const textOf = ({ bytes, length }: FoundEntry): string => new TextDecoder().decode(bytes.subarray(0, length));
   const text = (key: string): string | undefined => {
     const entry = table.entry(key);
-    return entry === undefined ? undefined : new TextDecoder().decode(entry.bytes.subarray(0, entry.length));
+    return entry === undefined ? undefined : textOf(entry);
+  };
+  /** The keys, and what was found with them. */
+  const walked = (after: string | null, reverse: boolean, most = Number.POSITIVE_INFINITY): [string, string][] => {
+    const found: [string, string][] = [];
+    table.walk(after, reverse, (key, entry) => found.push([key, textOf(entry)]) < most);
+    return found;
   };
   const meta = (): string | undefined => {
     const found = table.meta();
@@ -98,14 +105,25 @@ describe('checkpoints in LMDB', () => {
     ];
     await commit({ entries: keys.filter((key) => key !== '').map((key) => [key, bytes(key.slice(-3))] as const) });
     const sorted = keys.filter((key) => key !== '').sort(compareKeys);
+    const withText = (key: string): [string, string] => [key, key.slice(-3)];
     expect(all(table.keys())).toEqual(sorted);
     for (const [i, key] of sorted.entries()) {
       expect(text(key)).toBe(key.slice(-3));
       expect(all(table.keys(key))).toEqual(sorted.slice(i + 1));
-      expect(all(table.keysDown(key))).toEqual(sorted.slice(0, i).reverse());
+      expect(walked(key, false)).toEqual(sorted.slice(i + 1).map(withText));
+      expect(walked(key, true)).toEqual(sorted.slice(0, i).reverse().map(withText));
+      expect(walked(null, false, i + 1)).toEqual(sorted.slice(0, i + 1).map(withText));
     }
-    expect(all(table.keysDown())).toEqual(sorted.toReversed());
-    expect(all(table.keysDown(`${long}bb`))).toEqual(sorted.slice(0, sorted.indexOf(`${long}c`)).reverse());
+    expect(walked(null, true)).toEqual(sorted.toReversed().map(withText));
+    expect(walked(`${long}bb`, true)).toEqual(
+      sorted
+        .slice(0, sorted.indexOf(`${long}c`))
+        .reverse()
+        .map(withText),
+    );
+    const large = bytes('v'.repeat(200_000));
+    await commit({ entries: [['x', large]] });
+    expect(walked('a', false, 1)).toEqual([['x', 'v'.repeat(200_000)]]);
     await commit({ entries: [[`${long}a`, null]] });
     expect([text(`${long}a`), text(`${long}b`)]).toEqual([undefined, 'xxb']);
   });
@@ -154,7 +172,7 @@ describe('checkpoints in LMDB', () => {
       expect(table.run(A, i, 1_000).next().value).toEqual([i + 1, keys[i]]);
     }
     expect(all(table.keys('k0299'))).toEqual(keys.slice(300));
-    expect(all(table.keysDown('k0700'))).toEqual(keys.slice(0, 700).reverse());
+    expect(walked('k0700', true).map(([key]) => key)).toEqual(keys.slice(0, 700).reverse());
   });
 
   test('a file that became much longer than what is in it is written anew, while the table is in use', async () => {

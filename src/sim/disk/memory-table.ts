@@ -29,8 +29,11 @@ export class MemoryTable implements Table {
     return this.#sortedKeys.after(after);
   }
 
-  keysDown(before?: string): Iterator<string> {
-    return this.#sortedKeys.before(before);
+  walk(after: string | null, reverse: boolean, visit: (key: string, found: FoundEntry) => boolean): void {
+    for (const key of this.#sortedKeys.beyond(after, reverse)) {
+      const found = this.entry(key);
+      if (found !== undefined && !visit(key, found)) return;
+    }
   }
 
   *run(place: number, after: number, upTo: number): Generator<readonly [number, string], undefined> {

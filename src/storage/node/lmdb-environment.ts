@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type RootDatabaseOptions } from 'lmdb';
 import { BaristaError } from '../../base/errors.js';
+import type { FoundEntry } from '../table.js';
 
 /** What LMDB calls the file in its directory. */
 export const DATA_FILE = 'data.mdb';
@@ -25,11 +26,13 @@ const keyEncoder = {
 export interface LmdbEnvironment {
   readonly root: RootDatabase;
   readonly entries: Database<Buffer, string | Buffer>;
+  /** The entries once more, to be walked through: their values are LMDB's own bytes, good until the next read. */
+  readonly walked: Database<FoundEntry, string | Buffer>;
   readonly runs: Database<Buffer, Buffer>;
   readonly meta: Database<Buffer, string>;
 }
 
-const NAMES: readonly (keyof LmdbEnvironment)[] = ['entries', 'runs', 'meta'];
+const NAMES = ['entries', 'runs', 'meta'] as const;
 
 /**
  * `path` is a directory; it and what is in it are created if they are not there. A commit answers when it is on disk,
@@ -85,12 +88,26 @@ function openRoot(path: string, options: RootDatabaseOptions): OpenedRoot {
 
 function databasesOf(root: RootDatabase): LmdbEnvironment {
   const options = { encoding: 'binary', keyEncoder } as const;
+  // The types do not know of encoders.
+  const walked = { name: 'entries', ...options, encoder: passing() };
   return {
     root,
     entries: root.openDB({ name: 'entries', ...options }),
+    walked: root.openDB(walked),
     runs: root.openDB({ name: 'runs', encoding: 'binary', keyEncoding: 'binary' }),
     meta: root.openDB({ name: 'meta', ...options }),
   };
+}
+
+/** LMDB's own bytes of a value, in one object for all: no copy is made. */
+function passing() {
+  const found: { bytes: Uint8Array; length: number } = { bytes: new Uint8Array(), length: 0 };
+  const decode = (bytes: Uint8Array, length: number): FoundEntry => {
+    found.bytes = bytes;
+    found.length = length;
+    return found;
+  };
+  return { encode: <T>(value: T) => value, decode };
 }
 
 /** One transaction, on disk when this returns. */

@@ -79,18 +79,37 @@ export class LmdbTable implements Table {
   }
 
   *keys(after?: string): Generator<string, undefined> {
-    for (const key of this.#inOrder(this.#read(after === undefined ? {} : { start: firstAlike(after) }), compareKeys)) {
+    for (const key of this.#inOrder(this.#read(after === undefined ? {} : { start: firstAlike(after) }))) {
       if (after === undefined || compareKeys(key, after) > 0) yield key;
     }
     return undefined;
   }
 
-  *keysDown(before?: string): Generator<string, undefined> {
-    const range = { reverse: true, ...(before === undefined ? {} : { start: lastAlike(before) }) };
-    for (const key of this.#inOrder(this.#read(range), compareKeysDown)) {
-      if (before === undefined || compareKeys(key, before) < 0) yield key;
+  walk(after: string | null, reverse: boolean, visit: (key: string, found: FoundEntry) => boolean): void {
+    const compare = reverse ? compareKeysDown : compareKeys;
+    let isBeyond = after === null;
+    const give = (key: string, found: FoundEntry | undefined): boolean => {
+      isBeyond ||= compare(key, after as string) > 0;
+      return !isBeyond || found === undefined || visit(key, found);
+    };
+    let alike: Buffer[] = [];
+    const giveAlike = (): boolean => {
+      const keys = alike.map((key) => this.#textOf(key)).sort(compare);
+      alike = [];
+      return keys.every((key) => give(key, this.entry(key)));
+    };
+    const range = { reverse, ...(after === null ? {} : { start: reverse ? lastAlike(after) : firstAlike(after) }) };
+    for (const { key, value } of this.#environment.walked.getRange(range)) {
+      let found: FoundEntry | undefined = value;
+      if (alike.length > 0 && (typeof key === 'string' || !isAlike(key, alike[0] as Buffer))) {
+        if (!giveAlike()) return;
+        // Their reads took the place of what was found here.
+        if (typeof key === 'string') found = this.entry(key);
+      }
+      if (typeof key !== 'string') alike.push(key);
+      else if (!give(key, found)) return;
     }
-    return undefined;
+    giveAlike();
   }
 
   run(place: number, after: number, upTo: number): Iterator<readonly [number, string]> {
@@ -197,24 +216,23 @@ export class LmdbTable implements Table {
   }
 
   /** The keys as text. Long ones with one beginning stand together, in the order of their digests: they are put in order. */
-  *#inOrder(stored: Iterable<string | Buffer>, compare: (a: string, b: string) => number): Generator<string> {
+  *#inOrder(stored: Iterable<string | Buffer>): Generator<string> {
     let alike: string[] = [];
-    let beginning: Buffer | null = null;
+    let last: Buffer | null = null;
     for (const key of stored) {
-      const next = typeof key === 'string' ? null : key.subarray(0, DIRECT_KEY_BYTES_MAX);
-      if (beginning !== null && (next === null || !beginning.equals(next))) {
-        yield* alike.sort(compare);
+      if (last !== null && (typeof key === 'string' || !isAlike(key, last))) {
+        yield* alike.sort(compareKeys);
         alike = [];
       }
-      beginning = next;
+      last = typeof key === 'string' ? null : key;
       if (typeof key === 'string') yield key;
       else alike.push(this.#textOf(key));
     }
-    yield* alike.sort(compare);
+    yield* alike.sort(compareKeys);
   }
 
   /** A part at a time. */
-  *#read(range: { readonly start?: string | Buffer; readonly reverse?: boolean }): Generator<string | Buffer> {
+  *#read(range: { readonly start?: string | Buffer }): Generator<string | Buffer> {
     let keys = [...this.#environment.entries.getKeys({ ...range, limit: KEYS_READ })];
     while (keys.length > 0) {
       yield* keys;
@@ -257,6 +275,11 @@ function longKey(key: string): Buffer | null {
 function digestKey(key: Buffer): Buffer {
   const digest = createHash('sha256').update(key).digest().subarray(0, DIGEST_BYTES);
   return Buffer.concat([key.subarray(0, DIRECT_KEY_BYTES_MAX), digest]);
+}
+
+/** True for two long keys with one beginning, as LMDB has them. */
+function isAlike(a: Buffer, b: Buffer): boolean {
+  return a.compare(b, 0, DIRECT_KEY_BYTES_MAX, 0, DIRECT_KEY_BYTES_MAX) === 0;
 }
 
 /** Where a key stands, or the first of the long keys that begin as it does. */

@@ -134,14 +134,16 @@ export class Session<Op> {
    * request was made.
    */
   found(key: string, stamp: AcceptStamp, before = this.needsOf(key), basis?: VersionVector): void {
-    const replaces = basis === undefined && before === this.needsOf(key);
-    const others =
-      basis === undefined ? [] : Array.from(basis.entries(), ([origin, acceptTime]) => ({ origin, acceptTime }));
-    for (const write of [stamp, ...others]) {
-      this.#highest = Math.max(this.#highest, write.acceptTime);
-      if (this.#guarantees.has('writes-follow-reads')) this.#writeNeeds.raise(write.origin, write.acceptTime);
-      if (this.#guarantees.has('monotonic-reads')) this.#need(key, write, replaces);
-    }
+    this.#saw(key, stamp, basis === undefined && before === this.needsOf(key));
+    if (basis === undefined) return;
+    for (const [origin, acceptTime] of basis.entries()) this.#saw(key, { origin, acceptTime }, false);
+  }
+
+  #saw(key: string, stamp: AcceptStamp, replaces: boolean): void {
+    const { origin, acceptTime } = stamp;
+    this.#highest = Math.max(this.#highest, acceptTime);
+    if (this.#guarantees.has('writes-follow-reads')) this.#writeNeeds.raise(origin, acceptTime);
+    if (this.#guarantees.has('monotonic-reads')) this.#need(key, stamp, replaces);
   }
 
   get #isCausal(): boolean {

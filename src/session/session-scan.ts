@@ -1,6 +1,7 @@
 import { BaristaError } from '../base/errors.js';
 import type { ScanReply, ScanRequest } from '../bayou/read-messages.js';
 import { nameStamp } from '../bayou/write.js';
+import { AsyncLoop } from './async-loop.js';
 import { encodeCursor, type ScanPosition } from './scan-range.js';
 import type { Missing, Scan, ScanEntry } from './session.js';
 
@@ -27,14 +28,18 @@ export class SessionScan<V> implements Scan<V> {
   readonly kind = 'scan';
   readonly #steps: ScanSteps<V>;
   readonly #hold: boolean;
-  #position: ScanPosition;
+  readonly #from: ScanPosition;
+  #after: string | null;
   #left: number;
   #page: Page;
+  /** How many of its entries were given. */
+  #given = 0;
   #begun = false;
 
   private constructor(steps: ScanSteps<V>, position: ScanPosition, { limit, hold }: ScanSettings, page: Page) {
     this.#steps = steps;
-    this.#position = position;
+    this.#from = position;
+    this.#after = position.after;
     this.#left = limit;
     this.#hold = hold;
     this.#page = page;
@@ -53,40 +58,42 @@ export class SessionScan<V> implements Scan<V> {
   }
 
   get cursor(): string {
-    return encodeCursor(this.#position);
+    return encodeCursor({ ...this.#from, after: this.#after });
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ScanEntry<V>, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<ScanEntry<V>, undefined> {
     if (this.#begun) throw new BaristaError('ERR_OPTION', 'a scan is gone through once: begin another from its cursor');
     this.#begun = true;
-    try {
-      for (;;) {
-        for (const entry of this.#page.entries) {
-          if (this.#left <= 0) return undefined;
-          const read = this.#steps.read(entry);
-          this.#left -= 1;
-          this.#position = { ...this.#position, after: entry.key };
-          yield read;
-        }
-        if (this.#left <= 0 || this.#page.upTo === null) return undefined;
-        await this.#next(this.#page.upTo);
-      }
-    } finally {
-      this.#letGo();
+    return new AsyncLoop({ next: () => this.#step(), end: () => this.#letGo() });
+  }
+
+  /** The next entry, null if there is none; a promise only if a page has to be asked for. */
+  #step(): ScanEntry<V> | null | Promise<ScanEntry<V> | null> {
+    if (this.#left <= 0) return null;
+    const entry = this.#page.entries[this.#given];
+    if (entry === undefined) {
+      const { upTo } = this.#page;
+      return upTo === null ? null : this.#next(upTo).then(() => this.#step());
     }
+    const read = this.#steps.read(entry);
+    this.#given += 1;
+    this.#left -= 1;
+    this.#after = entry.key;
+    return read;
   }
 
   async #next(after: string): Promise<void> {
     const { snapshot } = this.#page;
     const entriesMax = Math.min(this.#left, PAGE_ENTRIES);
-    const page = await this.#steps.page({ ...this.#position, after, entriesMax, hold: this.#hold, snapshot });
+    const page = await this.#steps.page({ ...this.#from, after, entriesMax, hold: this.#hold, snapshot });
     if (page.kind === 'missing') {
       // Only without a snapshot: another replica took the place of the one that served the page before.
       const lacking = page.missing.map(nameStamp).join(', ');
       throw new BaristaError('ERR_DEP', `the scan cannot go on: the replica lacks ${lacking}`);
     }
-    this.#position = { ...this.#position, after };
+    this.#after = after;
     this.#page = page;
+    this.#given = 0;
   }
 
   /** The state need not be held any more. Nobody waits for that, and it lapses by itself too. */
@@ -94,6 +101,6 @@ export class SessionScan<V> implements Scan<V> {
     const { snapshot, upTo } = this.#page;
     if (snapshot === null || upTo === null) return;
     this.#page = { ...this.#page, snapshot: null };
-    this.#steps.page({ ...this.#position, after: upTo, entriesMax: 1, hold: false, snapshot }).catch(() => undefined);
+    this.#steps.page({ ...this.#from, after: upTo, entriesMax: 1, hold: false, snapshot }).catch(() => undefined);
   }
 }

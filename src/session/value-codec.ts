@@ -1,4 +1,6 @@
+import { markAsUntransferable } from 'node:worker_threads';
 import { BaristaError, messageOf } from '../base/errors.js';
+import { Slab } from '../base/slab.js';
 
 /** How a program's values stand in the store. What `encode` throws refuses the value, where it enters. */
 export interface ValueCodec<V> {
@@ -36,7 +38,13 @@ export const utf8: ValueCodec<string> = {
   decode: (bytes) => decoder.decode(bytes),
 };
 
-/** Bytes, as they are: copied when they enter, and when they are read. */
+/** Bytes sent elsewhere are copied, not taken away from the values that share their buffer. */
+const slab = new Slab(markAsUntransferable);
+
+/**
+ * Bytes, as they are: copied when they enter, and when they are read. Short values that were read share a buffer, as those of
+ * `Buffer.from` do: what is in one begins at its `byteOffset`.
+ */
 export const binary: ValueCodec<Uint8Array> = {
   name: 'binary',
   concatenates: true,
@@ -44,7 +52,7 @@ export const binary: ValueCodec<Uint8Array> = {
     if (!(value instanceof Uint8Array)) throw new TypeError(`a Uint8Array is wanted, not ${kindOf(value)}`);
     return new Uint8Array(value);
   },
-  decode: (bytes) => new Uint8Array(bytes),
+  decode: (bytes) => slab.copyOf(bytes),
 };
 
 /**

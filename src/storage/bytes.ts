@@ -1,9 +1,6 @@
+import { Slab } from '../base/slab.js';
+
 const INITIAL_BYTES = 4 * 1024;
-/** Short runs of bytes are copied into slabs of this size: a slab is cheaper to come by than many small buffers. */
-const SLAB_BYTES = 8 * 1024;
-const SLAB_SHARE_BYTES_MAX = 1024;
-/** Up to this length a loop copies faster than a call. */
-const LOOP_BYTES_MAX = 128;
 /** Short texts that came before are not made again; so many are kept, one for each hash. */
 const TEXTS_KEPT = 256;
 const TEXT_KEPT_BYTES_MAX = 64;
@@ -116,8 +113,7 @@ export class ByteReader {
   #bytes: Uint8Array = new Uint8Array();
   #at = 0;
   #end = 0;
-  #slab = new ArrayBuffer(0);
-  #slabUsed = 0;
+  readonly #slab = new Slab();
 
   constructor(bytes?: Uint8Array) {
     if (bytes !== undefined) this.open(bytes);
@@ -183,22 +179,7 @@ export class ByteReader {
   bytes(): Uint8Array {
     const length = this.number();
     const start = this.#take(length);
-    const copy = this.#allocate(length);
-    const bytes = this.#bytes;
-    if (length <= LOOP_BYTES_MAX) for (let at = 0; at < length; at++) copy[at] = bytes[start + at] as number;
-    else copy.set(bytes.subarray(start, start + length));
-    return copy;
-  }
-
-  #allocate(length: number): Uint8Array {
-    if (length > SLAB_SHARE_BYTES_MAX) return new Uint8Array(length);
-    if (this.#slabUsed + length > this.#slab.byteLength) {
-      this.#slab = new ArrayBuffer(SLAB_BYTES);
-      this.#slabUsed = 0;
-    }
-    const share = new Uint8Array(this.#slab, this.#slabUsed, length);
-    this.#slabUsed += length;
-    return share;
+    return this.#slab.copyOf(this.#bytes, start, length);
   }
 
   #textAt(start: number): string {

@@ -457,6 +457,14 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       if (first.kind !== 'found') throw new Error(first.kind);
       first.value.fill(9);
       expect(await session.get('own bytes')).toMatchObject({ value: new Uint8Array([1, 2, 3]) });
+      for (let round = 0; round < 2; round++) {
+        const scan = await session.scan({ prefix: 'own bytes' });
+        if (scan.kind === 'missing') throw new Error(scan.code);
+        for await (const { value } of scan) {
+          expect(value).toEqual(new Uint8Array([1, 2, 3]));
+          value.fill(9);
+        }
+      }
     });
 
     test('of a wrong type are refused where they enter, and what others stored where it is read', async () => {

@@ -1,8 +1,9 @@
 import { compareKeys } from '../base/ids.js';
 import type { BatchLimits } from './batch.js';
 import { yieldingTo } from './folding.js';
-import { Effects, isReplacedBy, worthAnew } from './key-history.js';
+import { Effects, worthAnew } from './key-history.js';
 import type { StorePage } from './messages.js';
+import { isReplacedBy } from './pruning.js';
 import type { VersionVector } from './version-vector.js';
 import type { Write } from './write.js';
 import type { WriteLog } from './write-log.js';
@@ -93,5 +94,8 @@ function takeKey<Op, Value>(
     const isReplaced = base !== null && isReplacedBy(write, base, log.order, log.rules);
     if (isReplaced || !worth.has(write)) log.giveUp(write, time);
   }
-  for (const write of [...folded.filter(isKnown), ...repeats]) log.drop(write);
+  for (const write of [...folded.filter(isKnown), ...repeats]) {
+    log.dropReplacedBy(write, theirs);
+    log.drop(write);
+  }
 }

@@ -479,14 +479,14 @@ export class Integration<Op, Value> {
     return ASK_AGAIN;
   }
 
-  /** Takes up what those have left who are gone; once every member was heard from since. */
-  adoptOrphans(now: number): void {
+  /** Takes up what those have left who are gone; once every member was heard from since. Up to where may be folded then. */
+  adoptOrphans(now: number): number {
     const { log, members, transfers, self } = this.#parts;
     // Who was never a member stamps again what it has.
     const isGone = (origin: Origin): boolean => origin !== self && log.seen.has(origin) && !members.isMember(origin);
-    const gone = [...log.storage.origins()].filter(isGone);
-    // What they brought is gone, so no transfer may count on it.
-    if (adoptOrphans(log, gone, (writes) => this.#adopt(writes, now))) transfers.reset();
+    const { any, waitsFrom } = adoptOrphans(log, isGone, (writes) => this.#adopt(writes, now));
+    if (any) transfers.reset();
+    return (waitsFrom ?? Number.POSITIVE_INFINITY) - 1;
   }
 
   /** Accepts a write anew, as the same operation of the same client; or the parts of a batch, under one stamp. */

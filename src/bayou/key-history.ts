@@ -2,7 +2,7 @@ import type { ClientId } from '../base/ids.js';
 import { countBefore } from '../base/search.js';
 import type { Folding, StateMachine } from '../base/state-machine.js';
 import { VersionVector } from './version-vector.js';
-import { type AcceptStamp, nameStamp, type StampOrder, type Write } from './write.js';
+import { type AcceptStamp, nameOperation, nameStamp, type StampOrder, type Write } from './write.js';
 
 /*
  * A key's history: its live writes in the log, ascending in the total order; before them stands the key's base, what the
@@ -59,10 +59,6 @@ function isTakenAnew<Op, Value>(
   );
 }
 
-function nameOf({ client, clientTime }: Write<unknown>): string {
-  return `${clientTime} ${client}`;
-}
-
 /** Which of some writes on one key take effect. */
 export class Effects<Op, Value> {
   readonly #rules: KeyRules<Op, Value>;
@@ -76,8 +72,8 @@ export class Effects<Op, Value> {
     this.#rules = rules;
     for (const write of history) {
       if (write.resubmitted !== true) continue;
-      const copies = this.#anew.get(nameOf(write));
-      if (copies === undefined) this.#anew.set(nameOf(write), [write]);
+      const copies = this.#anew.get(nameOperation(write));
+      if (copies === undefined) this.#anew.set(nameOperation(write), [write]);
       else copies.push(write);
     }
   }
@@ -89,7 +85,7 @@ export class Effects<Op, Value> {
 
   #isTakenAnew(write: Write<Op>): boolean {
     if (this.#anew.size === 0) return false;
-    return this.#anew.get(nameOf(write))?.some((later) => isTakenAnew(write, later, this.#rules)) === true;
+    return this.#anew.get(nameOperation(write))?.some((later) => isTakenAnew(write, later, this.#rules)) === true;
   }
 
   /** True if it yields to none before it. */
@@ -252,70 +248,6 @@ export class KeyFold<Op, Value> {
     if (value === undefined || this.#last === null) return null;
     return { kind: 'value', value, last: this.#last, expires, basis: this.#isMixed ? this.#basis : null };
   }
-}
-
-/**
- * The positions, descending, of the writes that the blind write at `position` lets go of: the same client's blind
- * writes with earlier client times before it, and its own first stamps if it was accepted anew, up to an operation that
- * reads the key. A total stays: copies of the operation that it is named after, which is not blind, must find it to yield to
- * it. The replica's `seen` must cover the write at `position`: a vector must never cover a write that is absent while what
- * replaced it is absent too.
- */
-export function prunableBehind<Op, Value>(
-  history: readonly Write<Op>[],
-  position: number,
-  { machine }: KeyRules<Op, Value>,
-): number[] {
-  const later = history[position] as Write<Op>;
-  const prunable: number[] = [];
-  if (!machine.isBlind(later.operation)) return prunable;
-  for (let i = position - 1; i >= 0; i--) {
-    const write = history[i] as Write<Op>;
-    if (!machine.isBlind(write.operation)) break;
-    if (replaces(later, write) && !machine.isTotal(write.operation)) prunable.push(i);
-  }
-  return prunable;
-}
-
-/** True if `write`, which would stand at `position`, is one that a write already there and covered by `seen` replaces. */
-export function isPrunedOnArrival<Op, Value>(
-  history: readonly Write<Op>[],
-  position: number,
-  write: Write<Op>,
-  seen: VersionVector,
-  { machine }: KeyRules<Op, Value>,
-): boolean {
-  if (!machine.isBlind(write.operation) || machine.isTotal(write.operation)) return false;
-  for (let i = position; i < history.length; i++) {
-    const later = history[i] as Write<Op>;
-    if (!machine.isBlind(later.operation)) return false;
-    if (replaces(later, write) && seen.covers(later.origin, later.acceptTime)) return true;
-  }
-  return false;
-}
-
-/** True if the blind write `later`, which stands after `write`, is a later operation of its client, or the same accepted anew. */
-function replaces<Op>(later: Write<Op>, write: Write<Op>): boolean {
-  if (later.client !== write.client) return false;
-  return later.clientTime > write.clientTime || (later.clientTime === write.clientTime && later.resubmitted === true);
-}
-
-/**
- * True if `write` need not be accepted anew where `other`, on the same key, stands after it: that is the same operation
- * accepted anew, or a later one of its client which overwrites it.
- */
-export function isReplacedBy<Op, Value>(
-  write: Write<Op>,
-  other: Write<Op>,
-  order: StampOrder,
-  { machine }: KeyRules<Op, Value>,
-): boolean {
-  if (!replaces(other, write) || order(other, write) <= 0) return false;
-  // It is named after one of the operations that it stands for, and that one does not bring back the others.
-  if (machine.isTotal(write.operation) && !machine.isBlind(other.operation)) return false;
-  if (other.clientTime === write.clientTime) return true;
-  // A total has the name of the last operation that it stands for, and may not have the one at hand in it.
-  return machine.isBlind(other.operation) && (machine.isBlind(write.operation) || !machine.isTotal(other.operation));
 }
 
 /**

@@ -1,8 +1,10 @@
-import type { Origin } from '../base/ids.js';
+import { compareKeys, type Origin } from '../base/ids.js';
+import { BATCH_PARTS_MAX } from '../base/limits.js';
 import { RunMerge } from './batch.js';
-import { foldHistory, isReplacedBy, positionOf, worthAnew } from './key-history.js';
+import { foldHistory, positionOf, worthAnew } from './key-history.js';
+import { isReplacedBy } from './pruning.js';
 import type { VersionVector } from './version-vector.js';
-import { hasSameStamp, nameWrite, type Write } from './write.js';
+import { hasSameStamp, nameOperation, nameWrite, type Write } from './write.js';
 import type { WriteLog } from './write-log.js';
 
 /*
@@ -12,8 +14,9 @@ import type { WriteLog } from './write-log.js';
 
 /**
  * Accepts anew the writes of each origin, up to the accept time that `upTo` says of it, that `known`, the vector of a peer, does not
- * cover: about `writesMax` of them, in the order in which they stand there. What is left of a batch gets one stamp again. True if
- * there were any.
+ * cover: about `writesMax` of them, in the order in which they stand there. What is left of a batch gets one stamp again, where
+ * the first of it stands, also if it came under several: of a retry, or from others that accepted parts of it anew. True if there
+ * were any.
  */
 export function resubmit<Op, Value>(
   log: WriteLog<Op, Value>,
@@ -24,7 +27,7 @@ export function resubmit<Op, Value>(
 ): boolean {
   const merge = new RunMerge<Op>(log.order);
   for (const origin of log.storage.origins()) merge.add(log.storage.run(origin, known.get(origin), upTo(origin)));
-  const batches = takeBatches(merge, writesMax);
+  const batches = joined(takeBatches(merge, writesMax), merge);
   const due = batches.flat();
   const isDue = ({ origin, acceptTime }: Write<Op>): boolean =>
     acceptTime <= upTo(origin) && !known.covers(origin, acceptTime);
@@ -40,9 +43,48 @@ export function resubmit<Op, Value>(
   for (const write of due) log.giveUp(write, upTo(write.origin));
   for (const batch of batches) {
     const left = batch.filter((write) => worth.has(write));
-    if (left.length > 0) adopt(left);
+    adoptJoined(left, adopt);
   }
   return due.length > 0;
+}
+
+/**
+ * With those of one batch together, where the first of them stands: they may have several stamps. What is left of these batches in
+ * `merge` goes with them.
+ */
+function joined<Op>(
+  groups: readonly (readonly Write<Op>[])[],
+  rest: RunMerge<Op> | null = null,
+): readonly (readonly Write<Op>[])[] {
+  const joined: (readonly Write<Op>[])[] = [];
+  const batches = new Map<string, Write<Op>[]>();
+  for (const group of groups) {
+    const name = group[0]?.part === true ? nameOperation(group[0]) : null;
+    const batch = name === null ? undefined : batches.get(name);
+    if (batch !== undefined) {
+      batch.push(...group);
+      continue;
+    }
+    const own = [...group];
+    joined.push(own);
+    if (name !== null) batches.set(name, own);
+  }
+  if (rest === null || batches.size === 0) return joined;
+  for (let write = rest.peek(); write !== undefined; rest.advance(), write = rest.peek()) {
+    if (write.part === true) batches.get(nameOperation(write))?.push(write);
+  }
+  return joined;
+}
+
+/**
+ * Accepts the parts of a batch anew, or one write: of each key one, ascending. A client that gave two batches one name gets no larger
+ * batch than there may be.
+ */
+function adoptJoined<Op>(parts: readonly Write<Op>[], adopt: (writes: readonly Write<Op>[]) => void): void {
+  const keys = new Map<string, Write<Op>>();
+  for (const part of parts) if (!keys.has(part.key)) keys.set(part.key, part);
+  const left = [...keys.values()].sort((a, b) => compareKeys(a.key, b.key));
+  for (let at = 0; at < left.length; at += BATCH_PARTS_MAX) adopt(left.slice(at, at + BATCH_PARTS_MAX));
 }
 
 /** The next writes, about `writesMax`, those of one stamp together. */
@@ -123,52 +165,77 @@ function dissolveKey<Op, Value>(
 }
 
 /**
- * Takes up what was received of `gone`, origins that take no part any more, and that nobody claims: a transfer that was cut
+ * Takes up what was received of origins that take no part any more, `isGone`, and that nobody claims: a transfer that was cut
  * brought it, and who could have given the rest has lost it. What nothing overwrites, and it nothing that others hold, is
  * accepted anew, as it would be lost otherwise; the rest leaves the log. Of a batch, what nothing overwrites, if all of that may
  * be; under one stamp. Only once every member was heard from since they are gone: then nobody claims it who could still hand it
- * on. True if there was some.
+ * on. What depends on writes of members that are not claimed yet waits until they are.
  */
 export function adoptOrphans<Op, Value>(
   log: WriteLog<Op, Value>,
-  gone: Iterable<Origin>,
+  isGone: (origin: Origin) => boolean,
   adopt: (writes: readonly Write<Op>[]) => void,
-): boolean {
+): Orphans {
   const merge = new RunMerge<Op>(log.order);
-  for (const origin of gone) merge.add(log.storage.run(origin, log.seen.get(origin), Number.POSITIVE_INFINITY));
-  const batches = takeBatches(merge, Number.POSITIVE_INFINITY);
-  const leaving = new Set(batches.flat().map(nameWrite));
-  const lost = new Set<string>();
-  // What becomes of one depends on those that stand after it.
-  const left = batches.toReversed().map((batch) => {
-    const fates = batch.map((orphan) => fateOf(log, orphan, leaving, lost));
-    const isAdopted = !fates.includes('lost');
-    if (!isAdopted) for (const orphan of batch) lost.add(nameWrite(orphan));
-    return isAdopted ? batch.filter((_, i) => fates[i] === 'left') : [];
-  });
-  for (const batch of batches) {
-    const adopted = left.pop() ?? [];
-    for (const orphan of batch) log.drop(orphan);
-    if (adopted.length > 0) adopt(adopted);
+  for (const origin of log.storage.origins()) {
+    if (isGone(origin)) merge.add(log.storage.run(origin, log.seen.get(origin), Number.POSITIVE_INFINITY));
   }
-  return batches.length > 0;
+  const orphans = takeBatches(merge, Number.POSITIVE_INFINITY);
+  const fates: Fates = { leaving: new Set(orphans.flat().map(nameWrite)), lost: new Set(), waiting: new Set() };
+  const left: (readonly Write<Op>[])[] = [];
+  // What becomes of one depends on those that stand after it.
+  for (const batch of orphans.toReversed()) {
+    const own = batch.map((orphan) => fateOf(log, orphan, fates));
+    const isLost = own.includes('lost');
+    const becomes = own.includes('waits') ? fates.waiting : isLost ? fates.lost : null;
+    for (const orphan of batch) becomes?.add(nameWrite(orphan));
+    left.push(becomes === null ? batch.filter((_, i) => own[i] === 'left') : []);
+  }
+  const waits = (write: Write<Op>): boolean => fates.waiting.has(nameWrite(write));
+  const all = orphans.flat();
+  const due = all.filter((orphan) => !waits(orphan));
+  for (const orphan of due) log.drop(orphan);
+  for (const batch of joined(left.toReversed())) adoptJoined(batch, adopt);
+  return { any: due.length > 0, waitsFrom: all.find(waits)?.acceptTime ?? null };
+}
+
+export interface Orphans {
+  /** True if some were taken up, or let go of: no transfer may count on what it brought any more. */
+  readonly any: boolean;
+  /** The accept time of the first that waits: to fold it would lose it. Null if none does. */
+  readonly waitsFrom: number | null;
+}
+
+interface Fates {
+  /** By name, all orphans; */
+  readonly leaving: ReadonlySet<string>;
+  /** those that would overwrite what others hold; */
+  readonly lost: Set<string>;
+  /** and those of which cannot be said yet what is to become of them. */
+  readonly waiting: Set<string>;
 }
 
 /**
  * What is to become of an orphan: it is `left`, and accepted anew; or `settled`, since something that stays overwrites it, or is
- * the same operation, or it takes no effect; or `lost`, since it would overwrite what others hold. `lost`: those that are.
+ * the same operation, or it takes no effect; or `lost`, since it would overwrite what others hold. Or it `waits` for those after
+ * it. A part that only orphans overwrite is left, for the others of its batch: whoever gets that gets it whole.
  */
 function fateOf<Op, Value>(
   log: WriteLog<Op, Value>,
   orphan: Write<Op>,
-  leaving: ReadonlySet<string>,
-  lost: ReadonlySet<string>,
-): 'left' | 'settled' | 'lost' {
+  { leaving, lost, waiting }: Fates,
+): 'left' | 'settled' | 'lost' | 'waits' {
   const { isBlind } = log.rules.machine;
   const history = log.storage.history(orphan.key).filter((write) => !lost.has(nameWrite(write)));
   const later = history.filter((write) => log.order(write, orphan) > 0);
-  if (later.some(({ operation }) => isBlind(operation))) return 'settled';
   const isLeaving = (write: Write<Op>): boolean => leaving.has(nameWrite(write));
+  const isClaimed = ({ origin, acceptTime }: Write<Op>): boolean => log.seen.covers(origin, acceptTime);
+  const blind = later.filter(({ operation }) => isBlind(operation));
+  if (blind.some(isClaimed)) return 'settled';
+  // Of an origin that is not known none need ever be claimed.
+  const isComing = (write: Write<Op>): boolean => !isLeaving(write) && !isClaimed(write) && log.seen.has(write.origin);
+  if (later.some((write) => waiting.has(nameWrite(write)) || isComing(write))) return 'waits';
+  if (blind.some((write) => orphan.part !== true || !isLeaving(write))) return 'settled';
   if (isBlind(orphan.operation)) return later.every(isLeaving) ? 'left' : 'lost';
   const { client, clientTime } = orphan;
   const copies = history.filter((write) => write.client === client && write.clientTime === clientTime);

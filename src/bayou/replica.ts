@@ -294,10 +294,10 @@ export class Replica<Op, Value> {
   compact(now: number): boolean {
     if (!this.hasToFold(now) || this.#integration.isBehind) return false;
     if (this.#members.alone) this.#clock.advance(now);
-    if (this.stable > 0) this.#integration.adoptOrphans(now);
+    const decided = this.stable > 0 ? this.#integration.adoptOrphans(now) : Number.POSITIVE_INFINITY;
     if (this.#isPinned(now)) return false;
     // A stranger may bring writes down to a window below what was attested, and those may repeat others a window older.
-    const upTo = this.stable - 2 * this.#retryWindow;
+    const upTo = Math.min(this.stable - 2 * this.#retryWindow, decided);
     if (upTo <= this.#log.baseTime && !this.#log.hasExpired(this.#log.baseTime)) return false;
     const { more, dropped } = this.#log.fold(upTo, FOLD_WRITES, this.#members.alone);
     if (dropped) this.#transfers.reset();

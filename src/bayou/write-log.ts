@@ -2,18 +2,11 @@ import { assert } from '../base/assert.js';
 import type { ClientId, Origin } from '../base/ids.js';
 import { type BatchLimits, cutBatch, RunMerge } from './batch.js';
 import { foldKey } from './folding.js';
-import {
-  type Folded,
-  foldHistory,
-  isPrunedOnArrival,
-  type KeyRules,
-  positionOf,
-  prunableBehind,
-  type Unknown,
-} from './key-history.js';
+import { type Folded, foldHistory, type KeyRules, positionOf, type Unknown } from './key-history.js';
 import { LongHistories } from './long-histories.js';
 import type { PullBatch } from './messages.js';
 import type { KeyEntry, ReplicaStorage } from './ports.js';
+import { isPrunedOnArrival, isReplacedBy, replacedBatch, replacedSince } from './pruning.js';
 import { VersionVector } from './version-vector.js';
 import { type AcceptStamp, areOneBatch, nameWrite, type StampOrder, type Write } from './write.js';
 
@@ -42,12 +35,12 @@ export class WriteLog<Op, Value> {
   readonly #long: LongHistories<Op, Value>;
   readonly #self: Origin;
   /**
-   * Keys on which a received write may replace others once it is claimed. Bounded: what is forgotten costs space until it
-   * is folded, and nothing else.
+   * Keys on which a received write may replace others once it is claimed, or be replaced; and the accept time of the first such
+   * write. Bounded: what is forgotten costs space until it is folded, and nothing else.
    */
-  #received = new Set<string>();
+  #received = new Map<string, number>();
   /** Those of them that are to be looked at, since something was claimed. */
-  #pruning = new Set<string>();
+  #pruning = new Map<string, number>();
   /** Of each origin that writes were received of, the highest accept time; unless some may be left of an earlier life. */
   readonly #reached = new Map<Origin, number>();
   /** By what is lacking, an operation that lacks it. */
@@ -211,7 +204,7 @@ export class WriteLog<Op, Value> {
     const isClaimed = this.seen.covers(write.origin, write.acceptTime);
     if (isClaimed && !(again && write.acceptTime > this.baseTime)) return;
     const history = this.storage.history(write.key);
-    if (history.length > 0 && this.#received.size < PRUNING_KEYS_MAX) this.#received.add(write.key);
+    if (history.length > 0) this.#noteReceived(write.key, write.acceptTime);
     const position = positionOf(history, write, this.order);
     const there = history[position];
     if (there !== undefined && this.order(there, write) === 0) return;
@@ -241,9 +234,9 @@ export class WriteLog<Op, Value> {
       if (!this.seen.covers(origin, time)) fresh = true;
       this.raiseSeen(origin, time);
     }
-    for (const key of this.#pruning) this.#received.add(key);
+    for (const [key, from] of this.#pruning) this.#noteReceived(key, from);
     this.#pruning = this.#received;
-    this.#received = new Set();
+    this.#received = new Map();
     this.prune();
     return fresh;
   }
@@ -251,12 +244,17 @@ export class WriteLog<Op, Value> {
   /** Drops what is replaced by what was claimed since, on some of the keys that have more than one write. True if keys are left. */
   prune(): boolean {
     let left = PRUNE_KEYS;
-    for (const key of this.#pruning) {
+    for (const [key, from] of this.#pruning) {
       if (left-- === 0) return true;
       this.#pruning.delete(key);
-      if (!this.#pruneKey(key)) this.#received.add(key);
+      this.#pruneKey(key, from);
     }
     return false;
+  }
+
+  #noteReceived(key: string, from: number): void {
+    const noted = this.#received.get(key);
+    if (noted === undefined ? this.#received.size < PRUNING_KEYS_MAX : from < noted) this.#received.set(key, from);
   }
 
   /** True if the base store holds writes that `vector` does not cover. */
@@ -371,8 +369,24 @@ export class WriteLog<Op, Value> {
         const isPast = last !== undefined && this.order(next.value, last) > 0;
         if (!isPast && !sent.has(nameWrite(next.value))) due.push(next.value);
       }
-      for (const write of due) this.drop(write);
+      for (const write of due) {
+        this.dropReplacedBy(write, seen);
+        this.drop(write);
+      }
     }
+  }
+
+  /**
+   * Drops the parts of batches that `write`, which is about to leave the log, has replaced, and that `known` does not cover: they
+   * stayed for the others of their batches, and nothing would tell any more that they are replaced.
+   */
+  dropReplacedBy(write: Write<Op>, known: VersionVector): void {
+    if (!this.rules.machine.isBlind(write.operation)) return;
+    const parts = this.storage.history(write.key).filter((other) => {
+      if (other.part !== true || this.order(other, write) >= 0) return false;
+      return !known.covers(other.origin, other.acceptTime) && isReplacedBy(other, write, this.order, this.rules);
+    });
+    for (const part of parts) this.drop(part);
   }
 
   /** Every write of the log in the total order, after `after` if it is not null. */
@@ -406,29 +420,21 @@ export class WriteLog<Op, Value> {
     return there !== undefined && this.order(there, write) === 0 ? position : null;
   }
 
-  /** False if some write on the key may not be claimed yet. */
-  #pruneKey(key: string): boolean {
-    let isClaimed = true;
-    if (!this.#long.mayHaveBlind(key)) return isClaimed;
-    for (let position = this.storage.history(key).length - 1; position >= 0; position--) {
-      const history = this.storage.history(key);
-      const write = history[position] as Write<Op>;
-      if (!this.seen.covers(write.origin, write.acceptTime)) {
-        isClaimed = false;
-        continue;
-      }
-      const prunable = prunableBehind(history, position, this.rules);
-      for (const place of prunable) this.remove(key, place);
-      position -= prunable.length;
+  /** Drops what is replaced on the key since writes came that stand at `from` or after; what is not claimed yet is left for later. */
+  #pruneKey(key: string, from: number): void {
+    if (!this.#long.mayHaveBlind(key)) return;
+    const { places, unclaimed } = replacedSince(this.storage.history(key), from, this.seen, this.rules);
+    for (const place of places) {
+      const write = this.storage.history(key)[place] as Write<Op>;
+      if (write.part !== true) this.remove(key, place);
+      else for (const part of replacedBatch(write, this.storage, this.seen, this.order, this.rules)) this.drop(part);
     }
-    return isClaimed;
+    if (unclaimed !== null) this.#noteReceived(key, unclaimed);
   }
 
   #pruneBehind(write: Write<Op>): void {
     assert(this.seen.covers(write.origin, write.acceptTime), 'only what may be claimed replaces older writes');
-    const history = this.storage.history(write.key);
-    if (history.length === 1) return;
-    const position = positionOf(history, write, this.order);
-    for (const prunable of prunableBehind(history, position, this.rules)) this.remove(write.key, prunable);
+    const isAlone = this.storage.history(write.key).length === 1;
+    if (!isAlone && this.rules.machine.isBlind(write.operation)) this.#pruneKey(write.key, write.acceptTime);
   }
 }

@@ -50,6 +50,11 @@ export function nameWrite<Op>(write: Write<Op>): string {
   return `${nameStamp(write)} ${write.key}`;
 }
 
+/** Names an operation, or a batch, of whichever stamp. */
+export function nameOperation<Op>({ client, clientTime }: Pick<Write<Op>, 'client' | 'clientTime'>): string {
+  return `${clientTime} ${client}`;
+}
+
 /** A stamp in words. */
 export function nameStamp({ origin, acceptTime }: AcceptStamp): string {
   return `${acceptTime}@${origin}`;

@@ -104,7 +104,7 @@ describe('a batch', () => {
     // It replaces a part, and comes after the batch.
     a.accept(put('c', 2, 'x', '2'), 0);
     pullOne(b, a);
-    expect([get(b, 'x'), get(b, 'y')]).toEqual(['old', '1']);
+    expect([get(b, 'x'), get(b, 'y')]).toEqual(['1', '1']);
     expect(together(b, 'x', 'y')).toBe('old -');
     expect(scanned(b)).toBe('x=old');
     const held = page(b, { entriesMax: 1, hold: true });
@@ -118,11 +118,32 @@ describe('a batch', () => {
     expect(rest).toMatchObject({ kind: 'page', entries: [] });
   });
 
-  test('loses parts to what its client writes later, as other writes do', () => {
-    const a = replicaOf('a');
+  test('stays whole until each of its parts was replaced by what its client writes later', () => {
+    const [a, b] = clusterOf(['a', 'b']) as [KvReplica, KvReplica];
     a.accept(batch('c', 1, { x: '1', y: '1' }), 0);
     a.accept(put('c', 2, 'x', '2'), 0);
-    expect(log(a)).toEqual(['1@a#1 y', '2@a#1 x']);
+    a.accept(put('c', 3, 'x', '3'), 0);
+    exchange([a, b]);
+    for (const replica of [a, b]) expect(log(replica)).toEqual(['1@a#1 x', '1@a#1 y', '3@a#1 x']);
+    a.accept(put('c', 4, 'y', '4'), 0);
+    expect(log(a)).toEqual(['3@a#1 x', '5@a#1 y']);
+    a.accept(batch('c', 5, { x: '5', y: '5' }), 0);
+    expect(log(a)).toEqual(['6@a#1 x', '6@a#1 y']);
+    exchange([a, b]);
+    expect(log(b)).toEqual(log(a));
+  });
+
+  test('of which one part is replaced where it is, and another by what a transfer brings, goes with the claim', () => {
+    const [a, b] = clusterOf(['a', 'b']) as [KvReplica, KvReplica];
+    a.accept(batch('c', 1, { x: '1', y: '1' }), 0);
+    exchange([a, b]);
+    a.accept(put('c', 2, 'x', '2'), 0);
+    b.accept(put('c', 3, 'y', '3', 2), 0);
+    a.accept(put('d', 1, 'z', 'behind', 5), 0);
+    pullOne(b, a);
+    expect(log(b)).toEqual(['1@a#1 x', '1@a#1 y', '3@a#1 x', '4@b#1 y']);
+    exchange([a, b]);
+    for (const replica of [a, b]) expect(log(replica)).toEqual(['3@a#1 x', '4@b#1 y', '6@a#1 z']);
   });
 
   test('that two replicas accepted takes effect once', () => {
@@ -224,6 +245,25 @@ describe('who rejoins', () => {
     for (const { replica } of [a, c]) expect(together(replica, 'n', 'w', 'x')).toBe('3 behind 1');
   });
 
+  test('leaves out the part that its client has overwritten elsewhere, where others have folded that and more', () => {
+    const [a, c] = ['a', 'c'].map((id) => homeOf(id, TERMS)) as [ReturnType<typeof homeOf>, ReturnType<typeof homeOf>];
+    introduce([a.replica, c.replica]);
+    exchange([a.replica, c.replica], NOW);
+    const reply = c.replica.accept(batch('w', 1, { x: '1', y: '1' }), NOW);
+    const { acceptTime } = reply.kind === 'accepted' ? reply.stamp : expect.fail(reply.kind);
+    a.replica.accept(put('w', 2, 'y', '2', acceptTime), NOW);
+    pull(c.replica, a.replica, LIMITS, NOW);
+    expect(c.replica.logSize).toBe(3);
+    a.replica.accept(put('z', 1, 'y', 'newer'), NOW);
+    a.replica.retire(c.replica.id);
+    fold(a.replica, LATER);
+    expect(log(a.replica)).toEqual([]);
+    expect(tryPull(c.replica, a.replica, LATER)).toMatchObject({ code: 'ERR_RETIRED' });
+    rejoin(c, a.replica);
+    exchange([c.replica, a.replica], LATER);
+    for (const { replica } of [a, c]) expect(together(replica, 'x', 'y')).toBe('1 newer');
+  });
+
   /** `b` accepts a batch that `a` gets by a transfer that is cut, and loses its disk. */
   function leaveOrphan() {
     const [a, b, c] = ['a', 'b', 'c'].map((id) => replicaOf(id, TERMS)) as [KvReplica, KvReplica, KvReplica];
@@ -256,6 +296,33 @@ describe('who rejoins', () => {
     pull(a, c, LIMITS, LATER);
     takeUp(a, [c, b2]);
     for (const replica of [a, c, b2]) expect(together(replica, 'k', 'l', 'n')).toBe('newer orphan 1');
+  });
+
+  test('nor without one that its client had replaced before it was lost, with what replaced it', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((id) => replicaOf(id, TERMS)) as [KvReplica, KvReplica, KvReplica];
+    introduce([a, b, c]);
+    exchange([a, b, c], NOW);
+    b.accept(batch('x', 1, { k: '1', l: '1' }), NOW);
+    b.accept(put('x', 2, 'k', '2'), NOW);
+    pullOne(a, b, NOW);
+    const b2 = openOver(new MemoryStorage(kvOperationCodec), 'b', TERMS, { incarnation: 2 });
+    for (const replica of [a, c]) replica.meet(b2.origin);
+    takeUp(a, [c, b2]);
+    for (const replica of [a, c, b2]) expect(together(replica, 'k', 'l')).toBe('1 1');
+  });
+
+  test('and not before what overwrites a part is claimed', () => {
+    const { a, c, b2 } = leaveOrphan();
+    exchange([a, c, b2], LATER);
+    c.accept(batch('z', 1, { k: 'newer', m: 'newer' }), LATER);
+    c.accept(put('z', 2, 'm', 'behind'), LATER);
+    // It is here, and what is claimed does not cover it: what became of its own batch is not known yet.
+    pullOne(a, c, LATER);
+    fold(a, LATER);
+    expect(together(a, 'k', 'l', 'n')).toBe('- - -');
+    exchange([a, c, b2], LATER);
+    takeUp(a, [c, b2]);
+    for (const replica of [a, c, b2]) expect(together(replica, 'k', 'l', 'm', 'n')).toBe('newer orphan behind 1');
   });
 
   test('and not at all if a part would overwrite what others hold', () => {

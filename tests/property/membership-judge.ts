@@ -1,3 +1,5 @@
+import groupBy from 'lodash/groupBy.js';
+import intersection from 'lodash/intersection.js';
 import type { ClientId } from '../../src/base/ids.js';
 import { type AcceptStamp, stampOrder, type Write } from '../../src/bayou/write.js';
 import type { KvOperation } from '../../src/machine/kv.js';
@@ -31,18 +33,22 @@ export class Judge {
   readonly #retryWindow: number;
   /** The keys of which one group's value was put, as it was folded apart: of what others had nothing is known any more. */
   readonly #put = new Set<string>();
+  /** Stamps that were given to one key each. */
+  readonly #single = new Set<string>();
 
   /** `retryWindow`: in accept times. */
   constructor(retryWindow: number) {
     this.#retryWindow = retryWindow;
   }
 
-  stamped({ key, client, clientTime, origin, acceptTime, operation }: Write<KvOperation>): void {
+  /** `isPut`: what is left of a base store that was taken apart was put there, key by key. */
+  stamped({ key, client, clientTime, origin, acceptTime, operation }: Write<KvOperation>, isPut: boolean): void {
     const name = `${client}:${clientTime} ${key}`;
     const isDelete = operation.kind === 'delete';
     const known = this.#operations.get(name) ?? { key, client, clientTime, isDelete, operation, stamps: [] };
     if (operation.kind === 'total') this.#put.add(key);
     const stamp = { origin, acceptTime };
+    if (isPut) this.#single.add(nameOf(stamp));
     if (!known.stamps.some((other) => order(other, stamp) === 0)) known.stamps.push(stamp);
     this.#operations.set(name, known);
   }
@@ -94,11 +100,34 @@ export class Judge {
       if (valuesOf(node, asOf) !== valuesOf(first, asOf)) return `the stores of ${node.id} and ${first.id} differ`;
       if (!node.replica.seen().equals(first.replica.seen())) return `the vectors of ${node.id} and ${first.id} differ`;
     }
+    const divided = this.#divided();
+    if (divided !== null) return divided;
     for (const key of keys) {
       const use = useOf(key);
       if (use === 'any' || this.#put.has(key)) continue;
       const wrong = use === 'put' ? this.#judgeKey(first, key) : this.#judgeSum(first, key);
       if (wrong !== null) return `${key}: ${wrong}`;
+    }
+    return null;
+  }
+
+  /** A replica that gave parts of a batch, which stood under one stamp, stamps with no key in common; null if none did. */
+  #divided(): string | null {
+    for (const parts of Object.values(groupBy([...this.#operations.values()], nameOfBatch))) {
+      const given = parts
+        .flatMap(({ key, stamps }) => stamps.map((stamp) => ({ key, stamp })))
+        .filter(({ stamp }) => !this.#single.has(nameOf(stamp)));
+      for (const [origin, own] of Object.entries(groupBy(given, ({ stamp }) => stamp.origin))) {
+        // What was accepted anew by several, and lost other parts at each, stands under several stamps.
+        const others = given.filter(({ stamp }) => stamp.origin !== origin).map(({ stamp }) => nameOf(stamp));
+        if (new Set(others).size > 1) continue;
+        const keys = Object.values(groupBy(own, ({ stamp }) => stamp.acceptTime)).map((same) =>
+          same.map(({ key }) => key),
+        );
+        if (keys.some((some) => keys.some((others) => some !== others && intersection(some, others).length === 0))) {
+          return `${origin} divided ${nameOfBatch(parts[0] as Operation)}: ${own.map(({ key, stamp }) => `${key} ${nameOf(stamp)}`)}`;
+        }
+      }
     }
     return null;
   }
@@ -171,6 +200,10 @@ export function stateOf({ replica, storage }: Node): string {
   });
   const { base, retired } = replica;
   return `${store.join(' ')} | seen ${replica.seen()} | base ${base} retired ${retired} | log ${storage.size}: ${log}`;
+}
+
+function nameOfBatch({ client, clientTime }: Operation): string {
+  return `${client}:${clientTime}`;
 }
 
 export function nameOf({ origin, acceptTime }: AcceptStamp): string {

@@ -80,8 +80,11 @@ export interface NodeParts {
   /** Null: it keeps its data in memory that outlives its process. */
   readonly disk: Disk | null;
   readonly random: Random;
-  /** Told of each stamp that it gave, once that is durable. */
-  readonly onStamped: (write: Write<KvOperation>) => void;
+  /**
+   * Told of each stamp that it gave, once that is durable; `isPut`: to what is left of a key of its base store, which it took
+   * apart.
+   */
+  readonly onStamped: (write: Write<KvOperation>, isPut: boolean) => void;
 }
 
 /** A replica, its storage, and the pulls it has under way: its process ends, and starts again over what it kept. */
@@ -98,7 +101,9 @@ export class Node {
   #life = 0;
   #doomed = false;
   /** Stamps that are not durable yet. */
-  #stamped: Write<KvOperation>[] = [];
+  #stamped: { readonly write: Write<KvOperation>; readonly isPut: boolean }[] = [];
+  /** The keys whose base was let go of in this step. */
+  readonly #letGo = new Set<string>();
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -126,6 +131,7 @@ export class Node {
    */
   keep(): boolean {
     const { disk, random } = this.#parts;
+    this.#letGo.clear();
     if (disk === null) return this.#tell();
     if (random.below(4) === 0) disk.commit();
     if (!this.#doomed) {
@@ -162,7 +168,7 @@ export class Node {
     if (disk !== null) {
       disk.lose();
       this.#storage = this.#watch(disk.open());
-      this.#stamped = this.#stamped.filter(({ origin: of, acceptTime }) => {
+      this.#stamped = this.#stamped.filter(({ write: { origin: of, acceptTime } }) => {
         return this.#storage.run(of, acceptTime - 1, acceptTime).next().done !== true;
       });
     }
@@ -179,15 +185,21 @@ export class Node {
   /** Notes what stamps the replica gives: its own at first, and again to what it stamps anew. */
   #watch(storage: ReplicaStorage<KvOperation>): ReplicaStorage<KvOperation> {
     const insert = storage.insert.bind(storage);
+    const setBase = storage.setBase.bind(storage);
     storage.insert = (write, position) => {
       insert(write, position);
-      if (replicaIdOf(write.origin) === this.id) this.#stamped.push(write);
+      if (replicaIdOf(write.origin) !== this.id) return;
+      this.#stamped.push({ write, isPut: this.#letGo.has(write.key) });
+    };
+    storage.setBase = (key, base) => {
+      if (base === null) this.#letGo.add(key);
+      setBase(key, base);
     };
     return storage;
   }
 
   #tell(): true {
-    for (const write of this.#stamped.splice(0)) this.#parts.onStamped(write);
+    for (const { write, isPut } of this.#stamped.splice(0)) this.#parts.onStamped(write, isPut);
     return true;
   }
 }

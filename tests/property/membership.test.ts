@@ -60,3 +60,20 @@ test.each(ONCE_FAILED)('nor does the history of %s clocks and seed %i: %s', (clo
 test('nor one of operations, of which a replica that is asked for its base store has a part that nobody claims', () => {
   expect(tryMembership(425, 'hybrid', { operations: true })).toBeNull();
 });
+
+/** What each of these showed first, of which a batch was seen in halves or accepted anew apart. */
+const ONCE_IN_HALVES = [
+  [
+    'logical',
+    'pulls',
+    1329,
+    'a part that its client had replaced, whose replacement was lost with a member that was retired',
+  ],
+  ['hybrid', 'both', 686, 'a part that was kept though replaced, and outlived what replaced it'],
+  ['hybrid', 'pulls', 474, 'parts that one who rejoins has under several stamps'],
+] as const;
+
+test.each(ONCE_IN_HALVES)('nor shows the history of %s clocks, %s and seed %i a batch in halves: %s', (...args) => {
+  const [clock, exchange, seed] = args;
+  expect(tryMembership(seed, clock, { batches: true, exchange })).toBeNull();
+});

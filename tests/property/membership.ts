@@ -169,7 +169,7 @@ class History {
       terms: this.#terms,
       disk: this.#onDisk ? new Disk(this.#random) : null,
       random: this.#random,
-      onStamped: (write) => this.#judge.stamped(write),
+      onStamped: (write, isPut) => this.#judge.stamped(write, isPut),
     });
     if (this.#merging.below(2) === 0) node.learn();
     this.#nodes.push(node);

@@ -8,6 +8,22 @@ const TEXT_KEPT_BYTES_MAX = 64;
 const TIME_BYTES = 7;
 const LOW_BITS = 2 ** 32;
 
+/** A part longer than this is copied by a call. */
+const SHORT_BYTES = 64;
+
+/** A part of some bytes. */
+export interface BytesPart {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Copies what is short byte by byte, which takes less than to make a view of it. */
+export function copyPart({ bytes, start, end }: BytesPart, to: Uint8Array, at: number): void {
+  if (end - start <= SHORT_BYTES) for (let i = start; i < end; i++) to[at + i - start] = bytes[i] as number;
+  else to.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), at);
+}
+
 /** Appends numbers, texts and bytes to a growing buffer. */
 export class ByteWriter {
   readonly #bytesMin: number;
@@ -24,6 +40,17 @@ export class ByteWriter {
 
   get length(): number {
     return this.#end - this.#start;
+  }
+
+  /** What it writes to just now. */
+  get buffer(): Uint8Array {
+    return this.#buffer;
+  }
+
+  /** 4 bytes, the lowest first. */
+  word(value: number): void {
+    this.#room(4);
+    for (let i = 0, rest = value; i < 4; i++, rest >>>= 8) this.#buffer[this.#end++] = rest & 0xff;
   }
 
   /** A whole number from 0 to 2^53 - 1: 7 bits a byte, the lowest first. For numbers that are mostly small. */
@@ -87,11 +114,25 @@ export class ByteWriter {
     return taken;
   }
 
+  /** The same without a view of it. */
+  takePart(): BytesPart {
+    const part = { bytes: this.#buffer, start: this.#start, end: this.#end };
+    this.#end = this.#start;
+    return part;
+  }
+
   /** What was written, good for as long as it is kept: what is written next goes behind it. */
   cut(): Buffer {
     const cut = this.#buffer.subarray(this.#start, this.#end);
     this.#start = this.#end;
     return cut;
+  }
+
+  /** The same without a view: where in `buffer` it begins. */
+  pass(): number {
+    const start = this.#start;
+    this.#start = this.#end;
+    return start;
   }
 
   #room(bytes: number): void {
@@ -119,11 +160,11 @@ export class ByteReader {
     if (bytes !== undefined) this.open(bytes);
   }
 
-  /** Goes to the start of other bytes, which end at `length`. */
-  open(bytes: Uint8Array, length = bytes.length): void {
+  /** Goes to `start` of other bytes, which end at `end`. */
+  open(bytes: Uint8Array, start = 0, end = bytes.length): void {
     this.#bytes = bytes;
-    this.#at = 0;
-    this.#end = length;
+    this.#at = start;
+    this.#end = end;
   }
 
   get remaining(): number {

@@ -1,17 +1,17 @@
 import type { BaristaError } from '../base/errors.js';
 import { countBefore } from '../base/search.js';
 import { type CheckpointMeta, encodeMeta, type StoredPart } from './checkpoint-meta.js';
-import { type Entry, isEmpty } from './entry.js';
+import { isEmpty, noEntry } from './entry.js';
+import { EntryArena } from './entry-arena.js';
 import type { Layer } from './layer.js';
 import type { Places } from './places.js';
 import type { RecordFormat } from './record-format.js';
-import type { RunChange, Table, TableChanges } from './table.js';
+import type { PutEntry, RunChange, Table, TableChanges } from './table.js';
 
 /** Writes of runs, and entries, that one commit of the table takes: it keeps the caller waiting while it takes them. */
 const RUN_PART = 16_384;
 const ENTRY_PART = 8_192;
 
-type KeyedEntry<Op> = readonly [key: string, entry: Entry<Op>];
 type RunChanges = readonly [place: number, changes: readonly RunChange[]];
 
 /**
@@ -27,7 +27,8 @@ export class Checkpoint<Op> {
   readonly #format: RecordFormat<Op>;
   readonly #meta: CheckpointMeta;
   readonly #runs: RunChanges[][];
-  readonly #entries: KeyedEntry<Op>[][];
+  readonly #layer: Layer<Op>;
+  readonly #keys: string[][];
   /** What of it is stored. */
   #parts: readonly StoredPart[];
 
@@ -45,20 +46,22 @@ export class Checkpoint<Op> {
     this.#meta = meta;
     this.#parts = meta.parts;
     this.#runs = divideRuns(layer, places);
-    this.#entries = divideEntries([...layer.entries], entryPart);
+    this.#layer = layer;
+    this.#keys = divideKeys([...layer.entries.keys()], entryPart);
   }
 
   /** Answers with the parts that are stored and the error if it failed, or with null. */
   run(done: (failure: { readonly parts: readonly StoredPart[]; readonly error: BaristaError } | null) => void): void {
     const runs = this.#runs.shift() ?? [];
-    const entries = this.#runs.length > 0 ? [] : (this.#entries.shift() ?? []).sort(byKey);
-    const isLast = this.#runs.length === 0 && this.#entries.length === 0;
+    // In the order of their code units, in which parts are named.
+    const keys = this.#runs.length > 0 ? [] : (this.#keys.shift() ?? []).sort();
+    const isLast = this.#runs.length === 0 && this.#keys.length === 0;
     const { segment } = this.#meta;
-    const upTo = entries.at(-1)?.[0];
+    const upTo = keys.at(-1);
     const parts =
       upTo === undefined ? this.#parts : [...this.#parts.filter((part) => part.upTo > upTo), { segment, upTo }];
     const meta = isLast ? { ...this.#meta, from: segment, parts: [] } : { ...this.#meta, parts };
-    const changes: TableChanges = { entries: this.#encoded(entries), runs, meta: encodeMeta(meta) };
+    const changes: TableChanges = { entries: (put) => this.#putAll(keys, put), runs, meta: encodeMeta(meta) };
     this.#table.commit(changes, (committed) => {
       if (!committed.ok) return done({ parts: this.#parts, error: committed.error });
       this.#parts = parts;
@@ -67,8 +70,15 @@ export class Checkpoint<Op> {
     });
   }
 
-  *#encoded(entries: readonly KeyedEntry<Op>[]): Generator<readonly [string, Uint8Array | null]> {
-    for (const [key, entry] of entries) yield [key, isEmpty(entry) ? null : this.#format.encodeEntry(entry)];
+  #putAll(keys: readonly string[], put: PutEntry): void {
+    const { entries, encoded } = this.#layer;
+    const encodedNow = new EntryArena();
+    for (const key of keys) {
+      const entry = entries.get(key) ?? noEntry();
+      if (typeof entry === 'number') put(key, encoded.at(entry));
+      else if (isEmpty(entry)) put(key, null);
+      else put(key, encodedNow.at(this.#format.encodeEntry(entry, encodedNow)));
+    }
   }
 }
 
@@ -92,22 +102,18 @@ function divideRuns<Op>(layer: Layer<Op>, places: Places): RunChanges[][] {
   return parts;
 }
 
-/** Divides entries into ranges of about `length` keys, one after the other, each in no order. */
-function divideEntries<Op>(entries: readonly KeyedEntry<Op>[], length: number): KeyedEntry<Op>[][] {
-  const count = Math.ceil(entries.length / length);
+/** Divides keys into ranges of about `length`, one after the other, each in no order. */
+function divideKeys(keys: readonly string[], length: number): string[][] {
+  const count = Math.ceil(keys.length / length);
   // Every so many is as good as a random choice: keys come as they were changed.
-  const step = Math.max(1, Math.floor(entries.length / (16 * count)));
+  const step = Math.max(1, Math.floor(keys.length / (16 * count)));
   const sample: string[] = [];
-  for (let at = 0; at < entries.length; at += step) sample.push((entries[at] as KeyedEntry<Op>)[0]);
+  for (let at = 0; at < keys.length; at += step) sample.push(keys[at] as string);
   sample.sort();
   const ends = Array.from({ length: Math.max(0, count - 1) }, (_, i) => {
     return sample[Math.floor(((i + 1) * sample.length) / count)] as string;
   });
-  const parts: KeyedEntry<Op>[][] = Array.from({ length: count }, () => []);
-  for (const entry of entries) parts[countBefore(ends.length, (at) => (ends[at] as string) < entry[0])]?.push(entry);
+  const parts: string[][] = Array.from({ length: count }, () => []);
+  for (const key of keys) parts[countBefore(ends.length, (at) => (ends[at] as string) < key)]?.push(key);
   return parts.filter((part) => part.length > 0);
-}
-
-function byKey([a]: KeyedEntry<unknown>, [b]: KeyedEntry<unknown>): number {
-  return a < b ? -1 : 1;
 }

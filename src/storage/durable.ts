@@ -5,11 +5,12 @@ import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
 import type { ReplicaState, ReplicaStorage, Visit } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import type { Write } from '../bayou/write.js';
+import type { BytesPart } from './bytes.js';
 import { Checkpoint } from './checkpoint.js';
 import { type CheckpointMeta, decodeMeta, NO_CHECKPOINT, NO_STATE, type StoredPart } from './checkpoint-meta.js';
-import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
-import { EntryCache } from './entry-cache.js';
-import { EXPIRING, Layer } from './layer.js';
+import { type Entry, isEmpty } from './entry.js';
+import { EXPIRING, IN_ENTRY, type Layer } from './layer.js';
+import { Layers } from './layers.js';
 import type { LogDirectory } from './log-directory.js';
 import type { OperationCodec } from './operation-codec.js';
 import { Places } from './places.js';
@@ -56,9 +57,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #places = new Places();
   #format: RecordFormat<Op>;
   #log: WriteAheadLog;
-  #live = new Layer<Op>();
-  /** The layer that is being committed. */
-  #frozen: Layer<Op> | null = null;
+  #layers: Layers<Op>;
   #seen = new VersionVector();
   #origins = new Set<Origin>();
   /** Encoded; empty if none was saved. */
@@ -67,17 +66,11 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #keyCount = 0;
   #highestTime = 0;
   #dirty = false;
-  /** Counts the times that what is below the live layer changed. */
-  #generation = 0;
   #failed = false;
   #logBytes = 0;
   /** What the table says of a checkpoint that is partly there: the first segment still needed, and the parts. */
   #from = FIRST_SEGMENT;
   #parts: readonly StoredPart[] = [];
-  /** The key asked for last, and where its entry is: a step asks for its key's base and history, and changes it. */
-  #last: Found<Op> | null = null;
-  /** Of the table. A layer is looked into first, so that what it has need not be right here until it is let go. */
-  readonly #cache = new EntryCache<Op>();
   /** Flushes that are done and wait for the checkpoint to catch up; called when it ends. */
   #behind: (() => void)[] = [];
 
@@ -85,6 +78,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   constructor(config: DurableConfig<Op>) {
     this.#config = config;
     this.#format = new RecordFormat(config.codec, this.#places);
+    this.#layers = this.#layersOver(NO_CHECKPOINT);
     this.#checkpointLogBytes = config.checkpointLogBytes ?? CHECKPOINT_LOG_BYTES;
     this.#log = this.#open();
   }
@@ -111,16 +105,20 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   history(key: string): readonly Write<Op>[] {
-    return this.#find(key).entry.history;
+    return this.#layers.find(key).entry.history;
   }
 
   base(key: string): Write<Op> | null {
-    return this.#find(key).entry.base;
+    return this.#layers.find(key).entry.base;
   }
 
   insert(write: Write<Op>, position: number): void {
     this.#place(write.origin);
-    this.#record({ kind: 'insert', write, position });
+    if (!this.#layers.isFirst(write.key)) return this.#record({ kind: 'insert', write, position });
+    const entry = this.#insertFirst(write);
+    const [head, rest] = this.#format.changeOfFirst(write.key, entry);
+    this.#log.appendParts(head, rest);
+    this.#changed(head.end - head.start + rest.end - rest.start);
   }
 
   remove(key: string, position: number): void {
@@ -176,26 +174,28 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     if (place === undefined) return undefined;
     let passed = behindTime(after);
     for (;;) {
-      const generation = this.#generation;
+      const layers = this.#layers;
+      const { generation } = layers;
       const stored = placesBehind(passed, (from) => this.#config.table.run(place, from, upTo));
-      const live = this.#live.run(origin).writes.cursor(passed);
-      const frozen = this.#frozen?.run(origin).writes.cursor(passed);
+      const live = layers.live.run(origin).writes.cursor(passed);
+      const frozen = layers.frozen?.run(origin).writes.cursor(passed);
       let head = stored.next();
-      while (generation === this.#generation) {
+      while (layers === this.#layers && generation === layers.generation) {
         const storedAt = head.done === true ? RUN_END : head.value;
         const layersAt = firstPlace(frozen?.key() ?? RUN_END, live.key() ?? RUN_END);
         const next = firstPlace(storedAt, layersAt);
         if (next.acceptTime > upTo || next === RUN_END) return undefined;
         passed = next;
-        let write: Write<Op> | null = null;
+        let inRun: Write<Op> | typeof IN_ENTRY | null = null;
         const inLayers = compareRunPlaces(layersAt, next) === 0;
         if (compareRunPlaces(storedAt, next) === 0) {
-          if (!inLayers) write = this.#writeAt(origin, next);
+          if (!inLayers) inRun = IN_ENTRY;
           head = stored.next();
         }
-        for (const layer of inLayers ? [frozen, live] : []) {
-          if (compareRunPlaces(layer?.key() ?? RUN_END, next) === 0) write = layer?.take() ?? null;
+        for (const cursor of inLayers ? [frozen, live] : []) {
+          if (compareRunPlaces(cursor?.key() ?? RUN_END, next) === 0) inRun = cursor?.take() ?? null;
         }
+        const write = inRun === IN_ENTRY ? this.#writeAt(origin, next) : inRun;
         if (write !== null) yield write;
       }
     }
@@ -209,24 +209,25 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   count(origin: Origin, after: number, upTo: number): number {
     const place = this.#places.find(origin);
     if (place === undefined) return 0;
-    const live = this.#live.runs.get(origin)?.added(after, upTo) ?? 0;
-    const frozen = this.#frozen?.runs.get(origin)?.added(after, upTo) ?? 0;
+    const live = this.#layers.live.runs.get(origin)?.added(after, upTo) ?? 0;
+    const frozen = this.#layers.frozen?.runs.get(origin)?.added(after, upTo) ?? 0;
     return Math.max(0, this.#config.table.count(place, after, upTo) + live + frozen);
   }
 
   keys(after?: string): Generator<string> {
-    return presentKeys(this.#config.table, [this.#live, this.#frozen], after);
+    return presentKeys(this.#config.table, [this.#layers.live, this.#layers.frozen], after);
   }
 
   walk(after: string | null, reverse: boolean, visit: Visit<Op>): void {
-    walkPresent(this.#config.table, [this.#live, this.#frozen], this.#format, { after, reverse, visit });
+    const { live, frozen } = this.#layers;
+    walkPresent(this.#config.table, [live, frozen], this.#format, { after, reverse, visit });
   }
 
   /** One sync for everything changed before; begins a checkpoint when it is due. */
   flush(done: Done<void>, isAwaited = true): void {
     if (this.#failed) return done(fail(new BaristaError('ERR_STORAGE', 'an earlier flush failed')));
     this.#dirty = false;
-    if (this.#frozen === null && this.#exceeds(this.#checkpointLogBytes, LAYER_KEYS_MAX))
+    if (this.#layers.frozen === null && this.#exceeds(this.#checkpointLogBytes, LAYER_KEYS_MAX))
       return this.#flushAndCheckpoint(done);
     this.#log.flush((flushed) => {
       if (!flushed.ok) this.#failed = true;
@@ -265,23 +266,20 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #afterCheckpoint(next: () => void): void {
-    if (this.#frozen === null) next();
+    if (this.#layers.frozen === null) next();
     else this.#behind.push(() => this.#afterCheckpoint(next));
   }
 
   #open(): WriteAheadLog {
-    this.#frozen = null;
-    this.#cache.clear();
-    this.#changedBelow();
     this.#dirty = false;
     this.#logBytes = 0;
     const meta = this.#readMeta();
-    this.#live = new Layer(meta.from < meta.segment);
     this.#from = meta.from;
     this.#parts = meta.parts;
     const places = new Places(meta.origins);
     this.#places = places;
     this.#format = new RecordFormat(this.#config.codec, places);
+    this.#layers = this.#layersOver(meta);
     this.#seen = new VersionVector(meta.seen.map(([place, time]) => [places.originAt(place), time]));
     this.#origins = new Set(meta.written.map((place) => places.originAt(place)));
     this.#state = meta.state;
@@ -292,6 +290,10 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     const replay = (record: Uint8Array, segment: number): void =>
       readable('a record of the log', () => this.#replay(record, segment, meta));
     return WriteAheadLog.open(directory, checksum, meta.from, replay, logOptions);
+  }
+
+  #layersOver(meta: CheckpointMeta): Layers<Op> {
+    return new Layers(this.#format, this.#config.table, meta.from < meta.segment);
   }
 
   #replay(record: Uint8Array, segment: number, meta: CheckpointMeta): void {
@@ -327,23 +329,42 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
     this.#apply(change);
     const record = this.#format.encodeChange(change);
     this.#log.append(record);
-    this.#logBytes += record.length;
+    this.#changed(record.length);
+  }
+
+  #changed(bytes: number): void {
+    this.#logBytes += bytes;
     this.#dirty = true;
+  }
+
+  /** Adds the write as all that there is of its key; where the layer has it now. */
+  #insertFirst(write: Write<Op>): BytesPart {
+    this.#keyCount += 1;
+    this.#noteWrite(write, IN_ENTRY);
+    return this.#layers.addFirst(write);
+  }
+
+  #noteWrite(write: Write<Op>, inRun: Write<Op> | typeof IN_ENTRY): void {
+    this.#layers.live.run(write.origin).insert(write, inRun);
+    this.#origins.add(write.origin);
+    this.#size += 1;
+    this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
   }
 
   #apply(change: Change<Op>): void {
     switch (change.kind) {
       case 'insert': {
         const { write, position } = change;
-        const entry = this.#toChange(write.key);
+        if (this.#layers.isFirst(write.key)) {
+          this.#insertFirst(write);
+          break;
+        }
+        const entry = this.#layers.toChange(write.key);
         if (isEmpty(entry)) this.#keyCount += 1;
         // Not into an empty array, which would get room for many: most keys have one write.
         if (entry.history.length === 0) entry.history = [write];
         else entry.history.splice(position, 0, write);
-        this.#live.run(write.origin).insert(write, write);
-        this.#origins.add(write.origin);
-        this.#size += 1;
-        this.#highestTime = Math.max(this.#highestTime, write.acceptTime);
+        this.#noteWrite(write, write);
         break;
       }
       case 'remove':
@@ -379,8 +400,8 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   #replaceBase(key: string, entry: Entry<Op>, base: Write<Op> | null): void {
     const had = this.#expiresOf(entry.base);
     const has = this.#expiresOf(base);
-    if (had !== null) this.#live.run(EXPIRING).remove({ acceptTime: had, key });
-    if (base !== null && has !== null) this.#live.run(EXPIRING).insert({ acceptTime: has, key }, base);
+    if (had !== null) this.#layers.live.run(EXPIRING).remove({ acceptTime: had, key });
+    if (base !== null && has !== null) this.#layers.live.run(EXPIRING).insert({ acceptTime: has, key }, base);
     entry.base = base;
   }
 
@@ -390,70 +411,24 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   /** Changes the key's entry in the live layer. */
   #change(key: string, change: (entry: Entry<Op>) => void): void {
-    const entry = this.#toChange(key);
+    const entry = this.#layers.toChange(key);
     const wasEmpty = isEmpty(entry);
     change(entry);
     this.#keyCount += Number(wasEmpty) - Number(isEmpty(entry));
-  }
-
-  /** The key's entry in the live layer, copied there if it is not yet. */
-  #toChange(key: string): Entry<Op> {
-    const found = this.#find(key);
-    if (found.in === 'live layer') return found.entry;
-    const entry = this.#copyOf(found);
-    this.#live.addEntry(key, entry);
-    this.#last = { key, entry, in: 'live layer', bytes: 0 };
-    return entry;
-  }
-
-  /** To be changed, and kept. */
-  #copyOf({ entry, in: place, bytes }: Found<Op>): Entry<Op> {
-    if (isEmpty(entry)) return noEntry();
-    if (place === 'frozen layer') return { base: entry.base, history: [...entry.history] };
-    this.#live.copiedBytes += bytes;
-    return this.#format.detached(entry);
   }
 
   /** Takes a write out of its history and its run. */
   #take(entry: Entry<Op>, position: number): Write<Op> {
     const [write] = entry.history.splice(position, 1);
     if (write === undefined) throw new RangeError(`no write at position ${position}`);
-    this.#live.run(write.origin).remove(write);
+    this.#layers.live.run(write.origin).remove(write);
     this.#size -= 1;
     return write;
   }
 
-  #find(key: string): Found<Op> {
-    if (this.#last === null || this.#last.key !== key) this.#last = this.#lookUp(key);
-    return this.#last;
-  }
-
-  #lookUp(key: string): Found<Op> {
-    const live = this.#live.entries.get(key);
-    if (live !== undefined) return { key, entry: live, in: 'live layer', bytes: 0 };
-    const frozen = this.#frozen?.entries.get(key);
-    if (frozen !== undefined) return { key, entry: frozen, in: 'frozen layer', bytes: 0 };
-    const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
-    const stored = this.#config.table.entry(key);
-    if (stored === undefined) return { key, entry: noEntry(), in: 'table', bytes: 0 };
-    const found: Found<Op> = { key, entry: this.#format.decodeEntry(key, stored), in: 'table', bytes: stored.length };
-    if (this.#cache.wants(found)) this.#cache.keep({ ...found, entry: this.#format.detached(found.entry) });
-    return found;
-  }
-
-  /** What was found below the live layer may be found no more. */
-  #changedBelow(): void {
-    this.#generation += 1;
-    this.#last = null;
-  }
-
   /** Sets the layer aside as of this flush; once it is durable, what is before the new segment goes to the table. */
   #flushAndCheckpoint(done: Done<void>): void {
-    const layer = this.#live;
-    this.#frozen = layer;
-    this.#live = new Layer();
-    this.#changedBelow();
+    const layer = this.#layers.setAside();
     this.#logBytes = 0;
     const meta = {
       from: this.#from,
@@ -472,7 +447,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
         this.#answerInStep(done, succeed(undefined));
       } else {
         this.#failed = true;
-        this.#takeBack();
+        this.#layers.takeBack();
         done(rotated);
       }
     });
@@ -480,13 +455,14 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
 
   /** Lets a checkpoint that lags catch up before more is acknowledged, so that the layers stay bounded. */
   #answerInStep(done: Done<void>, outcome: Outcome<void>): void {
-    if (this.#frozen !== null && this.#exceeds(CHECKPOINT_LAG_BYTES_MAX, 2 * LAYER_KEYS_MAX))
+    if (this.#layers.frozen !== null && this.#exceeds(CHECKPOINT_LAG_BYTES_MAX, 2 * LAYER_KEYS_MAX))
       this.#behind.push(() => done(outcome));
     else done(outcome);
   }
 
   #exceeds(bytes: number, keys: number): boolean {
-    return this.#logBytes + this.#live.copiedBytes >= bytes || this.#live.entries.size >= keys;
+    const { live } = this.#layers;
+    return this.#logBytes + live.copiedBytes >= bytes || live.entries.size >= keys;
   }
 
   #commit(layer: Layer<Op>, meta: CheckpointMeta): void {
@@ -495,28 +471,17 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
       if (failure === null) {
         this.#from = meta.segment;
         this.#parts = [];
-        this.#frozen = null;
-        this.#cache.clear();
-        this.#changedBelow();
+        this.#layers.letGo();
         // What cannot be removed now is removed by the next checkpoint, or when the log is opened.
         this.#log.dropBefore(meta.segment);
       } else {
         this.#parts = failure.parts;
+        // It comes to nothing: the log keeps what the layer holds.
         layer.storedInPart();
-        this.#takeBack();
+        this.#layers.takeBack();
         this.#config.onCheckpointFailure?.(failure.error);
       }
       for (const next of this.#behind.splice(0)) next();
     });
-  }
-
-  /** The checkpoint comes to nothing: its layer goes under the live one again, and the log keeps what it holds. */
-  #takeBack(): void {
-    const layer = this.#frozen;
-    this.#frozen = null;
-    if (layer === null) return;
-    layer.absorb(this.#live);
-    this.#live = layer;
-    this.#changedBelow();
   }
 }

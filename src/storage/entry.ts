@@ -8,11 +8,14 @@ export interface Entry<Op> {
   history: Write<Op>[];
 }
 
-/** A key's entry, and where it was found; the table has an empty one, of no bytes, of a key that it does not have. */
+/**
+ * A key's entry, and where it was found: in a layer as it is, or encoded, in a layer or the table, which has an empty one, of no
+ * bytes, of a key that it does not have.
+ */
 export interface Found<Op> {
   readonly key: string;
   readonly entry: Entry<Op>;
-  readonly in: 'live layer' | 'frozen layer' | 'table';
+  readonly in: 'live layer' | 'frozen layer' | 'bytes';
   /** That were read from the table. */
   readonly bytes: number;
 }

@@ -1,6 +1,7 @@
 import type { Origin } from '../base/ids.js';
 import type { Write } from '../bayou/write.js';
 import type { Entry } from './entry.js';
+import { EntryArena } from './entry-arena.js';
 import { behindTime, compareRunPlaces, type RunPlace } from './run-place.js';
 import { SortedKeys } from './sorted-keys.js';
 import { SortedMap } from './sorted-map.js';
@@ -11,10 +12,16 @@ import { SortedMap } from './sorted-map.js';
  */
 export const EXPIRING = 'expiring' as Origin;
 
+/** Instead of a write: its key's entry has it. */
+export const IN_ENTRY = 'in entry';
+
 /** One origin's changes in a layer. */
 export class LayerRun<Op> {
-  /** By accept time and key; null: the write that what is below the layer has there is gone. */
-  readonly writes = new SortedMap<RunPlace, Write<Op> | null>(compareRunPlaces);
+  /**
+   * By accept time and key. Null: the write that what is below the layer has there is gone; `IN_ENTRY`: there is one, which its
+   * key's entry has.
+   */
+  readonly writes = new SortedMap<RunPlace, Write<Op> | typeof IN_ENTRY | null>(compareRunPlaces);
   /** The names of the places where a write here stands in the place of one below. */
   readonly #replacing = new Set<string>();
   /** True if what is below may have some of these writes already. */
@@ -24,7 +31,7 @@ export class LayerRun<Op> {
     this.isOverPart = isOverPart;
   }
 
-  insert({ acceptTime, key }: RunPlace, write: Write<Op>): void {
+  insert({ acceptTime, key }: RunPlace, write: Write<Op> | typeof IN_ENTRY): void {
     // Not the write itself: its value must not be kept when it is gone.
     const place = { acceptTime, key };
     if (this.writes.get(place) === null) this.#replacing.add(nameOf(place));
@@ -69,8 +76,9 @@ function nameOf({ acceptTime, key }: RunPlace): string {
 
 /** What changed since a checkpoint: whole entries by key, and what came and went of each origin. */
 export class Layer<Op> {
-  /** An empty entry: there is nothing for the key any more. */
-  readonly entries = new Map<string, Entry<Op>>();
+  /** An empty entry: there is nothing for the key any more. A number: `encoded` has it, of one write that was not changed since. */
+  readonly entries = new Map<string, Entry<Op> | number>();
+  readonly encoded = new EntryArena();
   readonly runs = new Map<Origin, LayerRun<Op>>();
   /** How long what was copied from the table is there. */
   copiedBytes = 0;
@@ -82,8 +90,13 @@ export class Layer<Op> {
     this.#isOverPart = isOverPart;
   }
 
+  setEntry(key: string, entry: Entry<Op> | number): void {
+    if (this.entries.has(key)) this.entries.set(key, entry);
+    else this.addEntry(key, entry);
+  }
+
   /** There is none for the key yet. */
-  addEntry(key: string, entry: Entry<Op>): void {
+  addEntry(key: string, entry: Entry<Op> | number): void {
     this.#sortedKeys.add(key);
     this.entries.set(key, entry);
   }
@@ -107,10 +120,8 @@ export class Layer<Op> {
   /** Makes the changes of the layer above in this one. */
   absorb(above: Layer<Op>): void {
     this.copiedBytes += above.copiedBytes;
-    for (const [key, entry] of above.entries) {
-      if (this.entries.has(key)) this.entries.set(key, entry);
-      else this.addEntry(key, entry);
-    }
+    const moved = this.encoded.absorb(above.encoded);
+    for (const [key, entry] of above.entries) this.setEntry(key, typeof entry === 'number' ? entry + moved : entry);
     for (const [origin, run] of above.runs) this.run(origin).absorb(run);
   }
 

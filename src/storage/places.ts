@@ -26,7 +26,7 @@ export class Places {
 
   placeOf(origin: Origin): number {
     const place = this.#places.get(origin);
-    assert(place !== undefined, `${origin} has no place`);
+    if (place === undefined) assert(false, `${origin} has no place`);
     return place;
   }
 

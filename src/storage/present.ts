@@ -16,8 +16,8 @@ export function* presentKeys<Op>(table: Table, all: Layers<Op>, after?: string):
     [...layers, table].map((source) => source.keys(after)),
     compareKeys,
   )) {
-    const entry = entryIn(layers, key);
-    if (entry === undefined || !isEmpty(entry)) yield key;
+    const entry = layers.find(({ entries }) => entries.has(key))?.entries.get(key);
+    if (entry === undefined || typeof entry === 'number' || !isEmpty(entry)) yield key;
   }
 }
 
@@ -48,7 +48,7 @@ export function walkPresent<Op>(
   const give = (upTo: string | null): boolean => {
     while (!isOver && next.done !== true && (upTo === null || compare(next.value, upTo) <= 0)) {
       const key = next.value;
-      const entry = entryIn(layers, key);
+      const entry = entryIn(layers, format, key);
       next = changed.next();
       isOver = entry !== undefined && !isEmpty(entry) && !visit(key, entry);
     }
@@ -56,13 +56,17 @@ export function walkPresent<Op>(
   };
   table.walk(after, reverse, (key, found) => {
     // Now, for what is found is good until the next read.
-    const entry = entryIn(layers, key) === undefined ? decode(key, found) : null;
+    const entry = layers.some(({ entries }) => entries.has(key)) ? null : decode(key, found);
     isOver = !give(key) || (entry !== null && !visit(key, entry));
     return !isOver;
   });
   give(null);
 }
 
-function entryIn<Op>(layers: readonly Layer<Op>[], key: string): Entry<Op> | undefined {
-  return layers.find(({ entries }) => entries.has(key))?.entries.get(key);
+function entryIn<Op>(layers: readonly Layer<Op>[], format: RecordFormat<Op>, key: string): Entry<Op> | undefined {
+  for (const { entries, encoded } of layers) {
+    const entry = entries.get(key);
+    if (entry !== undefined) return typeof entry === 'number' ? format.decodeEntry(key, encoded.at(entry)) : entry;
+  }
+  return undefined;
 }

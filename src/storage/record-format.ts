@@ -2,11 +2,11 @@ import type { ClientId, Origin, ReplicaId } from '../base/ids.js';
 import type { ReplicaState } from '../bayou/ports.js';
 import { VersionVector } from '../bayou/version-vector.js';
 import { marked, type Write } from '../bayou/write.js';
-import { ByteReader, ByteWriter } from './bytes.js';
+import { ByteReader, type BytesPart, ByteWriter } from './bytes.js';
 import type { Entry } from './entry.js';
+import type { EntryArena } from './entry-arena.js';
 import type { OperationCodec } from './operation-codec.js';
 import type { Places } from './places.js';
-import type { FoundEntry } from './table.js';
 
 /** A change of a replica's storage, as the write-ahead log keeps it. */
 export type Change<Op> =
@@ -42,15 +42,14 @@ const RESUBMITTED = 1;
 const PART = 64;
 const KIND_WORD_MAX = 127;
 
-/** So many bytes of entries are encoded into one buffer. */
-const ENTRIES_BYTES = 64 * 1024;
+/** What of an entry of one write stands before it. */
+const FIRST_HEAD_BYTES = 1;
 
 /** How changes, keys and the replica's state stand on disk. What is encoded is good until the next is, but for entries. */
 export class RecordFormat<Op> {
   readonly #codec: OperationCodec<Op>;
   readonly #places: Places;
   readonly #writer = new ByteWriter();
-  readonly #entries = new ByteWriter(ENTRIES_BYTES);
   readonly #reader = new ByteReader();
 
   /** Origins stand as their places: those of what is encoded are there, those of what is decoded must be. */
@@ -63,9 +62,7 @@ export class RecordFormat<Op> {
     const writer = this.#writer;
     switch (change.kind) {
       case 'insert':
-        writer.number(INSERT);
-        writer.number(change.position);
-        writer.text(change.write.key);
+        this.#writeInsertHead(change.write.key, change.position);
         this.#write(writer, change.write);
         break;
       case 'remove':
@@ -134,18 +131,38 @@ export class RecordFormat<Op> {
     }
   }
 
-  /** One key's base and history; the key itself is not part of it. Good for as long as it is kept. */
-  encodeEntry({ base, history }: Entry<Op>): Buffer {
-    const writer = this.#entries;
+  /** Adds one key's base and history; the key itself is not part of it. */
+  encodeEntry({ base, history }: Entry<Op>, entries: EntryArena): number {
+    const writer = entries.begin();
     writer.number(base === null ? 0 : 1);
     if (base !== null) this.#write(writer, base);
     for (const write of history) this.#write(writer, write);
-    return writer.cut();
+    return entries.keep();
   }
 
-  decodeEntry(key: string, { bytes, length }: FoundEntry): Entry<Op> {
+  /** Adds an entry of this write alone. */
+  encodeFirst(write: Write<Op>, entries: EntryArena): number {
+    const writer = entries.begin();
+    writer.number(0);
+    this.#write(writer, write);
+    return entries.keep();
+  }
+
+  /** The change that makes such an entry, in two parts: the first is good until the next change is encoded. */
+  changeOfFirst(key: string, { bytes, start, end }: BytesPart): readonly [head: BytesPart, write: BytesPart] {
+    this.#writeInsertHead(key, 0);
+    return [this.#writer.takePart(), { bytes, start: start + FIRST_HEAD_BYTES, end }];
+  }
+
+  #writeInsertHead(key: string, position: number): void {
+    this.#writer.number(INSERT);
+    this.#writer.number(position);
+    this.#writer.text(key);
+  }
+
+  decodeEntry(key: string, { bytes, start, end }: BytesPart): Entry<Op> {
     const reader = this.#reader;
-    reader.open(bytes, length);
+    reader.open(bytes, start, end);
     const base = reader.number() === 0 ? null : this.#read(reader, key);
     const history: Write<Op>[] = [];
     while (reader.remaining > 0) history.push(this.#read(reader, key));

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.js';
 import { type Done, succeed } from '../base/outcome.js';
+import type { BytesPart } from './bytes.js';
 
 /**
  * Where checkpoints of a replica's storage live: an ordered, transactional table on disk. Reads are synchronous and see
@@ -9,12 +10,12 @@ export interface Table {
   /** Ascending by code point, after `after` if it is given. */
   keys(after?: string): Iterator<string>;
   /** What was committed for `key`, good until the next read; undefined if nothing is. */
-  entry(key: string): FoundEntry | undefined;
+  entry(key: string): BytesPart | undefined;
   /**
    * Gives the keys with what was committed for them, good until the next read, from the first on or if it is `reverse` from the
    * last, beyond `after` if that is not null; until there are no more, or `visit` says false.
    */
-  walk(after: string | null, reverse: boolean, visit: (key: string, found: FoundEntry) => boolean): void;
+  walk(after: string | null, reverse: boolean, visit: (key: string, found: BytesPart) => boolean): void;
   /**
    * The accept times and keys of the live writes of the origin at `place`, above `after` and up to `upTo`, ascending; those of
    * one accept time by key.
@@ -41,15 +42,12 @@ export const EMPTY_TABLE: Table = {
   close: (done) => done(succeed(undefined)),
 };
 
-export interface FoundEntry {
-  /** May go on behind the entry. */
-  readonly bytes: Uint8Array;
-  readonly length: number;
-}
+/** Null: there is nothing for the key any more. */
+export type PutEntry = (key: string, entry: BytesPart | null) => void;
 
 export interface TableChanges {
-  /** Null: there is nothing for the key any more. Each entry is good until the commit has answered. */
-  readonly entries: Iterable<readonly [key: string, entry: Uint8Array | null]>;
+  /** Puts each entry; what was put is good until the commit has answered. */
+  readonly entries: (put: PutEntry) => void;
   /** For each place of an origin, what became of its writes, ascending by accept time and key. */
   readonly runs: Iterable<readonly [place: number, changes: readonly RunChange[]]>;
   readonly meta: Uint8Array;

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.js';
 import { BaristaError, messageOf, toBaristaError } from '../base/errors.js';
 import { type Done, fail, type Outcome, succeed } from '../base/outcome.js';
+import { type BytesPart, copyPart } from './bytes.js';
 import type { LogDirectory, LogFile } from './log-directory.js';
 import {
   type Checksum,
@@ -183,17 +184,32 @@ export class WriteAheadLog {
 
   /** Adds a record, which is copied, to what the next flush writes. A broken log forgets it: no flush will succeed. */
   append(record: Uint8Array): void {
+    const at = this.#begin(record.length);
+    if (at !== null) this.#batch.buffer.bytes.set(record, at);
+  }
+
+  /** The same of a record in two parts. */
+  appendParts(head: BytesPart, rest: BytesPart): void {
+    const headLength = head.end - head.start;
+    const at = this.#begin(headLength + rest.end - rest.start);
+    if (at === null) return;
+    copyPart(head, this.#batch.buffer.bytes, at);
+    copyPart(rest, this.#batch.buffer.bytes, at + headLength);
+  }
+
+  /** Where a record of so many bytes is to be put; null if the log is broken. */
+  #begin(length: number): number | null {
     assert(!this.#isClosed, 'append to a closed log');
-    assert(record.length <= RECORD_BYTES_MAX, `a record of ${record.length} bytes`);
-    if (this.#broken !== null) return;
+    if (length > RECORD_BYTES_MAX) assert(false, `a record of ${length} bytes`);
+    if (this.#broken !== null) return null;
     const batch = this.#batch;
     const from = batch.filled + RECORD_HEADER_BYTES;
-    const to = from + record.length;
-    assert(to - PAYLOAD <= GROUP_BYTES_MAX, `${to - PAYLOAD} bytes wait for a flush`);
+    const to = from + length;
+    if (to - PAYLOAD > GROUP_BYTES_MAX) assert(false, `${to - PAYLOAD} bytes wait for a flush`);
     if (to + GROUP_END_BYTES > batch.buffer.bytes.length) grow(batch, to + GROUP_END_BYTES);
-    batch.buffer.view.setUint32(batch.filled, record.length, true);
-    batch.buffer.bytes.set(record, from);
+    batch.buffer.view.setUint32(batch.filled, length, true);
     batch.filled = to;
+    return from;
   }
 
   /**

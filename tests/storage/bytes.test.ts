@@ -6,6 +6,7 @@ import { VersionVector } from '../../src/bayou/version-vector.js';
 import { kvOperationCodec } from '../../src/machine/kv.js';
 import { ByteReader, ByteWriter } from '../../src/storage/bytes.js';
 import { decodeMeta, encodeMeta } from '../../src/storage/checkpoint-meta.js';
+import { EntryArena } from '../../src/storage/entry-arena.js';
 import { Places } from '../../src/storage/places.js';
 import { RecordFormat } from '../../src/storage/record-format.js';
 
@@ -25,7 +26,6 @@ const write = fc.record({
   key: fc.constant('the key'),
   operation,
 });
-const found = (bytes: Uint8Array) => ({ bytes, length: bytes.length });
 const vector = fc.array(fc.tuple(origin, time)).map((entries) => new VersionVector(entries));
 const state: fc.Arbitrary<ReplicaState> = fc.record({
   baseTime: time,
@@ -80,8 +80,18 @@ describe('what stands on disk', () => {
     const format = new RecordFormat(kvOperationCodec, places);
     fc.assert(
       fc.property(fc.array(write), fc.option(write), fc.nat(), (history, base, position) => {
-        expect(format.decodeEntry('the key', found(format.encodeEntry({ base, history })))).toEqual({ base, history });
-        for (const one of history) {
+        const arena = new EntryArena();
+        const entries = [
+          format.encodeEntry({ base, history }, arena),
+          ...history.map((one) => format.encodeFirst(one, arena)),
+        ];
+        const read = entries.map((entry) => format.decodeEntry('the key', arena.at(entry)));
+        expect(read).toEqual([{ base, history }, ...history.map((one) => ({ base: null, history: [one] }))]);
+        for (const [i, one] of history.entries()) {
+          const parts = format.changeOfFirst(one.key, arena.at(entries[i + 1] as number));
+          expect(
+            format.decodeChange(Buffer.concat(parts.map(({ bytes, start, end }) => bytes.subarray(start, end)))),
+          ).toEqual({ kind: 'insert', write: one, position: 0 });
           for (const change of [
             { kind: 'insert', write: one, position },
             { kind: 'remove', key: one.key, position },
@@ -136,7 +146,7 @@ describe('what stands on disk', () => {
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         for (const read of [
           () => format.decodeChange(bytes),
-          () => format.decodeEntry('k', found(bytes)),
+          () => format.decodeEntry('k', { bytes, start: 0, end: bytes.length }),
           () => format.decodeState(bytes),
           () => decodeMeta(new Uint8Array([2, ...bytes])),
         ]) {

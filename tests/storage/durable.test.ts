@@ -9,9 +9,9 @@ import type { Write } from '../../src/bayou/write.js';
 import { type KvOperation, kvOperationCodec } from '../../src/machine/kv.js';
 import { FaultyDirectory } from '../../src/sim/disk/faulty-directory.js';
 import { MemoryTable } from '../../src/sim/disk/memory-table.js';
+import type { BytesPart } from '../../src/storage/bytes.js';
 import { DurableStorage } from '../../src/storage/durable.js';
 import { DataDirectory } from '../../src/storage/node/data-directory.js';
-import type { FoundEntry } from '../../src/storage/table.js';
 import { runStorageConformance } from './conformance.js';
 
 const checksum = (bytes: Uint8Array): number => crc32(bytes);
@@ -66,7 +66,7 @@ describe('what the table answered before', () => {
   class CountingTable extends MemoryTable {
     asked = 0;
 
-    override entry(key: string): FoundEntry | undefined {
+    override entry(key: string): BytesPart | undefined {
       this.asked += 1;
       return super.entry(key);
     }

@@ -6,7 +6,7 @@ const KEYS_MAX = 2 * 16_384;
 const BYTES_MAX = 2 * 4 * 1024 * 1024;
 
 function found(key: string, bytes = 100): Found<null> {
-  return { key, entry: { base: null, history: [] }, in: 'table', bytes };
+  return { key, entry: { base: null, history: [] }, in: 'bytes', bytes };
 }
 
 /** Asks for the key as its owner does; true if it was there. */

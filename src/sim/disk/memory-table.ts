@@ -1,9 +1,10 @@
 import { BaristaError } from '../../base/errors.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
+import type { BytesPart } from '../../storage/bytes.js';
 import { behindTime, compareRunPlaces, type RunPlace } from '../../storage/run-place.js';
 import { SortedKeys } from '../../storage/sorted-keys.js';
 import { SortedMap } from '../../storage/sorted-map.js';
-import type { FoundEntry, Table, TableChanges } from '../../storage/table.js';
+import type { Table, TableChanges } from '../../storage/table.js';
 
 /** A table in memory whose commits are atomic, as a table's must be; they end when the test says so, or at once. */
 export class MemoryTable implements Table {
@@ -20,16 +21,16 @@ export class MemoryTable implements Table {
   failCommits = false;
   commits = 0;
 
-  entry(key: string): FoundEntry | undefined {
+  entry(key: string): BytesPart | undefined {
     const bytes = this.#entries.get(key);
-    return bytes === undefined ? undefined : { bytes, length: bytes.length };
+    return bytes === undefined ? undefined : { bytes, start: 0, end: bytes.length };
   }
 
   keys(after?: string): Iterator<string> {
     return this.#sortedKeys.after(after);
   }
 
-  walk(after: string | null, reverse: boolean, visit: (key: string, found: FoundEntry) => boolean): void {
+  walk(after: string | null, reverse: boolean, visit: (key: string, found: BytesPart) => boolean): void {
     for (const key of this.#sortedKeys.beyond(after, reverse)) {
       const found = this.entry(key);
       if (found !== undefined && !visit(key, found)) return;
@@ -54,7 +55,9 @@ export class MemoryTable implements Table {
 
   commit({ entries, runs, meta }: TableChanges, done: Done<void>): void {
     const copies: (readonly [string, Uint8Array | null])[] = [];
-    for (const [key, entry] of entries) copies.push([key, entry === null ? null : new Uint8Array(entry)]);
+    entries((key, entry) => {
+      copies.push([key, entry === null ? null : new Uint8Array(entry.bytes.subarray(entry.start, entry.end))]);
+    });
     const changes = { entries: copies, runs: [...runs], meta: new Uint8Array(meta) };
 
     const end = (): void => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { BaristaError, messageOf } from '../../base/errors.js';
 import { compareKeys, compareKeysDown } from '../../base/ids.js';
 import { type Done, fail, succeed } from '../../base/outcome.js';
-import { EMPTY_TABLE, type FoundEntry, type Table, type TableChanges } from '../table.js';
+import type { BytesPart } from '../bytes.js';
+import { EMPTY_TABLE, type Table, type TableChanges } from '../table.js';
 import { syncDirectory } from './directory.js';
 import {
   DIRECT_KEY_BYTES_MAX,
@@ -36,7 +37,7 @@ export class LmdbTable implements Table {
   readonly #repackedBytesMin: number;
   #environment: LmdbEnvironment;
   #runs: LmdbRuns;
-  readonly #found: { bytes: Uint8Array; length: number } = { bytes: new Uint8Array(), length: 0 };
+  readonly #found: { bytes: Uint8Array; start: number; end: number } = { bytes: new Uint8Array(), start: 0, end: 0 };
   #written = new WrittenEntries();
   #repacking: { readonly work: Repacking; readonly ended: Promise<void> } | null = null;
   /** So many were begun. */
@@ -67,14 +68,15 @@ export class LmdbTable implements Table {
     return environment === null ? EMPTY_TABLE : new LmdbTable(path, REPACKED_BYTES_MIN, environment);
   }
 
-  entry(key: string): FoundEntry | undefined {
+  entry(key: string): BytesPart | undefined {
     const long = longKey(key);
     // LMDB's own buffer, which the next read overwrites.
     const bytes = this.#environment.entries.getBinaryFast(long === null ? key : digestKey(long));
     if (bytes === undefined) return undefined;
     const found = this.#found;
-    found.bytes = long === null ? bytes : bytes.subarray(4 + long.length);
-    found.length = found.bytes.length;
+    found.bytes = bytes;
+    found.start = long === null ? 0 : 4 + long.length;
+    found.end = bytes.length;
     return found;
   }
 
@@ -85,10 +87,10 @@ export class LmdbTable implements Table {
     return undefined;
   }
 
-  walk(after: string | null, reverse: boolean, visit: (key: string, found: FoundEntry) => boolean): void {
+  walk(after: string | null, reverse: boolean, visit: (key: string, found: BytesPart) => boolean): void {
     const compare = reverse ? compareKeysDown : compareKeys;
     let isBeyond = after === null;
-    const give = (key: string, found: FoundEntry | undefined): boolean => {
+    const give = (key: string, found: BytesPart | undefined): boolean => {
       isBeyond ||= compare(key, after as string) > 0;
       return !isBeyond || found === undefined || visit(key, found);
     };
@@ -100,7 +102,7 @@ export class LmdbTable implements Table {
     };
     const range = { reverse, ...(after === null ? {} : { start: reverse ? lastAlike(after) : firstAlike(after) }) };
     for (const { key, value } of this.#environment.walked.getRange(range)) {
-      let found: FoundEntry | undefined = value;
+      let found: BytesPart | undefined = value;
       if (alike.length > 0 && (typeof key === 'string' || !isAlike(key, alike[0] as Buffer))) {
         if (!giveAlike()) return;
         // Their reads took the place of what was found here.
@@ -135,7 +137,7 @@ export class LmdbTable implements Table {
       if (this.#isUnsynced) this.#sync();
       await transact(this.#environment.root, () => {
         for (const [place, changes] of runs) this.#runs.change(place, changes);
-        for (const [key, entry] of entries) this.#putEntry(key, entry);
+        entries((key, entry) => this.#putEntry(key, entry));
         void this.#environment.meta.put(META, Buffer.from(meta));
       });
     };
@@ -247,22 +249,31 @@ export class LmdbTable implements Table {
     return bytes.toString('utf8', 4, 4 + bytes.readUInt32BE(0));
   }
 
-  #putEntry(key: string, entry: Uint8Array | null): void {
-    if (entry !== null) this.#written.add(key.length + entry.length);
+  #putEntry(key: string, entry: BytesPart | null): void {
     const long = longKey(key);
     const at = long === null ? key : digestKey(long);
     if (entry === null) {
       void this.#environment.entries.remove(at);
-    } else if (long === null) {
-      // LMDB keeps the bytes until they are written, and takes any that are.
-      void this.#environment.entries.put(at, entry as Buffer);
+      return;
+    }
+    const { bytes, start, end } = entry;
+    this.#written.add(key.length + end - start);
+    if (long === null) {
+      // LMDB keeps the bytes until they are written. Of bytes so marked it takes that part, from where their memory begins.
+      const part = bytes as MarkedBytes;
+      part.start = bytes.byteOffset + start;
+      part.end = bytes.byteOffset + end;
+      void this.#environment.entries.put(at, part);
     } else {
       const head = Buffer.alloc(4);
       head.writeUInt32BE(long.length);
-      void this.#environment.entries.put(at, Buffer.concat([head, long, entry]));
+      void this.#environment.entries.put(at, Buffer.concat([head, long, bytes.subarray(start, end)]));
     }
   }
 }
+
+/** As lmdb's own encoders hand over what they encoded: without a view for each value. */
+type MarkedBytes = Buffer & { start: number; end: number };
 
 /** The bytes of a key that LMDB does not take as it is; null for one that it takes. */
 function longKey(key: string): Buffer | null {

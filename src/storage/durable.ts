@@ -293,7 +293,7 @@ export class DurableStorage<Op> implements ReplicaStorage<Op> {
   }
 
   #layersOver(meta: CheckpointMeta): Layers<Op> {
-    return new Layers(this.#format, this.#config.table, meta.from < meta.segment);
+    return new Layers(this.#format, this.#config.table, meta === NO_CHECKPOINT, meta.from < meta.segment);
   }
 
   #replay(record: Uint8Array, segment: number, meta: CheckpointMeta): void {

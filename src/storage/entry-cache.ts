@@ -1,4 +1,5 @@
 import type { Found } from './entry.js';
+import { hashOf } from './key-hash.js';
 
 /** Each of the two halves holds at most so many keys, and so many bytes of entries as they stand on disk. */
 const KEYS_MAX = 16_384;
@@ -6,9 +7,8 @@ const BYTES_MAX = 4 * 1024 * 1024;
 /** A longer entry is read from the table each time: it takes the place of many, and finding it is the least of its cost. */
 const ENTRY_BYTES_MAX = 16 * 1024;
 
-/** So many keys that were asked for once are remembered, by a hash of so many of their characters. */
+/** So many keys that were asked for once are remembered, by a hash. */
 const ASKED_KEYS = 32_768;
-const HASHED_CHARACTERS = 32;
 
 /**
  * What the table answered, decoded, of keys that were asked for again after a while. Not of those asked for once: who reads
@@ -61,13 +61,4 @@ export class EntryCache<Op> {
     this.#youngerBytes = 0;
     if (this.#older.size > 0) this.#older = new Map();
   }
-}
-
-function hashOf(key: string): number {
-  const { length } = key;
-  const step = Math.ceil(length / HASHED_CHARACTERS);
-  let hash = length;
-  // From the end, where keys differ more than at the beginning.
-  for (let at = length - 1; at >= 0; at -= step) hash = (Math.imul(hash, 31) + key.charCodeAt(at)) | 0;
-  return hash;
 }

@@ -2,6 +2,7 @@ import type { Write } from '../bayou/write.js';
 import type { BytesPart } from './bytes.js';
 import { type Entry, type Found, isEmpty, noEntry } from './entry.js';
 import { EntryCache } from './entry-cache.js';
+import { KnownKeys } from './known-keys.js';
 import { Layer } from './layer.js';
 import type { RecordFormat } from './record-format.js';
 import type { Table } from './table.js';
@@ -22,12 +23,14 @@ export class Layers<Op> {
   #last: Found<Op> | null = null;
   /** Of the table. A layer is looked into first, so that what it has need not be right here until it is let go. */
   readonly #cache = new EntryCache<Op>();
+  readonly #known: KnownKeys;
 
-  /** `isTablePartial`: it has a part of what the layer will have again. */
-  constructor(format: RecordFormat<Op>, table: Table, isTablePartial: boolean) {
+  /** `isTableEmpty`, and if not, `isTablePartial`: it has a part of what the layer will have again. */
+  constructor(format: RecordFormat<Op>, table: Table, isTableEmpty: boolean, isTablePartial: boolean) {
     this.#format = format;
     this.#table = table;
     this.#live = new Layer(isTablePartial);
+    this.#known = new KnownKeys(isTableEmpty);
   }
 
   /** Takes what is changed. */
@@ -60,6 +63,7 @@ export class Layers<Op> {
     const { encoded } = this.#live;
     const number = this.#format.encodeFirst(write, encoded);
     this.#live.addEntry(key, number);
+    this.#known.add(key);
     this.#last = { key, entry: { base: null, history: [write] }, in: 'bytes', bytes: 0 };
     return encoded.at(number);
   }
@@ -70,6 +74,7 @@ export class Layers<Op> {
     if (found.in === 'live layer') return found.entry;
     const entry = this.#copyOf(found);
     this.#live.setEntry(key, entry);
+    this.#known.add(key);
     this.#last = { key, entry, in: 'live layer', bytes: 0 };
     return entry;
   }
@@ -78,6 +83,7 @@ export class Layers<Op> {
   setAside(): Layer<Op> {
     const layer = this.#live;
     this.#frozen = layer;
+    this.#known.setAside(layer.entries);
     this.#live = new Layer();
     this.#changedBelow();
     return layer;
@@ -109,8 +115,10 @@ export class Layers<Op> {
   }
 
   #lookUp(key: string): Found<Op> {
+    if (this.#known.isNew(key)) return absent(key);
     const live = this.#live.entries.get(key);
     if (live !== undefined) return this.#inLayer(this.#live, key, live, 'live layer');
+    if (this.#known.isTableEmpty) return absent(key);
     const frozen = this.#frozen?.entries.get(key);
     if (this.#frozen !== null && frozen !== undefined) return this.#inLayer(this.#frozen, key, frozen, 'frozen layer');
     const cached = this.#cache.get(key);

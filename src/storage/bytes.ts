@@ -216,6 +216,12 @@ export class ByteReader {
     return text;
   }
 
+  /** A text that hardly came before. */
+  newText(): string {
+    const start = this.#take(this.number());
+    return this.#textAt(start);
+  }
+
   /** A copy, which may share its buffer with others. */
   bytes(): Uint8Array {
     const length = this.number();
@@ -224,7 +230,9 @@ export class ByteReader {
   }
 
   #textAt(start: number): string {
-    const { buffer, byteOffset } = this.#bytes;
+    const bytes = this.#bytes;
+    if (bytes instanceof Buffer) return bytes.toString('utf8', start, this.#at);
+    const { buffer, byteOffset } = bytes;
     return Buffer.from(buffer, byteOffset + start, this.#at - start).toString();
   }
 

@@ -104,7 +104,7 @@ export class RecordFormat<Op> {
     switch (kind) {
       case INSERT: {
         const position = reader.number();
-        return { kind: 'insert', position, write: this.#read(reader, reader.text()) };
+        return { kind: 'insert', position, write: this.#read(reader, reader.newText()) };
       }
       case REMOVE:
         return { kind: 'remove', position: reader.number(), key: reader.text() };

@@ -12,11 +12,12 @@ const COUNTED_RECORDS_MAX = 16;
 /** An iterator over the database is used up at once: one left open would keep what was replaced since from being reused. */
 const RECORDS_READ = 16;
 
-type RunWrite = readonly [acceptTime: number, key: string];
+/** A change may stand for the write that it adds. */
+type RunWrite = readonly [acceptTime: number, key: string] | RunChange;
 
 interface RunRecord {
   readonly start: number;
-  readonly writes: RunWrite[];
+  readonly writes: (readonly [acceptTime: number, key: string])[];
 }
 
 /**
@@ -33,7 +34,7 @@ export class LmdbRuns {
     this.#database = database;
   }
 
-  *run(place: number, after: number, upTo: number): Generator<RunWrite, undefined> {
+  *run(place: number, after: number, upTo: number): Generator<readonly [number, string], undefined> {
     let records = this.#recordsFrom(place, this.#startOf(place, after) ?? after + 1, upTo, RECORDS_READ);
     while (records.length > 0) {
       for (const { writes } of records) {
@@ -73,8 +74,7 @@ export class LmdbRuns {
       for (let at = 0; at < writes.length; ) {
         let end = Math.min(at + RECORD_WRITES_MAX, writes.length);
         while (writes[end]?.[0] === writes[end - 1]?.[0]) end += 1;
-        const piece = writes.slice(at, end);
-        void this.#database.put(keyOf(place, (piece[0] as RunWrite)[0]), this.#encode(piece));
+        void this.#database.put(keyOf(place, (writes[at] as RunWrite)[0]), this.#encode(writes, at, end));
         at = end;
       }
       from = to;
@@ -98,9 +98,10 @@ export class LmdbRuns {
     return records;
   }
 
-  #encode(writes: readonly RunWrite[]): Buffer {
-    let time = (writes[0] as RunWrite)[0];
-    for (const [acceptTime, key] of writes) {
+  #encode(writes: readonly RunWrite[], from: number, to: number): Buffer {
+    let time = (writes[from] as RunWrite)[0];
+    for (let at = from; at < to; at++) {
+      const [acceptTime, key] = writes[at] as RunWrite;
       this.#writer.number(acceptTime - time);
       this.#writer.text(key);
       time = acceptTime;
@@ -108,14 +109,14 @@ export class LmdbRuns {
     return this.#writer.cut();
   }
 
-  #decode(start: number, bytes: Uint8Array): RunWrite[] {
+  #decode(start: number, bytes: Uint8Array): RunRecord['writes'] {
     const reader = this.#reader;
     reader.open(bytes);
-    const writes: RunWrite[] = [];
+    const writes: RunRecord['writes'] = [];
     let time = start;
     while (reader.remaining > 0) {
       time += reader.number();
-      writes.push([time, reader.text()]);
+      writes.push([time, reader.newText()]);
     }
     return writes;
   }
@@ -124,11 +125,12 @@ export class LmdbRuns {
 function merge(writes: readonly RunWrite[], changes: readonly RunChange[]): RunWrite[] {
   const merged: RunWrite[] = [];
   let at = 0;
-  for (const [time, key, isThere] of changes) {
+  for (const change of changes) {
+    const [time, key, isThere] = change;
     for (; at < writes.length && compare(writes[at] as RunWrite, time, key) < 0; at++)
       merged.push(writes[at] as RunWrite);
     if (at < writes.length && compare(writes[at] as RunWrite, time, key) === 0) at += 1;
-    if (isThere) merged.push([time, key]);
+    if (isThere) merged.push(change);
   }
   for (; at < writes.length; at++) merged.push(writes[at] as RunWrite);
   return merged;

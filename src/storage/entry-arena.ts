@@ -1,7 +1,7 @@
 import { type BytesPart, ByteWriter } from './bytes.js';
 
 const PIECE_BYTES = 64 * 1024;
-/** No piece is as long: the longest entry of one write is a third of this. */
+/** Every entry begins below this in its piece. */
 const PLACES_A_PIECE = 2 ** 22;
 /** Before each entry stands its length. */
 const LENGTH_BYTES = 4;
@@ -28,6 +28,7 @@ export class EntryArena {
     const start = writer.pass();
     const bytes = writer.buffer;
     if (this.#pieces.at(-1) !== bytes) this.#pieces.push(bytes);
+    if (start + length >= PLACES_A_PIECE) this.#writer = null;
     let rest = length - LENGTH_BYTES;
     for (let at = start; at < start + LENGTH_BYTES; at++, rest >>>= 8) bytes[at] = rest & 0xff;
     return (this.#pieces.length - 1) * PLACES_A_PIECE + start;

@@ -148,6 +148,7 @@ describe('watch', () => {
       standing: stamp,
       reordered: false,
       lost: null,
+      expires: null,
       cursor: expect.stringMatching(/^[\w-]+$/),
     });
     expect(await lines(watching(['--from', cursor, '--at', at]), 2)).toEqual(['k:0xff', 'l:v']);
@@ -819,7 +820,7 @@ describe('the words', () => {
         ],
         timeoutMs: 1500,
         goal: null,
-        task: { kind: 'put', key: 'k', value: { kind: 'word', text: 'v' }, ifAbsent: false },
+        task: { kind: 'put', key: 'k', value: { kind: 'word', text: 'v' }, ifAbsent: false, ttlMs: null },
       },
     ]);
     const waiting = await ask(...'delete k --replicated 2 --stable --patience 5s --at h:1'.split(' '));
@@ -834,7 +835,7 @@ describe('the words', () => {
     expect(await change('append k -')).toEqual({ kind: 'append', key: 'k', value: { kind: 'standard-input' } });
     expect(await change('set-add k m')).toEqual({ kind: 'set-add', key: 'k', member: 'm' });
     expect(await change('set-remove k m')).toEqual({ kind: 'set-remove', key: 'k', member: 'm' });
-    expect(await change('put k v --if-absent')).toMatchObject({ kind: 'put', ifAbsent: true });
+    expect(await change('put k v --if-absent --ttl 2m')).toMatchObject({ kind: 'put', ifAbsent: true, ttlMs: 120_000 });
     expect(await change('batch')).toEqual({ kind: 'batch', operations: [] });
     expect((await ask('batch', 'put k v w', 'delete l', '--at', 'h:1', '--stable')).asked).toMatchObject([
       { goal: { stable: true }, task: { kind: 'batch', operations: ['put k v w', 'delete l'] } },

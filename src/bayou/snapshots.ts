@@ -203,8 +203,8 @@ class Page<Value> {
     this.#looked += 1;
     this.#last = key;
     if (found === null) return true;
-    const { value, stamp, basis } = found;
-    this.#entries.push(basis === undefined ? { key, value, stamp } : { key, value, stamp, basis });
+    const { value, stamp, expires, basis } = found;
+    this.#entries.push(expires === undefined && basis === undefined ? { key, value, stamp } : { key, ...found });
     this.#bytes += bytesOf(key, found);
     return true;
   }

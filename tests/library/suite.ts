@@ -98,7 +98,7 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
       if (read.kind !== 'found' || read.expires === undefined) return expect.fail(read.kind);
       expect(millisecondsOf(read.expires)).toBe(millisecondsOf(write.stamp.acceptTime) + ttlMs);
       await session.increment('lasting/n', 1);
-      await session.put('lasting/n', '1', { ttlMs: 40 });
+      await session.put('lasting/n', '1', { ttlMs: 400 });
       await session.increment('lasting/n', 1);
       const begun = session.watch('lasting/', { from: 'start' });
       for await (const change of begun) {
@@ -124,7 +124,7 @@ export function runLibrarySuite(make: () => LibraryWorld): void {
         ['increment', 'expired'],
         ['putIfAbsent', 'stands'],
       ]);
-      expect(history.writes[1]?.operation).toMatchObject({ value: '1', ttlMs: 40, expires: expect.any(Number) });
+      expect(history.writes[1]?.operation).toMatchObject({ value: '1', ttlMs: 400, expires: expect.any(Number) });
       // What it set comes back to stay.
       await session.restore('lasting/n', history.writes[1]?.stamp ?? write.stamp);
       const back = await session.get('lasting/n');

@@ -138,6 +138,11 @@ export interface Folded<Op, Value> {
   readonly basis: VersionVector | null;
 }
 
+/** True if it has expired by the accept time `asOf`. */
+export function isOver({ expires }: Pick<Folded<never, unknown>, 'expires'>, asOf: number): boolean {
+  return expires !== null && expires <= asOf;
+}
+
 /** What stands on the key this replica cannot tell, for want of what `lacks` names. */
 export interface Unknown {
   readonly kind: 'unknown';

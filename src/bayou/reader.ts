@@ -8,7 +8,7 @@ import { historyPage } from './histories.js';
 import type { HistoryReply, HistoryRequest, Stage } from './history-messages.js';
 import type { WriteState } from './hold-messages.js';
 import type { Integration } from './integration.js';
-import { type Folded, lackingIs, type Unknown } from './key-history.js';
+import { type Folded, isOver, lackingIs, type Unknown } from './key-history.js';
 import { LogWalk } from './log-walk.js';
 import type { Membership } from './membership.js';
 import { isRefused, type ReadReply, type ReadRequest, type Refused, refused } from './messages.js';
@@ -198,8 +198,4 @@ export class Reader<Op, Value> {
     if (!this.#parts.log.seen.covers(stamp.origin, stamp.acceptTime)) return 'received';
     return this.stateOf(stamp, peers).stable ? 'stable' : 'accepted';
   }
-}
-
-function isOver({ expires }: Folded<unknown, unknown>, asOf: number): boolean {
-  return expires !== null && expires <= asOf;
 }

@@ -1,5 +1,5 @@
 import type { BatchLimits } from './batch.js';
-import { type Folded, foldHistory, isSuperseded, lackingIs, startOf, type Unknown } from './key-history.js';
+import { type Folded, foldHistory, isOver, isSuperseded, lackingIs, startOf, type Unknown } from './key-history.js';
 import type { LogWalk } from './log-walk.js';
 import { isRefused, type Refused, refused } from './messages.js';
 import { VersionVector } from './version-vector.js';
@@ -213,7 +213,7 @@ export class Watches<Op, Value> {
 /** What cannot be told counts as there. */
 function isThere<Op, Value>(folded: Folded<Op, Value> | Unknown | null, asOf: number): boolean {
   if (folded === null || folded.kind === 'unknown') return folded !== null;
-  return folded.expires === null || folded.expires > asOf;
+  return !isOver(folded, asOf);
 }
 
 /** What a replica must hold to go on from there. */
